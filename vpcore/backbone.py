@@ -1,0 +1,149 @@
+"""A backbone is three parts in a row: embed, blocks, pool. A prompt may act before any block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+Edit = Callable[[Tensor, int], Tensor]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The sizes a prompt must fit.
+
+    `shapes[l]` is the shape of the activations before block `l`, without the batch axis; `shapes[depth]` is
+    what `pool` receives. It is (tokens, dim) for a ViT, (channels, height, width) for a CNN, (height, width,
+    channels) for a Swin. `mean` and `std` (per channel, for images in [0, 1]) belong to the weights.
+    """
+
+    name: str
+    kind: str  # "vit", "cnn" or "swin"
+    image_size: int
+    in_chans: int
+    dim: int  # features after pooling
+    shapes: tuple[tuple[int, ...], ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    patch_size: int | None = None
+    num_heads: int | None = None
+    num_prefix_tokens: int = 0
+
+    @property
+    def depth(self) -> int:
+        """Number of blocks."""
+        return len(self.shapes) - 1
+
+    @property
+    def num_tokens(self) -> int:
+        """Number of patch tokens of a ViT, without the prefix (class) tokens."""
+        if self.kind != "vit":
+            raise ValueError(f"num_tokens needs a ViT, got {self.name!r} of kind {self.kind!r}")
+        return self.shapes[0][0] - self.num_prefix_tokens
+
+
+class Backbone(nn.Module):
+    """Run images through embed, blocks and pool; frozen until told otherwise.
+
+    Frozen means three things: no parameter requires a gradient, the modules stay in eval mode under `.train()`
+    (dropout off, batch-norm statistics fixed), and an optimizer built from `requires_grad` never sees them.
+    Gradients still flow through to a prompt.
+
+    Args:
+        embed: maps normalized images (B, C, H, W) to the first activations.
+        blocks: the layers a prompt may act in front of; block l maps shapes[l] to shapes[l + 1].
+        pool: maps the last activations to features (B, dim).
+        spec: the sizes of all of these.
+        classifier: the head the weights were trained with, (B, dim) to (B, source classes), or None.
+    """
+
+    def __init__(
+        self, embed: nn.Module, blocks: Iterable[nn.Module], pool: nn.Module, spec: Spec, classifier: nn.Module | None = None
+    ) -> None:
+        super().__init__()
+        self.embed = embed
+        self.blocks = nn.ModuleList(blocks)
+        self.pool = pool
+        self.classifier = classifier
+        self.spec = spec
+        if len(self.blocks) != spec.depth:
+            raise ValueError(f"spec.shapes describes {spec.depth} blocks, got {len(self.blocks)}: give depth + 1 shapes")
+        self.freeze()
+
+    def forward(self, x: Tensor, edit: Edit | None = None, start: int | None = None) -> Float[Tensor, "batch dim"]:
+        """Return features.
+
+        Args:
+            x: normalized images (B, C, H, W); or, with `start`, activations before block `start`.
+            edit: `edit(z, layer)` is called before each block and, with layer == depth, before pooling.
+            start: skip embed and the blocks before this one.
+        """
+        z = self.embed(x) if start is None else x
+        for layer in range(start or 0, self.spec.depth):
+            z = self.blocks[layer](edit(z, layer) if edit else z)
+        return self.pool(edit(z, self.spec.depth) if edit else z)
+
+    def activations(self, images: Float[Tensor, "batch channels height width"], layer: int) -> Tensor:
+        """Return the activations before block `layer` (0 … depth) of normalized images."""
+        if not 0 <= layer <= self.spec.depth:
+            raise ValueError(f"layer must be in 0 … {self.spec.depth} for {self.spec.name}, got {layer}")
+        z = self.embed(images)
+        for block in self.blocks[:layer]:
+            z = block(z)
+        return z
+
+    def freeze(self) -> Backbone:
+        """Freeze all parameters and buffers, in place; returns self."""
+        self.frozen = True
+        return self.requires_grad_(False).train(self.training)
+
+    def unfreeze(self) -> Backbone:
+        """Let every parameter but the source classifier's learn, in place; returns self."""
+        self.frozen = False
+        self.requires_grad_(True)
+        if self.classifier is not None:
+            self.classifier.requires_grad_(False)
+        return self.train(self.training)
+
+    def train(self, mode: bool = True) -> Backbone:
+        """Set training mode; a frozen backbone stays in eval mode."""
+        super().train(mode and not self.frozen)
+        return self
+
+
+def measure_shapes(
+    embed: nn.Module, blocks: Iterable[nn.Module], in_chans: int, image_size: int
+) -> tuple[tuple[int, ...], ...]:
+    """Return `Spec.shapes` by running one black image through embed and blocks in eval mode."""
+    modules = [embed, *blocks]
+    modes = [module.training for module in modules]
+    with torch.no_grad():
+        z = torch.zeros(1, in_chans, image_size, image_size)
+        shapes = []
+        for module in modules:
+            z = module.eval()(z)
+            shapes.append(tuple(z.shape[1:]))
+    for module, mode in zip(modules, modes, strict=True):
+        module.train(mode)
+    return tuple(shapes)
+
+
+def load_backbone(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
+    """Load a frozen backbone by name.
+
+    Args:
+        name: a network that ships with vpcore (see `vpcore.models.MODELS`).
+        pretrained: load trained weights; the MSVP paper's networks have none and need `pretrained=False`.
+        options: image_size, in_chans, mean, std, seed, and what the network's own file documents.
+
+    Raises:
+        ValueError: unknown name, or weights asked for where there are none.
+    """
+    from vpcore.models import build
+
+    return build(name, pretrained=pretrained, **options)

@@ -1,0 +1,52 @@
+"""Where to run, in which precision, and with whose random numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+import torch
+
+PROFILES = ("quick", "full")
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def profile() -> str:
+    """Return the profile named by VPCOURSE_PROFILE: "quick" (default; offline, small, float32) or "full"."""
+    name = os.environ.get("VPCOURSE_PROFILE") or "quick"
+    if name not in PROFILES:
+        raise ValueError(f"VPCOURSE_PROFILE must be quick or full, got {name!r}")
+    return name
+
+
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """Return the device asked for, or CUDA if there is one, or the CPU."""
+    return torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+
+
+def choose_precision(precision: str | None, device: torch.device) -> str:
+    """Return the precision asked for; by default float32, and half precision on CUDA in the full profile."""
+    if precision is not None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+        return precision
+    if device.type != "cuda" or profile() == "quick":
+        return "float32"
+    return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+
+
+def autocast(precision: str, device: torch.device) -> AbstractContextManager:
+    """Return the context in which a forward pass runs in this precision."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=PRECISIONS[precision])
+
+
+@contextmanager
+def own_random_stream(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed the global random stream (dropout draws from it) inside, and put it back as it was afterwards."""
+    index = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=index):
+        torch.manual_seed(seed)
+        yield

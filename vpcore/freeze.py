@@ -1,0 +1,81 @@
+"""Who learns and who does not: counting parameters, and a report that fails loudly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many numbers a model holds, by part, and how many of them learn.
+
+    The prompt's count leaves out stored numbers that can never act (for example under a mask). The source
+    classifier of a pretrained backbone is not part of the model and not counted.
+    """
+
+    prompt: int
+    head: int
+    backbone: int
+    learned_backbone: int
+
+    @property
+    def learned(self) -> int:
+        """Numbers that learn, head included."""
+        return self.prompt + self.head + self.learned_backbone
+
+    @property
+    def total(self) -> int:
+        """All numbers, frozen ones included."""
+        return self.prompt + self.head + self.backbone
+
+    def __str__(self) -> str:
+        state = "learned" if self.learned_backbone else "frozen"
+        return f"prompt {self.prompt:,} + head {self.head:,} learned; backbone {self.backbone:,} {state}"
+
+
+def count(model: nn.Module) -> Count:
+    """Count the parameters of a `Prompted` model: prompt, head and backbone apart."""
+    backbone = [p for name, p in model.backbone.named_parameters() if not name.startswith("classifier.")]  # type: ignore[union-attr]
+    return Count(
+        prompt=model.prompt.num_learned(),  # type: ignore[operator]
+        head=_learned(model.head.parameters()),  # type: ignore[union-attr]
+        backbone=sum(p.numel() for p in backbone),
+        learned_backbone=_learned(backbone),
+    )
+
+
+def _learned(parameters) -> int:
+    return sum(p.numel() for p in parameters if p.requires_grad)
+
+
+def trainable_report(
+    model: nn.Module, images: Float[Tensor, "batch channels height width"], labels: Int[Tensor, " batch"]
+) -> dict[str, float]:
+    """Run one training step's backward pass and return each learned tensor's gradient norm, by name.
+
+    A tensor that starts at zero may keep another's gradient at zero in the very first step; run the report after one
+    step of training, as `fit` leaves the model.
+
+    Args:
+        model: a `Prompted` model; its gradients are cleared afterwards, its weights stay as they are.
+        images: a batch in [0, 1].
+        labels: class indices.
+
+    Raises:
+        ValueError: a tensor meant to learn gets no gradient, or a frozen one gets one.
+    """
+    model.zero_grad(set_to_none=True)
+    F.cross_entropy(model(images), labels).backward()
+    norms = {n: float(p.grad.norm()) if p.grad is not None else 0.0 for n, p in model.named_parameters() if p.requires_grad}
+    leaks = [n for n, p in model.named_parameters() if not p.requires_grad and p.grad is not None]
+    model.zero_grad(set_to_none=True)
+    silent = [name for name, norm in norms.items() if norm == 0 or not torch.isfinite(torch.tensor(norm))]
+    if silent or leaks:
+        what = f"no usable gradient reaches {', '.join(silent[:3])}" if silent else f"frozen {', '.join(leaks[:3])} gets one"
+        raise ValueError(f"{what}: check that forward uses every learned tensor and that the backbone object is frozen")
+    return norms

@@ -1,0 +1,29 @@
+"""The networks that `load_backbone` knows: the MSVP paper's three, trained from scratch."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Any
+
+from vpcore.backbone import Backbone
+from vpcore.models.resnet18 import resnet18_small
+from vpcore.models.simple_cnn import simple_cnn
+from vpcore.models.vit_tiny import vit_tiny_small
+
+MODELS: dict[str, Callable[..., Backbone]] = {
+    "simple_cnn": simple_cnn,
+    "resnet18_small": resnet18_small,
+    "vit_tiny_small": vit_tiny_small,
+}
+
+
+def build(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
+    """Build the network `name`; see `vpcore.load_backbone`."""
+    if name not in MODELS:
+        near = difflib.get_close_matches(name, MODELS, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(MODELS)}{hint}")
+    if pretrained:
+        raise ValueError(f"{name} has no pretrained weights: pass pretrained=False and train it (train_backbone=True)")
+    return MODELS[name](**options)

@@ -1,0 +1,32 @@
+"""What the from-scratch networks share: seeded weights and normalization constants."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Make weights drawn inside depend on `seed` alone and leave the global random stream as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        yield
+
+
+def per_channel(values: float | Sequence[float], in_chans: int, what: str) -> tuple[float, ...]:
+    """Spread one number over the channels, or check that there is one per channel."""
+    spread = (float(values),) * in_chans if isinstance(values, (int, float)) else tuple(float(v) for v in values)
+    if len(spread) != in_chans:
+        raise ValueError(f"{what} needs one value or {in_chans} (one per channel), got {len(spread)}")
+    return spread
+
+
+def check_image(image_size: int, in_chans: int, smallest: int = 8) -> None:
+    """Refuse image sizes and channel counts the small networks cannot take."""
+    if image_size < smallest:
+        raise ValueError(f"image_size must be at least {smallest}, got {image_size}")
+    if in_chans < 1:
+        raise ValueError(f"in_chans must be at least 1, got {in_chans}: 1 for grey images, 3 for color")

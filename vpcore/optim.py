@@ -1,0 +1,65 @@
+"""Optimizers by name and learning rates by step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+OPTIMIZERS = ("adamw", "adam", "sgd")
+SCHEDULES = ("cosine", "cosine_epoch", "constant")
+
+
+def make_optimizer(
+    model: nn.Module, name: str, lr: float | Mapping[str, float], weight_decay: float | Mapping[str, float]
+) -> torch.optim.Optimizer:
+    """Build an optimizer over what requires a gradient, one group per child of the model.
+
+    Raises:
+        ValueError: unknown name, a rate for a child that learns nothing, or nothing to learn.
+    """
+    learned = {child: [p for p in module.parameters() if p.requires_grad] for child, module in model.named_children()}
+    learned = {child: parameters for child, parameters in learned.items() if parameters}
+    if not learned:
+        raise ValueError("nothing to learn: no parameter of the model requires a gradient")
+    for what in (lr, weight_decay):
+        unknown = set(what) - set(dict(model.named_children())) if isinstance(what, Mapping) else set()
+        missing = set(learned) - set(what) if isinstance(what, Mapping) else set()
+        if unknown or missing:
+            raise ValueError(f"rates must be given for {', '.join(learned)}, got {', '.join(what)}")  # type: ignore[arg-type]
+    groups = [
+        {"params": parameters, "lr": _of(lr, child), "peak_lr": _of(lr, child), "weight_decay": _of(weight_decay, child)}
+        for child, parameters in learned.items()
+    ]
+    if name == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9)
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
+    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return kind(groups, fused=True)
+
+
+def _of(rate: float | Mapping[str, float], child: str) -> float:
+    return float(rate[child] if isinstance(rate, Mapping) else rate)
+
+
+def schedule_factor(name: str, epochs: int, steps: int, warmup_steps: int = 0) -> Callable[[int], float]:
+    """Return the function from step (0 … epochs · steps - 1) to a factor in (0, 1] of the peak learning rate."""
+    if name not in SCHEDULES:
+        raise ValueError(f"schedule must be one of {', '.join(SCHEDULES)}, got {name!r}")
+    total = epochs * steps
+    if not 0 <= warmup_steps < total:
+        raise ValueError(f"warmup_steps must be in 0 … {total - 1} for {total} steps, got {warmup_steps}")
+
+    def factor(step: int) -> float:
+        if step < warmup_steps:
+            return (step + 1) / warmup_steps
+        if name == "constant":
+            return 1.0
+        if name == "cosine_epoch":
+            return 0.5 * (1 + math.cos(math.pi * (step // steps) / epochs))
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup_steps) / (total - warmup_steps)))
+
+    return factor

@@ -1,0 +1,103 @@
+"""A model is a prompt, a backbone and a head."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from vpcore.backbone import Backbone
+from vpcore.prompts.base import Images, Prompt
+
+
+class Prompted(nn.Module):
+    """Put a prompt in front of, and inside, a backbone, and a head behind it.
+
+    `forward` takes images in [0, 1], normalizes them with the backbone's own mean and std, and lets the prompt act
+    in that normalized space. The backbone is frozen unless `train_backbone`; it is the object passed in, not a copy.
+
+    Args:
+        backbone: where the prompt acts.
+        prompt: built for `backbone.spec`.
+        head: maps features (B, dim) to logits (B, classes).
+        train_backbone: train the backbone together with prompt and head, as the MSVP paper does.
+
+    Raises:
+        ValueError: the prompt was built for a backbone of other sizes.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, backbone: Backbone, prompt: Prompt, head: nn.Module, *, train_backbone: bool = False) -> None:
+        super().__init__()
+        if prompt.spec != backbone.spec:
+            raise ValueError(
+                f"this prompt was built for {prompt.spec.name} {prompt.spec.shapes[0]}, the backbone is "
+                f"{backbone.spec.name} {backbone.spec.shapes[0]}: build the prompt from backbone.spec"
+            )
+        self.backbone = backbone.unfreeze() if train_backbone else backbone.freeze()
+        self.prompt = prompt
+        self.head = head
+        self.register_buffer("mean", torch.tensor(backbone.spec.mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(backbone.spec.std).view(1, -1, 1, 1), persistent=False)
+
+    def forward(self, images: Images) -> Float[Tensor, "batch classes"]:
+        """Map images (B, C, H, W) in [0, 1] to logits."""
+        return self.head(self.features(images))
+
+    def features(self, images: Images) -> Float[Tensor, "batch dim"]:
+        """Map images (B, C, H, W) in [0, 1] to the features the head sees."""
+        x = self.normalize(images)
+        context = self.prompt.condition(x)
+        return self.backbone(self.prompt.image(x, context), edit=lambda z, layer: self.prompt.activation(z, layer, context))
+
+    def normalize(self, images: Images) -> Images:
+        """Check images in [0, 1] and bring them into the space the weights and the prompt live in."""
+        spec = self.backbone.spec
+        if not images.is_floating_point():
+            raise TypeError(f"images must be floats in [0, 1], got {images.dtype}: use images.float() / 255")
+        expected = (spec.in_chans, spec.image_size, spec.image_size)
+        if images.dim() != 4 or tuple(images.shape[1:]) != expected:
+            raise ValueError(
+                f"{spec.name} needs images of shape (batch, {', '.join(map(str, expected))}), got {tuple(images.shape)}: "
+                "load the data with this image_size and in_chans, or build the backbone for the data"
+            )
+        return (images - self.mean) / self.std
+
+    def learned(self) -> dict[str, Tensor]:
+        """Return the tensors that learn, by name: prompt and head, and the backbone's if it is trained."""
+        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+
+    def load_learned(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy saved tensors into the ones that learn.
+
+        Raises:
+            ValueError: a tensor is missing, unknown or of another shape; nothing is changed then.
+        """
+        mine = self.learned()
+        wrong = sorted(set(mine) ^ set(tensors)) or [n for n in mine if mine[n].shape != tensors[n].shape]
+        if wrong:
+            raise ValueError(f"these tensors do not fit this model: {', '.join(wrong[:3])}: build it as it was when saved")
+        with torch.no_grad():
+            for name, tensor in tensors.items():
+                mine[name].copy_(tensor)
+
+    def save(self, path: str | Path) -> None:
+        """Write what is learned to a safetensors file; see `vpcore.checkpoint.save_learned`."""
+        from vpcore.checkpoint import save_learned
+
+        save_learned(self, path)
+
+    def load(self, path: str | Path) -> None:
+        """Read what `save` wrote; see `vpcore.checkpoint.load_learned`."""
+        from vpcore.checkpoint import load_learned
+
+        load_learned(self, path)
+
+    def extra_repr(self) -> str:
+        """Say in one line what learns."""
+        return f"train_backbone={not self.backbone.frozen}"
