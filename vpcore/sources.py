@@ -1,0 +1,179 @@
+"""Read data sets from files: any torchvision set through one table. Corrupt files never get in."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from vpcore.files import Digest, decode_images, hashed_parts
+from vpcore.splits import Split
+
+Parts = dict[str, Split]
+
+
+@dataclass(frozen=True)
+class Source:
+    """How torchvision names a set: its class, what marks it on disk, and the arguments of each split."""
+
+    loader: str
+    marker: str
+    parts: dict[str, dict[str, Any]]
+
+
+OLD_STYLE: dict[str, dict[str, Any]] = {"train": {"train": True}, "test": {"train": False}}
+
+
+def _named(*splits: str) -> dict[str, dict[str, Any]]:
+    return {part: {"split": split} for part, split in zip(("train", "test", "valid"), splits, strict=False)}
+
+
+SOURCES = {
+    "mnist": Source("MNIST", "MNIST/raw", OLD_STYLE),
+    "fashion_mnist": Source("FashionMNIST", "FashionMNIST/raw", OLD_STYLE),
+    "kmnist": Source("KMNIST", "KMNIST/raw", OLD_STYLE),
+    "cifar10": Source("CIFAR10", "cifar-10-batches-py", OLD_STYLE),
+    "cifar100": Source("CIFAR100", "cifar-100-python", OLD_STYLE),
+    "svhn": Source("SVHN", "train_32x32.mat", _named("train", "test")),
+    "gtsrb": Source("GTSRB", "gtsrb/GTSRB", _named("train", "test")),
+    "dtd": Source("DTD", "dtd/dtd", _named("train", "test", "val")),
+    "flowers102": Source("Flowers102", "flowers-102", _named("train", "test", "val")),
+    "food101": Source("Food101", "food-101", _named("train", "test")),
+    "oxford_pets": Source("OxfordIIITPet", "oxford-iiit-pet", _named("trainval", "test")),
+    "stanford_cars": Source("StanfordCars", "stanford_cars", _named("train", "test")),
+    "caltech101": Source("Caltech101", "caltech101/101_ObjectCategories", {"all": {}}),
+    "sun397": Source("SUN397", "SUN397", {"all": {}}),
+    "pcam": Source("PCAM", "pcam", _named("train", "test", "val")),
+    "clevr": Source("CLEVRClassification", "clevr", _named("train", "val")),
+    "eurosat": Source("EuroSAT", "eurosat/2750", {"all": {}}),
+    "stl10": Source("STL10", "stl10_binary", _named("train", "test")),
+}
+# torchvision checks the md5 of CIFAR, SVHN, STL10 before it reads them, but not of these unpacked files
+IDX_MD5 = {
+    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+    "FashionMNIST/raw/train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "FashionMNIST/raw/train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "FashionMNIST/raw/t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+
+
+def profile() -> str:
+    """Return the course profile named by VPCOURSE_PROFILE: "quick" (default, offline) or "full"."""
+    name = os.environ.get("VPCOURSE_PROFILE") or "quick"
+    if name not in ("quick", "full"):
+        raise ValueError(f'VPCOURSE_PROFILE must be "quick" or "full", got {name!r}: set one of the two')
+    return name
+
+
+def data_root(name: str, root: str | Path | None) -> Path:
+    """Return the folder that holds the data sets: `root`, or else VPCORE_DATA."""
+    profile()
+    chosen = root if root is not None else os.environ.get("VPCORE_DATA")
+    if not chosen:
+        raise FileNotFoundError(f"no folder to look for {name!r} in: set VPCORE_DATA, or give load_data(..., root=...)")
+    return Path(chosen).expanduser()
+
+
+def read_vision(name: str, root: Path, image_size: int | None) -> tuple[Parts, tuple[str, ...], str]:
+    """Read a torchvision set: its official splits, class names and md5.
+
+    Raises:
+        FileNotFoundError: the set or one of its files is missing.
+        OSError: a file is corrupt, or the download failed.
+    """
+    from torchvision import datasets
+
+    source = SOURCES[name]
+    loader = getattr(datasets, source.loader)
+    ensure(name, root, source.marker, lambda where: [loader(where, download=True, **p) for p in source.parts.values()])
+    _check_files(name, root, loader)
+    digest, arrays, names = Digest(), {}, None
+    for part, arguments in source.parts.items():
+        dataset = _guarded(name, root / source.marker, lambda kw=arguments: loader(root, **kw))
+        arrays[part] = _guarded(name, root / source.marker, lambda d=dataset: _arrays(d, image_size, digest))
+        names = names or getattr(dataset, "classes", None) or getattr(dataset, "categories", None)
+    parts, classes = _renumber(arrays, names)
+    return (hashed_parts(parts["all"]) if "all" in parts else parts), classes, digest.hexdigest()
+
+
+def ensure(name: str, root: Path, marker: str, download: Callable[[Path], object]) -> None:
+    """See that the set is there; the full profile downloads it aside and moves it in place when complete."""
+    if (root / marker).exists():
+        return
+    if profile() != "full":
+        raise FileNotFoundError(f"{name} is not at {root / marker}: set VPCORE_DATA to the folder that holds it, "
+                                "or VPCOURSE_PROFILE=full to download it")  # fmt: skip
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as aside:
+            download(Path(aside))
+            for entry in Path(aside).iterdir():
+                if not (root / entry.name).exists():
+                    entry.rename(root / entry.name)
+    except (OSError, RuntimeError, ValueError, ImportError) as error:
+        raise OSError(f"{name} could not be downloaded to {root} ({one_line(error)}): check the network and the disk, "
+                      "or put the files there yourself") from error  # fmt: skip
+
+
+def _check_files(name: str, root: Path, loader: type) -> None:
+    """Compare the files of a set with their known md5, and name the one that is missing or wrong."""
+    folder = root / getattr(loader, "base_folder", "")
+    listed = (*getattr(loader, "train_list", ()), *getattr(loader, "test_list", ()))
+    known = [(folder / file, md5) for file, md5 in listed]
+    known += [(root / file, md5) for file, md5 in IDX_MD5.items() if file.startswith(SOURCES[name].marker + "/")]
+    for path, md5 in known:
+        if not path.exists():
+            raise FileNotFoundError(f"{name} lacks the file {path}: delete {path.parent} and fetch the set again")
+        with path.open("rb") as stream:
+            found = hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+        if found != md5:
+            raise OSError(f"{path} is corrupt or cut short (md5 {found}, not {md5}): delete it and fetch {name} again")
+
+
+def _guarded(name: str, path: Path, read: Callable[[], Any]) -> Any:
+    """Run a reader of torchvision and turn what it raises for bad files into one line."""
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{name} under {path} lacks a file ({one_line(error)}): fetch the set again") from error
+    except (OSError, RuntimeError, AssertionError, LookupError, EOFError, SyntaxError, ImportError) as error:
+        raise OSError(f"{name} under {path} cannot be read ({one_line(error)}): fetch the set again") from error
+
+
+def one_line(error: BaseException) -> str:
+    """Return the error's type and message without line breaks."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _arrays(dataset: Any, image_size: int | None, digest: "Digest") -> tuple[torch.Tensor, np.ndarray]:
+    """Return the images (N, C, H, W) and labels of a torchvision set, whole if it holds them, or else one by one."""
+    data = getattr(dataset, "data", None)
+    if data is None:
+        return decode_images(dataset.__getitem__, len(dataset), image_size, digest)
+    pixels = torch.as_tensor(data)
+    if pixels.ndim == 3:
+        pixels = pixels[:, None]  # (N, H, W) → (N, 1, H, W)
+    elif pixels.shape[-1] == 3:
+        pixels = pixels.permute(0, 3, 1, 2)
+    labels = np.asarray(dataset.targets if hasattr(dataset, "targets") else dataset.labels, dtype=np.int64)
+    digest.update(np.ascontiguousarray(pixels), labels)
+    return pixels.contiguous(), labels
+
+
+def _renumber(arrays: dict[str, tuple[torch.Tensor, np.ndarray]], names: Any) -> tuple[Parts, tuple[str, ...]]:
+    """Number the classes from 0 (CLEVR counts 3 … 10 objects) and name them."""
+    values = np.unique(np.concatenate([labels for _, labels in arrays.values()]))
+    if names is not None and len(names) > values[-1]:
+        values = np.arange(len(names))
+    classes = tuple(map(str, names if names is not None and len(names) == len(values) else values))
+    parts = {p: Split(x, torch.from_numpy(np.searchsorted(values, y))) for p, (x, y) in arrays.items()}
+    return parts, classes
