@@ -1,0 +1,135 @@
+"""The commands of the course; every error is one line on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from course.stale import ROOT
+
+app = typer.Typer(add_completion=False, help="Run, build and check the lessons.")
+Names = Annotated[list[str] | None, typer.Argument(help="Lessons, by the start of their name, like 02; all if none.")]
+RootOption = Annotated[Path, typer.Option(help="The clone to work on.", hidden=True)]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command and returns its exit status: 0 fine, 1 a lesson failed, 2 the input was wrong."""
+    try:
+        return app(args=arguments, prog_name="python -m course", standalone_mode=False) or 0
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted; nothing was left half-written", 130)
+    except (ValueError, OSError, ImportError) as error:
+        return _complain(str(error), 2)
+    except RuntimeError as error:
+        return _complain(str(error), 1)
+    except Exception as error:
+        usage = getattr(error, "format_message", None)  # a usage error of the command line library
+        if usage is None:
+            raise
+        return _complain(f"{usage()} See: python -m course --help", 2)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context, root: RootOption = ROOT) -> None:
+    """Open JupyterLab at the first notebook; further options go to JupyterLab."""
+    first = _notebooks(root / "notebooks", ())[0]
+    command = [sys.executable, "-m", "jupyterlab", str(first), *context.args]
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    environment = {"VPCOURSE_PROFILE": "quick", **os.environ, "PYTHONPATH": path}
+    sys.stdout.flush()
+    os.execve(sys.executable, command, environment)
+
+
+@app.command()
+def run(
+    lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
+    unsolved: Annotated[bool, typer.Option("--unsolved", help="Run notebooks/ instead of solutions/.")] = False,
+    root: RootOption = ROOT,
+) -> None:
+    """Execute the solved lessons offline and print lesson, seconds, checks, result."""
+    paths = _notebooks(root / ("notebooks" if unsolved else "solutions"), tuple(lesson or ()))
+    from tqdm import tqdm
+
+    from course.notebook_file import read_notebook
+    from course.run import code_cells, run_lesson, table
+
+    with tqdm(total=sum(code_cells(read_notebook(path)) for path in paths), unit="cell", file=sys.stderr) as bar:
+        results = []
+        for path in paths:
+            bar.set_description(path.stem)
+            results.append(run_lesson(path, solved=not unsolved, on_cell=bar.update))
+    typer.echo(table(results))
+    _fail([result.problem for result in results if result.problem])
+
+
+@app.command()
+def build(
+    names: Names = None,
+    check: Annotated[bool, typer.Option("--check", help="Only say what is not current; executes nothing.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Execute unchanged lessons too.")] = False,
+    root: RootOption = ROOT,
+) -> None:
+    """Build notebooks/ and solutions/ from course/lessons/; executes what changed."""
+    from course import build as builder
+
+    if check:
+        return _fail(builder.check(tuple(names or ()), root))
+    for built in builder.build(tuple(names or ()), root, force=force, on_step=_show_step):
+        typer.echo(f"{built.action:<9}  {built.path.parent.name}/{built.path.name}")
+    return None
+
+
+@app.command(name="check")
+def check_lessons(names: Names = None, root: RootOption = ROOT) -> None:
+    """Check that notebooks are current and readable; executes nothing."""
+    from course import build as builder
+    from course.lints import lint
+    from course.notebook_file import read_notebook
+
+    problems = builder.check(tuple(names or ()), root)
+    if not problems:
+        paths = [root / "notebooks" / f"{path.stem}.ipynb" for path in builder.lesson_paths(root, tuple(names or ()))]
+        problems = [line for path in paths for line in lint(f"notebooks/{path.name}", read_notebook(path))]
+    _fail(problems)
+    typer.echo("all lessons are current")
+
+
+@app.command()
+def progress() -> None:
+    """Print which exercises you have passed."""
+    from course import progress as record
+
+    typer.echo(record.table())
+
+
+def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:
+    paths = sorted(folder.glob("[0-9]*.ipynb"))
+    known = ", ".join(path.stem for path in paths)
+    for name in names:
+        if not any(path.stem.startswith(name) for path in paths):
+            raise ValueError(f"no lesson {name!r} in {folder.name}/; lessons: {known or 'none'}")
+    if not paths:
+        raise ValueError(f"{folder.name}/ holds no lesson; work in a clone, or run: python -m course build")
+    return [path for path in paths if not names or path.stem.startswith(names)]
+
+
+def _show_step(name: str, done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        end = "\n" if done == total else ""
+        print(f"\r{name}: cell {done}/{total}", end=end, file=sys.stderr, flush=True)
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return status
+
+
+def _fail(problems: list[str]) -> None:
+    for problem in problems:
+        _complain(problem, 1)
+    if problems:
+        raise typer.Exit(1)

@@ -1,0 +1,78 @@
+"""Executes committed lessons in a kernel of this interpreter, as a learner's machine would, and reports on each."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course.execute import LessonFailed, execute
+from course.lesson_rules import where
+from course.notebook_file import read_notebook
+
+VERDICTS = "✓✗○!"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one run of a lesson gave; ``problem`` is empty when it went well."""
+
+    lesson: str
+    seconds: float
+    passed: int
+    checks: int
+    problem: str
+
+
+def code_cells(notebook: Any) -> int:
+    """Returns the number of code cells."""
+    return sum(cell.cell_type == "code" for cell in notebook.cells)
+
+
+def run_lesson(path: Path, *, solved: bool, on_cell: Callable[[], object] = lambda: None) -> Result:
+    """Executes a copy of a notebook in a temporary folder; the file itself is only read.
+
+    Args:
+        path: the notebook.
+        solved: every check must then say passed.
+        on_cell: called after each cell.
+
+    Raises:
+        LessonError: the file is no notebook.
+    """
+    notebook, problem = read_notebook(path), ""
+    start = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="vpcourse-run-", ignore_cleanup_errors=True) as folder:
+        try:
+            execute(f"lesson {path.stem}", notebook, Path(folder), on_cell=on_cell)
+        except LessonFailed as error:
+            problem = str(error)
+    seconds = time.perf_counter() - start
+    found = {index: verdict(cell) for index, cell in enumerate(notebook.cells) if "check" in cell.metadata}
+    lost = [index for index, line in found.items() if not line.startswith("✓")]
+    if solved and lost and not problem:
+        problem = f"{where(f'lesson {path.stem}', lost[0], notebook.cells[lost[0]])}: {found[lost[0]] or 'no verdict'}"
+    return Result(path.stem, seconds, len(found) - len(lost), len(found), problem)
+
+
+def verdict(cell: Any) -> str:
+    """Returns the line in which a check cell says its outcome; empty when there is none."""
+    for output in cell.get("outputs", []):
+        text = output.get("text", "") or output.get("data", {}).get("text/plain", "")
+        for line in str(text).split("\n"):
+            if line[:1] and line[0] in VERDICTS:
+                return line.strip()
+    return ""
+
+
+def table(results: list[Result]) -> str:
+    """Returns the results as a table: lesson, seconds, checks passed of all, result."""
+    width = max([len("lesson"), *(len(result.lesson) for result in results)])
+    lines = [f"{'lesson':<{width}}  {'seconds':>7}  {'checks':>6}  result"]
+    for result in results:
+        checks, word = f"{result.passed}/{result.checks}", "FAILED" if result.problem else "ok"
+        lines.append(f"{result.lesson:<{width}}  {result.seconds:>7.1f}  {checks:>6}  {word}")
+    return "\n".join(lines)
