@@ -69,8 +69,8 @@ def photodigits(seed: int, position: str, counts: dict[str, int]) -> dict[str, S
     instances = _partition(seed=0)
     parts = {}
     for index, (part, count) in enumerate(counts.items()):
-        if count < 1:
-            raise ValueError(f"num_{part} must be 1 or more, got {count}: ask for at least one image")
+        if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+            raise ValueError(f"num_{part} must be a whole number, 1 or more, got {count!r}: try 100")
         draws = np.random.default_rng([seed, index]).random((count, COLUMNS))
         parts[part] = _render(draws, instances[part], _photo_strips(part), position)
     return parts

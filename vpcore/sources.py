@@ -4,66 +4,17 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from vpcore.catalog import IDX_MD5, SOURCES
 from vpcore.files import Digest, decode_images, hashed_parts
 from vpcore.splits import Split
 
 Parts = dict[str, Split]
-
-
-@dataclass(frozen=True)
-class Source:
-    """How torchvision names a set: its class, what marks it on disk, and the arguments of each split."""
-
-    loader: str
-    marker: str
-    parts: dict[str, dict[str, Any]]
-
-
-OLD_STYLE: dict[str, dict[str, Any]] = {"train": {"train": True}, "test": {"train": False}}
-
-
-def _named(*splits: str) -> dict[str, dict[str, Any]]:
-    return {part: {"split": split} for part, split in zip(("train", "test", "valid"), splits, strict=False)}
-
-
-SOURCES = {
-    "mnist": Source("MNIST", "MNIST/raw", OLD_STYLE),
-    "fashion_mnist": Source("FashionMNIST", "FashionMNIST/raw", OLD_STYLE),
-    "kmnist": Source("KMNIST", "KMNIST/raw", OLD_STYLE),
-    "cifar10": Source("CIFAR10", "cifar-10-batches-py", OLD_STYLE),
-    "cifar100": Source("CIFAR100", "cifar-100-python", OLD_STYLE),
-    "svhn": Source("SVHN", "train_32x32.mat", _named("train", "test")),
-    "gtsrb": Source("GTSRB", "gtsrb/GTSRB", _named("train", "test")),
-    "dtd": Source("DTD", "dtd/dtd", _named("train", "test", "val")),
-    "flowers102": Source("Flowers102", "flowers-102", _named("train", "test", "val")),
-    "food101": Source("Food101", "food-101", _named("train", "test")),
-    "oxford_pets": Source("OxfordIIITPet", "oxford-iiit-pet", _named("trainval", "test")),
-    "stanford_cars": Source("StanfordCars", "stanford_cars", _named("train", "test")),
-    "caltech101": Source("Caltech101", "caltech101/101_ObjectCategories", {"all": {}}),
-    "sun397": Source("SUN397", "SUN397", {"all": {}}),
-    "pcam": Source("PCAM", "pcam", _named("train", "test", "val")),
-    "clevr": Source("CLEVRClassification", "clevr", _named("train", "val")),
-    "eurosat": Source("EuroSAT", "eurosat/2750", {"all": {}}),
-    "stl10": Source("STL10", "stl10_binary", _named("train", "test")),
-}
-# torchvision checks the md5 of CIFAR, SVHN, STL10 before it reads them, but not of these unpacked files
-IDX_MD5 = {
-    "MNIST/raw/train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-    "MNIST/raw/train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-    "MNIST/raw/t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-    "MNIST/raw/t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    "FashionMNIST/raw/train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-    "FashionMNIST/raw/train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-    "FashionMNIST/raw/t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-    "FashionMNIST/raw/t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
-}
 
 
 def profile() -> str:
@@ -98,8 +49,8 @@ def read_vision(name: str, root: Path, image_size: int | None) -> tuple[Parts, t
     _check_files(name, root, loader)
     digest, arrays, names = Digest(), {}, None
     for part, arguments in source.parts.items():
-        dataset = _guarded(name, root / source.marker, lambda kw=arguments: loader(root, **kw))
-        arrays[part] = _guarded(name, root / source.marker, lambda d=dataset: _arrays(d, image_size, digest))
+        dataset = _open(name, root, loader, arguments)
+        arrays[part] = _arrays(dataset, image_size, digest)
         names = names or getattr(dataset, "classes", None) or getattr(dataset, "categories", None)
     parts, classes = _renumber(arrays, names)
     return (hashed_parts(parts["all"]) if "all" in parts else parts), classes, digest.hexdigest()
@@ -139,13 +90,14 @@ def _check_files(name: str, root: Path, loader: type) -> None:
             raise OSError(f"{path} is corrupt or cut short (md5 {found}, not {md5}): delete it and fetch {name} again")
 
 
-def _guarded(name: str, path: Path, read: Callable[[], Any]) -> Any:
-    """Run a reader of torchvision and turn what it raises for bad files into one line."""
+def _open(name: str, root: Path, loader: Callable, arguments: dict[str, Any]) -> Any:
+    """Open one split, and turn what torchvision raises for bad files into one line."""
+    path = root / SOURCES[name].marker
     try:
-        return read()
+        return loader(root, **arguments)
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{name} under {path} lacks a file ({one_line(error)}): fetch the set again") from error
-    except (OSError, RuntimeError, AssertionError, LookupError, EOFError, SyntaxError, ImportError) as error:
+    except (OSError, RuntimeError, AssertionError, LookupError, EOFError, ValueError) as error:
         raise OSError(f"{name} under {path} cannot be read ({one_line(error)}): fetch the set again") from error
 
 
@@ -158,7 +110,7 @@ def _arrays(dataset: Any, image_size: int | None, digest: "Digest") -> tuple[tor
     """Return the images (N, C, H, W) and labels of a torchvision set, whole if it holds them, or else one by one."""
     data = getattr(dataset, "data", None)
     if data is None:
-        return decode_images(dataset.__getitem__, len(dataset), image_size, digest)
+        return decode_images(lambda index: _item(dataset, index), len(dataset), image_size, digest)
     pixels = torch.as_tensor(data)
     if pixels.ndim == 3:
         pixels = pixels[:, None]  # (N, H, W) → (N, 1, H, W)
@@ -167,6 +119,17 @@ def _arrays(dataset: Any, image_size: int | None, digest: "Digest") -> tuple[tor
     labels = np.asarray(dataset.targets if hasattr(dataset, "targets") else dataset.labels, dtype=np.int64)
     digest.update(np.ascontiguousarray(pixels), labels)
     return pixels.contiguous(), labels
+
+
+def _item(dataset: Any, index: int) -> tuple[Any, Any]:
+    """Read one image and its label; an unreadable file is named."""
+    try:
+        return dataset[index]
+    except (OSError, SyntaxError) as error:
+        lists = (getattr(dataset, name, None) for name in ("samples", "_samples", "_image_files", "_images"))
+        file = next((files[index] for files in lists if files), f"image {index}")
+        file = file[0] if isinstance(file, tuple) else file
+        raise OSError(f"{file} is no readable image ({one_line(error)}): fetch the set again") from error
 
 
 def _renumber(arrays: dict[str, tuple[torch.Tensor, np.ndarray]], names: Any) -> tuple[Parts, tuple[str, ...]]:
