@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -19,6 +18,12 @@ from vpcore.device import autocast, choose_device, choose_precision, own_random_
 from vpcore.optim import make_optimizer, schedule_factor
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
+Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
+
+
+def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+    """Return the mean cross-entropy of a batch, in nats; the default `loss` of `fit`."""
+    return F.cross_entropy(model(images).float(), labels)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ def fit(
     schedule: str = "cosine",
     warmup_steps: int = 0,
     augment: Augmentation | None = None,
+    loss: Loss = cross_entropy,
     seed: int = 0,
     precision: str | None = None,
     device: str | torch.device | None = None,
@@ -95,6 +101,7 @@ def fit(
         schedule: "cosine" (to 0, every step), "cosine_epoch" (to 0, once an epoch) or "constant".
         warmup_steps: steps of linear warm-up; the first step has a positive rate.
         augment: called with a float batch in [0, 1] and a generator.
+        loss: called with the model, a float batch in [0, 1], its labels and a generator; returns a mean over images.
         seed: seed of batch order, augmentation and dropout.
         precision: "float32", "bfloat16" or "float16"; None chooses by profile and device.
         device: where to train; None takes CUDA if there is one.
@@ -124,9 +131,10 @@ def fit(
             began = time.perf_counter()
             if hasattr(model, "head") and hasattr(model.head, "start_epoch"):
                 model.head.start_epoch(model, train)  # type: ignore[operator]
-            loss = _train_epoch(state, train, batch_size, lambda step, e=epoch: factor(e * steps + step), augment, precision)
+            step_factor = lambda step, e=epoch: factor(e * steps + step)  # noqa: E731
+            train_loss = _train_epoch(state, train, batch_size, step_factor, augment, loss, precision)
             result = evaluate(model, valid, precision=precision, device=device)
-            record = EpochRecord(epoch, loss, result.loss, result.accuracy, time.perf_counter() - began)
+            record = EpochRecord(epoch, train_loss, result.loss, result.accuracy, time.perf_counter() - began)
             history.epochs.append(record)
             if history.best is record:
                 state.keep_best()
@@ -138,7 +146,8 @@ def fit(
 
 
 def _train_epoch(
-    state: RunState, train: Split, batch_size: int, factor: Callable[[int], float], augment: Augmentation | None, precision: str
+    state: RunState, train: Split, batch_size: int, factor: Callable[[int], float], augment: Augmentation | None,
+    loss: Loss, precision: str,
 ) -> float:
     state.model.train()
     device = train.images.device
@@ -149,9 +158,9 @@ def _train_epoch(
         if augment is not None:
             images = augment(images, state.noise)
         with autocast(precision, device):
-            loss = F.cross_entropy(state.model(images).float(), train.labels[index])
-        state.step(loss, factor(step))
-        total += loss.detach() * len(index)
+            value = loss(state.model, images, train.labels[index], state.noise)
+        state.step(value, factor(step))
+        total += value.detach() * len(index)
     mean = float(total) / len(train)
     if not math.isfinite(mean):
         raise ValueError(f"the training loss became {mean}: lower the learning rate")

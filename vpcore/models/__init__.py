@@ -1,4 +1,4 @@
-"""The networks that `load_backbone` knows: the MSVP paper's three, trained from scratch."""
+"""The networks that `load_backbone` knows: the MSVP paper's three, trained from scratch, and the bundled two."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from vpcore.backbone import Backbone
+from vpcore.models.nano import resnet_nano, vit_nano
 from vpcore.models.resnet18 import resnet18_small
 from vpcore.models.simple_cnn import simple_cnn
 from vpcore.models.vit_tiny import vit_tiny_small
@@ -15,7 +16,10 @@ MODELS: dict[str, Callable[..., Backbone]] = {
     "simple_cnn": simple_cnn,
     "resnet18_small": resnet18_small,
     "vit_tiny_small": vit_tiny_small,
+    "resnet_nano": resnet_nano,
+    "vit_nano": vit_nano,
 }
+BUNDLED = ("resnet_nano", "vit_nano")
 
 
 def build(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
@@ -24,6 +28,10 @@ def build(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
         near = difflib.get_close_matches(name, MODELS, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(MODELS)}{hint}")
+    if pretrained and name in BUNDLED:
+        from vpcore.bundled import load_weights
+
+        return load_weights(MODELS[name](**options))
     if pretrained:
         raise ValueError(f"{name} has no pretrained weights: pass pretrained=False and train it (train_backbone=True)")
     return MODELS[name](**options)

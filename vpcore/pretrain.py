@@ -1,0 +1,218 @@
+"""Train the bundled small backbones from scratch: `python -m vpcore.pretrain --backbone vit_nano --root ROOT`."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from vpcore.augment import Augment, mix
+from vpcore.averaged import Averaged
+from vpcore.backbone import Backbone, load_backbone
+from vpcore.bundled import half_precision, write_weights
+from vpcore.data import Splits, load_data
+from vpcore.prompted import Prompted
+from vpcore.prompts.base import NoPrompt
+from vpcore.train import EpochRecord, Loss, evaluate, fit
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a backbone is trained; every field is written into its card."""
+
+    epochs: int
+    lr: float
+    weight_decay: float
+    optimizer: str
+    batch_size: int = 256
+    warmup_epochs: int = 5
+    label_smoothing: float = 0.1
+    mixup: float = 0.0  # alpha; 0 turns it off
+    cutmix: float = 0.0
+    ema: float = 0.999  # share of the average kept at each step
+    distill: float = 0.0  # weight of the teacher's soft labels, 0 … 1
+    temperature: float = 2.0
+
+
+RECIPES = {
+    "resnet_nano": Recipe(epochs=100, lr=0.2, weight_decay=5e-4, optimizer="sgd"),
+    "vit_nano": Recipe(
+        epochs=120, lr=2e-3, weight_decay=0.05, optimizer="adamw", warmup_epochs=8, mixup=0.2, cutmix=1.0, distill=0.7
+    ),
+}
+
+
+def make_loss(recipe: Recipe, num_classes: int, teacher: nn.Module | None) -> Loss:
+    """Return the loss of a recipe: smoothed, mixed, and partly the teacher's opinion of the same mixed images."""
+
+    def loss(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        model.update()  # type: ignore[operator]
+        targets = F.one_hot(labels, num_classes).float()
+        if recipe.mixup or recipe.cutmix:
+            images, targets = mix(images, targets, generator, recipe.mixup, recipe.cutmix)
+        logits = model(images).float()
+        plain = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        if teacher is None:
+            return plain
+        with torch.no_grad():
+            soft = F.softmax(teacher(images).float() / recipe.temperature, dim=1)
+        distance = F.kl_div(F.log_softmax(logits / recipe.temperature, dim=1), soft, reduction="batchmean")
+        return (1 - recipe.distill) * plain + recipe.distill * recipe.temperature**2 * distance
+
+    return loss
+
+
+def pretrain(
+    backbone: Backbone,
+    data: Splits,
+    recipe: Recipe,
+    *,
+    teacher: nn.Module | None = None,
+    seed: int = 0,
+    checkpoint: Path | None = None,
+    on_epoch: Callable[[EpochRecord], None] | None = None,
+) -> tuple[Averaged, list[EpochRecord]]:
+    """Train a backbone and its classifier from scratch; returns the averaged model of the best validation epoch.
+
+    Args:
+        backbone: with fresh weights and a `classifier` for the data's classes.
+        data: train and valid are used; test is not touched.
+        recipe: how to train.
+        teacher: maps images in [0, 1] to logits; needed when `recipe.distill` is positive.
+        seed: seed of batches, augmentation and mixing.
+        checkpoint: file to write after each epoch and to resume from.
+        on_epoch: called with each epoch's record.
+
+    Raises:
+        ValueError: the backbone has no classifier, or a teacher is missing.
+    """
+    if recipe.distill and teacher is None:
+        raise ValueError("this recipe distills: name a trained teacher backbone (--teacher resnet_nano)")
+    model = Averaged(_trainable(backbone, data), recipe.ema)
+    steps = -(-len(data.train) // recipe.batch_size)
+    history = fit(
+        model, data.train, data.valid, epochs=recipe.epochs, lr=recipe.lr, weight_decay=recipe.weight_decay,
+        batch_size=recipe.batch_size, optimizer=recipe.optimizer, warmup_steps=recipe.warmup_epochs * steps,
+        augment=Augment(crop=4, flip=True), loss=make_loss(recipe, len(data.classes), teacher), seed=seed,
+        checkpoint=checkpoint, on_epoch=on_epoch,
+    )  # fmt: skip
+    return model, history.epochs
+
+
+def _trainable(backbone: Backbone, data: Splits) -> nn.Module:
+    head, backbone.classifier = backbone.classifier, None
+    if head is None:
+        raise ValueError(f"{backbone.spec.name} has no classifier: build it with num_source_classes={len(data.classes)}")
+    net = Prompted(backbone, NoPrompt(backbone.spec), head.requires_grad_(True), train_backbone=True)
+    return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def averaged_backbone(model: Averaged) -> Backbone:
+    """Return the averaged weights as a frozen backbone that keeps its classifier."""
+    net = copy.deepcopy(model.net).cpu()
+    net.load_state_dict(model.average(), strict=False)
+    backbone = net.backbone
+    backbone.classifier = net.head
+    return backbone.freeze()
+
+
+def classify(backbone: Backbone) -> nn.Module:
+    """Return a frozen model from images in [0, 1] to the source classes of a pretrained backbone.
+
+    Raises:
+        ValueError: the backbone kept no classifier.
+    """
+    if backbone.classifier is None:
+        raise ValueError(f"{backbone.spec.name} kept no classifier: load it with pretrained=True")
+    return Prompted(backbone, NoPrompt(backbone.spec), backbone.classifier).requires_grad_(False).eval()
+
+
+def first_loss(name: str, data: Splits, steps: int = 50) -> float:
+    """Return the training loss after 50 steps on the CPU in float32 with seed 0, without a teacher: a fingerprint."""
+    recipe = replace(RECIPES[name], epochs=1, distill=0.0, warmup_epochs=0)
+    short = replace(data, train=data.train.take(range(recipe.batch_size * steps)), valid=data.valid.take(range(100)))
+    losses: list[float] = []
+    plain = make_loss(recipe, len(data.classes), None)
+
+    def recorded(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
+        value = plain(model, images, labels, generator)
+        losses.append(float(value.detach()))
+        return value
+
+    model = Averaged(_trainable(load_backbone(name, pretrained=False), data), recipe.ema)
+    fit(
+        model, short.train, short.valid, epochs=1, lr=recipe.lr, weight_decay=recipe.weight_decay,
+        batch_size=recipe.batch_size, optimizer=recipe.optimizer, augment=Augment(crop=4, flip=True), loss=recorded,
+        device="cpu", precision="float32",
+    )  # fmt: skip
+    return losses[-1]
+
+
+def main(
+    backbone: Annotated[str, typer.Option(help="vit_nano or resnet_nano")],
+    root: Annotated[Path | None, typer.Option(help="folder of the data sets; default VPCORE_DATA")] = None,
+    data: Annotated[str, typer.Option(help="data set to train on")] = "cifar100",
+    teacher: Annotated[str, typer.Option(help="bundled backbone whose opinion is distilled, or none")] = "auto",
+    epochs: Annotated[int, typer.Option(help="passes over the data; 0 takes the recipe's")] = 0,
+    seed: Annotated[int, typer.Option(help="seed of weights, batches and augmentation")] = 0,
+    out: Annotated[Path, typer.Option(help="folder for checkpoint, log, weights and card")] = Path("runs/pretrain"),
+) -> None:
+    """Pretrain one bundled backbone, test it once, and write its weights and card; resumes where it stopped."""
+    if backbone not in RECIPES:
+        raise typer.BadParameter(f"backbone must be one of {', '.join(RECIPES)}, got {backbone!r}")
+    recipe = replace(RECIPES[backbone], epochs=epochs or RECIPES[backbone].epochs)
+    try:
+        _run(backbone, root, data, teacher, recipe, seed, out)
+    except (OSError, ValueError) as error:
+        typer.echo(f"pretrain: {error}", err=True)
+        raise typer.Exit(2) from error
+
+
+def _run(name: str, root: Path | None, data_name: str, teacher: str, recipe: Recipe, seed: int, out: Path) -> None:
+    from tqdm import tqdm
+
+    splits = load_data(data_name, root, image_size=32, in_chans=3)
+    out.mkdir(parents=True, exist_ok=True)
+    began, log = time.time(), out / f"{name}.log.jsonl"
+    chosen = {"auto": "resnet_nano" if recipe.distill else "none"}.get(teacher, teacher)
+    guide = None if chosen == "none" else classify(load_backbone(chosen)).to(_device())
+    fresh = load_backbone(name, pretrained=False, seed=seed, num_source_classes=len(splits.classes))
+    with tqdm(total=recipe.epochs, unit="epoch", desc=name) as bar:
+
+        def note(record: EpochRecord) -> None:
+            bar.n = record.epoch + 1
+            bar.set_postfix(valid=f"{record.valid_accuracy:.3f}")
+            with log.open("a") as file:
+                file.write(json.dumps(asdict(record)) + "\n")
+
+        model, epochs = pretrain(
+            fresh, splits, recipe, teacher=guide, seed=seed, checkpoint=out / f"{name}.run.safetensors", on_epoch=note
+        )
+    finished = half_precision(averaged_backbone(model))
+    test = evaluate(classify(finished), splits.test)
+    write_weights(finished, splits, out, {
+        "recipe": asdict(recipe), "teacher": chosen, "seed": seed,
+        "command": f"python -m vpcore.pretrain --backbone {name} --data {data_name} --epochs {recipe.epochs} --seed {seed}",
+        "seconds": round(sum(r.seconds for r in epochs)), "wall_seconds_last_call": round(time.time() - began),
+        "hardware": str(_device()), "threads": torch.get_num_threads(), "torch": torch.__version__,
+        "test_accuracy": test.accuracy, "valid_accuracy": max(r.valid_accuracy for r in epochs),
+        "curve": [round(r.valid_accuracy, 4) for r in epochs],
+    })  # fmt: skip
+    typer.echo(f"{name}: test accuracy {test.accuracy:.4f} on {len(splits.test)} images, weights in {out}")
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+if __name__ == "__main__":
+    typer.run(main)
