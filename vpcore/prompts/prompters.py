@@ -13,14 +13,18 @@ from torch.nn import functional as F
 
 from vpcore.prompts.base import Images
 
+TOKEN_CHANS = 3  # a token of the specific prompter is a picture of this many channels
 
-def fresh(kind: Callable[..., nn.Module], *sizes: int, generator: torch.Generator, zero: bool = False, **options: Any) -> Any:
+
+def fresh(
+    kind: Callable[..., nn.Module], *sizes: int, generator: torch.Generator, zero: bool = False, **options: Any
+) -> Any:
     """Build a linear or convolution layer whose weights come from a generator, not from the global stream.
 
     Weight and bias are uniform in ±1/√fan_in, as PyTorch starts them; or all zero, so that what the layer feeds
     starts as "no prompt".
     """
-    layer = nn.utils.skip_init(kind, *sizes, **options)  # type: ignore[arg-type]
+    layer: Any = nn.utils.skip_init(kind, *sizes, **options)  # type: ignore[arg-type]
     bound = 0.0 if zero else layer.weight[0].numel() ** -0.5
     with torch.no_grad():
         for tensor in (layer.weight, layer.bias):
@@ -43,8 +47,9 @@ class PatchPrompter(nn.Module):
     """
 
     def __init__(
-        self, channels: int, patch_size: int, hidden: int = 16, *, zero: bool = True, generator: torch.Generator | None = None
-    ) -> None:
+        self, channels: int, patch_size: int, hidden: int = 16, *,
+        zero: bool = True, generator: torch.Generator | None = None,
+    ) -> None:  # fmt: skip
         super().__init__()
         draw = generator or torch.Generator().manual_seed(0)
         self.patch_size = patch_size
@@ -56,7 +61,7 @@ class PatchPrompter(nn.Module):
         """Map normalized images (B, C, H, W) to pictures of the same shape."""
         size = (images.shape[-2], images.shape[-1])
         if any(edge % self.patch_size for edge in size):
-            raise ValueError(f"patch_size must divide the image, got {self.patch_size} and {size}: choose another patch_size")
+            raise ValueError(f"patch_size must divide the image, got {self.patch_size} and {size}: choose another")
         patches = F.unfold(images, self.patch_size, stride=self.patch_size).transpose(1, 2)  # (B, patches, P)
         drawn = self.outer(F.relu(self.inner(patches)))
         return F.fold(drawn.transpose(1, 2), size, self.patch_size, stride=self.patch_size)
@@ -123,7 +128,8 @@ class SpecificPrompter(nn.Module):
         self.num_tokens, self.grid, self.slope = num_tokens, grid, slope
         widths = (channels, num_tokens, 3 * num_tokens, 3 * num_tokens)
         self.convs = nn.ModuleList(
-            fresh(nn.Conv2d, widths[i], widths[i + 1], kernels[i], generator=draw, padding=kernels[i] // 2) for i in range(3)
+            fresh(nn.Conv2d, widths[i], widths[i + 1], kernels[i], generator=draw, padding=kernels[i] // 2)
+            for i in range(3)
         )
 
     def forward(self, images: Images) -> Float[Tensor, "batch tokens dim"]:
@@ -135,7 +141,21 @@ class SpecificPrompter(nn.Module):
         return self.convs[2](z).reshape(len(images), self.num_tokens, -1)  # (B, 3p, h, w) to (B, p, 3·h·w)
 
 
+def token_grid(dim: int) -> tuple[int, int]:
+    """Return rows and columns (h, w) of a token's picture: 3·h·w = dim, h the smallest divisor from the root up.
+
+    Raises:
+        ValueError: dim is no multiple of 3.
+    """
+    area = dim // TOKEN_CHANS
+    if dim % TOKEN_CHANS or dim < 1:
+        near = TOKEN_CHANS * max(1, round(dim / TOKEN_CHANS))
+        raise ValueError(f"a specific token is 3·h·w numbers, dim {dim} is not: the nearest dim that works is {near}")
+    height = next(h for h in range(1, area + 1) if area % h == 0 and h * h >= area)
+    return height, area // height
+
+
 def check_kernels(kernels: Sequence[int], count: int) -> None:
     """Refuse kernels that would change the size of the image."""
     if len(kernels) != count or any(kernel < 1 or kernel % 2 == 0 for kernel in kernels):
-        raise ValueError(f"kernels must be {count} odd whole numbers, got {tuple(kernels)}: even ones shift the picture")
+        raise ValueError(f"kernels must be {count} odd whole numbers, got {tuple(kernels)}: even ones change its size")
