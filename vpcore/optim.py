@@ -9,6 +9,11 @@ import torch
 from torch import nn
 
 OPTIMIZERS = ("adamw", "adam", "sgd")
+SLOTS = {  # what each keeps for a parameter, by name
+    torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
+    torch.optim.Adam: {"step", "exp_avg", "exp_avg_sq"},
+    torch.optim.SGD: {"momentum_buffer"},
+}
 SCHEDULES = ("cosine", "cosine_epoch", "constant")
 
 
@@ -17,20 +22,26 @@ def make_optimizer(
 ) -> torch.optim.Optimizer:
     """Build an optimizer over what requires a gradient, one group per child of the model.
 
+    A rate may be given for a child that learns nothing; parameters outside of any child form the group "model".
+
     Raises:
-        ValueError: unknown name, a rate for a child that learns nothing, or nothing to learn.
+        ValueError: unknown name, a rate for no child of the model or none for one that learns, or nothing to learn.
     """
-    learned = {child: [p for p in module.parameters() if p.requires_grad] for child, module in model.named_children()}
-    learned = {child: parameters for child, parameters in learned.items() if parameters}
+    learned = _learned_by_child(model)
     if not learned:
         raise ValueError("nothing to learn: no parameter of the model requires a gradient")
     for what in (lr, weight_decay):
-        unknown = set(what) - set(dict(model.named_children())) if isinstance(what, Mapping) else set()
+        unknown = set(what) - {*dict(model.named_children()), "model"} if isinstance(what, Mapping) else set()
         missing = set(learned) - set(what) if isinstance(what, Mapping) else set()
         if unknown or missing:
             raise ValueError(f"rates must be given for {', '.join(learned)}, got {', '.join(what)}")  # type: ignore[arg-type]
     groups = [
-        {"params": parameters, "lr": _of(lr, child), "peak_lr": _of(lr, child), "weight_decay": _of(weight_decay, child)}
+        {
+            "params": parameters,
+            "lr": _of(lr, child),
+            "peak_lr": _of(lr, child),
+            "weight_decay": _of(weight_decay, child),
+        }
         for child, parameters in learned.items()
     ]
     if name == "sgd":
@@ -39,6 +50,18 @@ def make_optimizer(
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
     kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
     return kind(groups, fused=True)
+
+
+def _learned_by_child(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """Return what learns, by child; a tensor that two children share belongs to the first."""
+    learned: dict[str, list[nn.Parameter]] = {}
+    taken: set[nn.Parameter] = set()
+    for child, module in [*model.named_children(), ("model", model)]:
+        mine = [p for p in module.parameters() if p.requires_grad and p not in taken]
+        if mine:
+            learned.setdefault(child, []).extend(mine)
+            taken.update(mine)
+    return learned
 
 
 def _of(rate: float | Mapping[str, float], child: str) -> float:

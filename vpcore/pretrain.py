@@ -6,69 +6,23 @@ import copy
 import json
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from vpcore.augment import Augment, mix
+from vpcore.augment import Augment
 from vpcore.averaged import Averaged
 from vpcore.backbone import Backbone, load_backbone
 from vpcore.bundled import half_precision, write_weights
 from vpcore.data import Splits, load_data
 from vpcore.prompted import Prompted
 from vpcore.prompts.base import NoPrompt
-from vpcore.train import EpochRecord, Loss, evaluate, fit
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a backbone is trained; every field is written into its card."""
-
-    epochs: int
-    lr: float
-    weight_decay: float
-    optimizer: str
-    batch_size: int = 256
-    warmup_epochs: int = 5
-    label_smoothing: float = 0.1
-    mixup: float = 0.0  # alpha; 0 turns it off
-    cutmix: float = 0.0
-    ema: float = 0.999  # share of the average kept at each step
-    distill: float = 0.0  # weight of the teacher's soft labels, 0 … 1
-    temperature: float = 2.0
-
-
-RECIPES = {
-    "resnet_nano": Recipe(epochs=100, lr=0.2, weight_decay=5e-4, optimizer="sgd"),
-    "vit_nano": Recipe(
-        epochs=120, lr=2e-3, weight_decay=0.05, optimizer="adamw", warmup_epochs=8, mixup=0.2, cutmix=1.0, distill=0.7
-    ),
-}
-
-
-def make_loss(recipe: Recipe, num_classes: int, teacher: nn.Module | None) -> Loss:
-    """Return the loss of a recipe: smoothed, mixed, and partly the teacher's opinion of the same mixed images."""
-
-    def loss(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-        model.update()  # type: ignore[operator]
-        targets = F.one_hot(labels, num_classes).float()
-        if recipe.mixup or recipe.cutmix:
-            images, targets = mix(images, targets, generator, recipe.mixup, recipe.cutmix)
-        logits = model(images).float()
-        plain = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
-        if teacher is None:
-            return plain
-        with torch.no_grad():
-            soft = F.softmax(teacher(images).float() / recipe.temperature, dim=1)
-        distance = F.kl_div(F.log_softmax(logits / recipe.temperature, dim=1), soft, reduction="batchmean")
-        return (1 - recipe.distill) * plain + recipe.distill * recipe.temperature**2 * distance
-
-    return loss
+from vpcore.recipes import RECIPES, Recipe, make_loss
+from vpcore.train import EpochRecord, evaluate, fit
 
 
 def pretrain(
@@ -111,7 +65,9 @@ def pretrain(
 def _trainable(backbone: Backbone, data: Splits) -> nn.Module:
     head, backbone.classifier = backbone.classifier, None
     if head is None:
-        raise ValueError(f"{backbone.spec.name} has no classifier: build it with num_source_classes={len(data.classes)}")
+        raise ValueError(
+            f"{backbone.spec.name} has no classifier: build it with num_source_classes={len(data.classes)}"
+        )
     net = Prompted(backbone, NoPrompt(backbone.spec), head.requires_grad_(True), train_backbone=True)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -201,7 +157,8 @@ def _run(name: str, root: Path | None, data_name: str, teacher: str, recipe: Rec
     test = evaluate(classify(finished), splits.test)
     write_weights(finished, splits, out, {
         "recipe": asdict(recipe), "teacher": chosen, "seed": seed,
-        "command": f"python -m vpcore.pretrain --backbone {name} --data {data_name} --epochs {recipe.epochs} --seed {seed}",
+        "command": f"python -m vpcore.pretrain --backbone {name} --data {data_name} "
+        f"--epochs {recipe.epochs} --seed {seed}",
         "seconds": round(sum(r.seconds for r in epochs)), "wall_seconds_last_call": round(time.time() - began),
         "hardware": str(_device()), "threads": torch.get_num_threads(), "torch": torch.__version__,
         "test_accuracy": test.accuracy, "valid_accuracy": max(r.valid_accuracy for r in epochs),

@@ -45,7 +45,8 @@ def resnet_nano(
         classifier = nn.Linear(WIDTHS[-1], num_source_classes)
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     shapes = measure_shapes(embed, blocks, 3, 32)
-    spec = Spec("resnet_nano", "cnn", 32, 3, WIDTHS[-1], shapes, per_channel(mean, 3, "mean"), per_channel(std, 3, "std"))
+    means, stds = per_channel(mean, 3, "mean"), per_channel(std, 3, "std")
+    spec = Spec("resnet_nano", "cnn", 32, 3, WIDTHS[-1], shapes, means, stds)
     return Backbone(embed, blocks, pool, spec, classifier)
 
 
@@ -69,10 +70,10 @@ def vit_nano(
     num_source_classes: int = 100,
     seed: int = 0,
 ) -> Backbone:
-    """Build a plain ViT for 32×32 color images: patch 8, dim 96, 6 blocks, 3 heads, 11.9 M multiply-adds, 0.70 M weights.
+    """Build a plain ViT for 32×32 color images: 6 blocks, 11.9 M multiply-adds, 0.70 M weights.
 
     timm's VisionTransformer (Dosovitskiy et al. 2021, arXiv:2010.11929): class token, learned position embedding,
-    pre-norm, no dropout. 96 is divisible by 3, which InsVP's tokens need.
+    pre-norm, no dropout; patch 8, dim 96, 3 heads. 96 is divisible by 3, which InsVP's tokens need.
 
     Args:
         mean: subtracted from images in [0, 1], one value or one per channel.

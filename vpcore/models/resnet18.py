@@ -18,9 +18,10 @@ def resnet18_small(
     std: float | Sequence[float] = 0.5,
     seed: int = 0,
 ) -> Backbone:
-    """Build ResNet-18 (He et al. 2016, arXiv:1512.03385) as Khazem (2025, arXiv:2512.03663) uses it, with fresh weights.
+    """Build the ResNet-18 of Khazem (2025, arXiv:2512.03663) with fresh weights.
 
-    timm's ResNet-18 whose first convolution is 3×3 with stride 1 and whose max-pooling is left out.
+    timm's ResNet-18 (He et al. 2016, arXiv:1512.03385) whose first convolution is 3×3 with stride 1 and whose
+    max-pooling is left out.
     With a 10-class linear head: 11,172,810 parameters on grey images, 11,173,962 on color.
 
     Args:

@@ -12,7 +12,7 @@ import torch
 def seeded(seed: int) -> Iterator[None]:
     """Make weights drawn inside depend on `seed` alone and leave the global random stream as it was."""
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also reseed the GPUs
         yield
 
 

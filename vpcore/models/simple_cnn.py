@@ -42,7 +42,12 @@ def simple_cnn(
     with seeded(seed):
         blocks = [_block(widths[i], widths[i + 1], downsample=i > 0) for i in range(4)]
         pool = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5), nn.Linear(8 * width, dim), nn.ReLU(), nn.Dropout(0.3)
+            nn.AdaptiveAvgPool2d(1),
+            nn.Flatten(),
+            nn.Dropout(0.5),
+            nn.Linear(8 * width, dim),
+            nn.ReLU(),
+            nn.Dropout(0.3),
         )
         for module in [*blocks, pool]:
             module.apply(_init)

@@ -17,7 +17,9 @@ FUSIONS = ("add", "concat", "gated")
 INITS = ("identity", "kaiming")
 
 
-def upsample(prompt_map: Float[Tensor, "1 channels h w"], size: tuple[int, int]) -> Float[Tensor, "1 channels height width"]:
+def upsample(
+    prompt_map: Float[Tensor, "1 channels h w"], size: tuple[int, int]
+) -> Float[Tensor, "1 channels height width"]:
     """Stretch a small map to image size: bilinear, pixel centers aligned (align_corners=False)."""
     return F.interpolate(prompt_map, size=size, mode="bilinear", align_corners=False)
 
