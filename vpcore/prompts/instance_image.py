@@ -1,0 +1,123 @@
+"""InsVP at the image level: each image draws its own prompt, patch by patch and as a whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vpcore.backbone import Spec
+from vpcore.prompts.base import Images, Prompt
+from vpcore.prompts.prompters import GlobalPrompter, PatchPrompter
+
+PARTS = ("patch", "global")
+VARIANTS = ("paper", "released_code")
+
+
+class InstanceImagePrompt(Prompt):
+    """Add to each image a picture that two small networks draw from that image.
+
+    Liu, Peng, Zhou (2024, "InsVP: Efficient Instance Visual Prompting from Image Itself", ACM MM; eq. 4–7):
+    p^g = G_g(x) from the whole image, p^l = G_l(x_i) from every patch, p^I = β·p^g + (1 − β)·p^l, and x + p^I goes
+    on to the backbone. A part used alone has weight 1. The feature level of the paper is `InstancePrompt`.
+
+    Learned numbers, with P = C·patch² and kernels a, b: patch 2·P·r + r + P, global q·C·(a² + b²) + q + C.
+    Differences: the paper gives no layer sizes; r = 16 and q = 6 are the released code's, 3×3 kernels with dilation 2
+    are ours. With `init="zeros"` the last layers start at zero, so the model starts as the frozen one; the released
+    code starts them at PyTorch's default, `"default"`. `variant="released_code"` adds p^l + 2·p^g, with dense 11×11
+    and 25×25 convolutions and dropout 0.1 on both pictures (the dropout masks come from the prompt's own generator).
+
+    Args:
+        spec: the sizes of the backbone.
+        parts: "patch", "global" or both.
+        patch_size: edge of a patch in pixels; None for the ViT's own, otherwise the divisor nearest image_size / 8.
+        patch_hidden: hidden numbers r of the patch network.
+        global_hidden: hidden channels q of the global network.
+        kernels: odd kernel edges of the global network; None for the variant's.
+        dilations: distances between kernel entries; None for the variant's.
+        beta: weight of the global picture, 0 to 1; the released variant does not use it.
+        dropout: probability that a drawn number is left out in training, 0 to below 1; None for the variant's.
+        init: of the last layers, "zeros" or "default".
+        variant: "paper" or "released_code".
+        seed: seed of the initial weights and of dropout.
+
+    Raises:
+        ValueError: unknown part, init or variant; a patch that does not divide the image; a number out of range.
+    """
+
+    first_layer = -1
+
+    def __init__(
+        self,
+        spec: Spec,
+        parts: Sequence[str] = PARTS,
+        patch_size: int | None = None,
+        patch_hidden: int = 16,
+        global_hidden: int = 6,
+        kernels: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        beta: float = 0.7,
+        dropout: float | None = None,
+        init: str = "zeros",
+        variant: str = "paper",
+        seed: int = 0,
+    ) -> None:
+        super().__init__(spec, seed)
+        released = variant == "released_code"
+        self.parts, self.beta, self.variant = tuple(parts), beta, variant
+        self.dropout = (0.1 if released else 0.0) if dropout is None else dropout
+        patch = patch_size or default_patch(spec)
+        _check(self, spec.image_size, patch, init)
+        options: dict[str, Any] = {"zero": init == "zeros", "generator": self.generator()}
+        if "patch" in parts:
+            self.patch = PatchPrompter(spec.in_chans, patch, patch_hidden, **options)
+        if "global" in parts:
+            kernels = kernels or ((11, 25) if released else (3, 3))
+            dilations = dilations or ((1, 1) if released else (2, 2))
+            self.whole = GlobalPrompter(spec.in_chans, global_hidden, kernels, dilations, **options)
+
+    def image(self, images: Images, context: Any) -> Images:
+        """Add each normalized image's (B, C, H, W) own picture to it."""
+        return images + self.added_map(images)
+
+    def added_map(self, images: Images) -> Images:
+        """Return p^I, the picture that is added to each image, in normalized units."""
+        pictures = self.pictures(images)
+        if len(pictures) == 1:
+            return next(iter(pictures.values()))
+        if self.variant == "released_code":
+            return pictures["patch"] + 2 * pictures["global"]
+        return self.beta * pictures["global"] + (1 - self.beta) * pictures["patch"]
+
+    def pictures(self, images: Images) -> dict[str, Tensor]:
+        """Return p^l ("patch") and p^g ("global"), as far as this prompt has them, before they are weighed."""
+        networks = {"patch": getattr(self, "patch", None), "global": getattr(self, "whole", None)}
+        return {part: self._drop(network(images)) for part, network in networks.items() if network is not None}
+
+    def _drop(self, picture: Images) -> Images:
+        if not self.training or self.dropout == 0:
+            return picture
+        draw = self.generator(picture.device)
+        kept = torch.rand(picture.shape, generator=draw, device=picture.device) >= self.dropout
+        return picture * kept / (1 - self.dropout)
+
+
+def default_patch(spec: Spec) -> int:
+    """Return the ViT's patch size, or the divisor of the image size nearest to an eighth of it."""
+    divisors = [edge for edge in range(1, spec.image_size + 1) if spec.image_size % edge == 0]
+    return spec.patch_size or min(divisors, key=lambda edge: abs(edge - spec.image_size / 8))
+
+
+def _check(prompt: InstanceImagePrompt, image_size: int, patch: int, init: str) -> None:
+    if not prompt.parts or set(prompt.parts) - set(PARTS):
+        raise ValueError(f"parts must be one or both of {', '.join(PARTS)}, got {prompt.parts}")
+    if prompt.variant not in VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {prompt.variant!r}")
+    if init not in ("zeros", "default"):
+        raise ValueError(f"init must be 'zeros' or 'default', got {init!r}")
+    if patch < 1 or image_size % patch:
+        raise ValueError(f"patch_size must divide the image size {image_size}, got {patch}: choose a divisor")
+    if not (0 <= prompt.beta <= 1 and 0 <= prompt.dropout < 1):
+        raise ValueError(f"beta must be 0 to 1, dropout 0 to below 1, got {prompt.beta} and {prompt.dropout}")
