@@ -1,0 +1,122 @@
+"""From an exercise and an answer to a verdict; nothing but a keyboard interrupt leaves this file."""
+
+from __future__ import annotations
+
+import linecache
+import re
+from types import TracebackType
+from typing import Any
+
+from course.check import texts
+from course.check.exercise import Exercise
+from course.check.guards import TimeUp, guarded, is_out_of_memory
+from course.check.library import LibraryCalled, forbidden
+from course.check.registry import UnknownExercise, find
+from course.check.verdict import Finding, Verdict
+
+_OURS = ("course.", "vpcore.", "torch.", "numpy.")
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]+")
+_PATH = re.compile(r"(?:[A-Za-z]:)?[\\/](?:[\w.@-]+[\\/])+[\w.@-]*")
+
+
+def verdict(exercise_id: str, answer: Any, seconds: float | None = None) -> Verdict:
+    """Judge an answer to the exercise of this id.
+
+    Args:
+        exercise_id: such as "02-average".
+        answer: function, class, value, choice or text.
+        seconds: a time limit that replaces the exercise's own.
+    """
+    try:
+        exercise = find(exercise_id)
+    except UnknownExercise as error:
+        return Verdict(str(exercise_id), "error", str(error))
+    except Exception as error:
+        sentence = texts.INTERNAL.format(error=error_words(error))
+        return Verdict(str(exercise_id), "error", sentence, finding=Finding("internal", sentence, outcome="error"))
+    return judge(exercise, answer, seconds)
+
+
+def judge(exercise: Exercise, answer: Any, seconds: float | None = None) -> Verdict:
+    """Judge an answer to an exercise: compute what is right first, then run the learner's code under guards."""
+    printed: list[str] = []
+    try:
+        if not exercise.attempted(answer):
+            return Verdict(exercise.id, "unattempted", texts.UNATTEMPTED)
+        prepared = guarded(exercise.prepare, 60.0, [])
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return _verdict(exercise, _internal(error), "")
+    finding = _run(exercise, answer, prepared, seconds or exercise.seconds, printed)
+    return _verdict(exercise, finding, "".join(printed))
+
+
+def _run(exercise: Exercise, answer: Any, prepared: Any, seconds: float, printed: list[str]) -> Finding | None:
+    called: list[str] = []
+    try:
+        with forbidden(exercise.forbids) as called:
+            finding = guarded(lambda: exercise.examine(answer, prepared), seconds, printed)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        finding = _caught(error, seconds)
+    if called:  # whatever the learner's code made of the refusal
+        return Finding("library", texts.LIBRARY.format(name=called[0]))
+    return finding
+
+
+def _verdict(exercise: Exercise, finding: Finding | None, printed: str) -> Verdict:
+    if finding is None:
+        sentence = texts.PASSED.format(points=texts.plural(exercise.points, "point"))
+        return Verdict(exercise.id, "passed", sentence, exercise.points, None, printed)
+    sentence = texts.WRONG.format(sentence=finding.sentence) if finding.outcome == "wrong" else finding.sentence
+    return Verdict(exercise.id, finding.outcome, sentence, 0.0, finding, printed)
+
+
+def _caught(error: BaseException, seconds: float) -> Finding:
+    if isinstance(error, TimeUp):
+        return Finding("time", texts.TIME.format(seconds=seconds), outcome="error")
+    if isinstance(error, SystemExit):
+        return Finding("exit", texts.EXIT, outcome="error")
+    if isinstance(error, LibraryCalled):
+        return Finding("library", texts.LIBRARY.format(name=error_message(error)))
+    if is_out_of_memory(error):
+        return Finding("memory", texts.MEMORY, outcome="error")
+    line = learner_line(error.__traceback__)
+    words = {"error": error_words(error), "line": line}
+    return Finding("raised", (texts.RAISED_AT if line else texts.RAISED).format(**words), outcome="error")
+
+
+def _internal(error: BaseException) -> Finding:
+    return Finding("internal", texts.INTERNAL.format(error=error_words(error)), outcome="error")
+
+
+def error_words(error: BaseException) -> str:
+    """Return "TypeError: message" of one line, without addresses and paths, whatever the exception does."""
+    message = error_message(error)
+    name = type.__dict__["__name__"].__get__(type(error))
+    return f"{name}: {message}" if message else name
+
+
+def error_message(error: BaseException) -> str:
+    """Return the first line of an exception's message, at most 160 characters, without addresses and paths."""
+    try:
+        words = f"{error}".strip().splitlines()
+    except Exception:  # its own __str__ failed
+        return ""
+    first = _PATH.sub("…", _ADDRESS.sub("0x…", words[0])) if words else ""
+    return first if len(first) <= 160 else first[:159] + "…"
+
+
+def learner_line(trace: TracebackType | None) -> str:
+    """Return the source line of the deepest frame that belongs to the learner, or nothing."""
+    line = ""
+    while trace:
+        frame = trace.tb_frame
+        module = f"{frame.f_globals.get('__name__', '')}."
+        if not module.startswith(_OURS):
+            found = linecache.getline(frame.f_code.co_filename, trace.tb_lineno).strip()
+            line = found or line
+        trace = trace.tb_next
+    return line if len(line) <= 100 else line[:99] + "…"

@@ -1,0 +1,176 @@
+"""Exercises whose answer is a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course.check import texts
+from course.check.compare import compare, type_words
+from course.check.copies import arguments, fresh, tensors, touched
+from course.check.exercise import Cases, Exercise, Mistake
+from course.check.stubs import is_stub
+from course.check.verdict import Finding
+
+_FAILED = object()
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input with its right output, right input gradients, and what each typical mistake gives."""
+
+    inputs: tuple[Any, ...]
+    want: Any
+    slopes: list[Tensor | None]
+    wrong: list[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionExercise(Exercise):
+    """The learner writes a function; it is compared with the reference on fresh seeded inputs.
+
+    Attributes:
+        reference: the right function.
+        cases: from a seeded generator to a list of inputs; a tuple is a list of positional arguments.
+        mistakes: typical wrong functions with the sentence for each.
+        gradient: whether the gradient to every floating input must be right as well.
+        exact_dtype: whether the dtype must be the very same; otherwise float32 and float64 both pass.
+        tolerance: allowed difference, relative to the right values.
+        keeps_inputs: whether the function must leave its inputs as they are.
+        also: one more judgment of the function, after all others: returns a sentence, or None when right.
+    """
+
+    reference: Callable[..., Any]
+    cases: Cases
+    mistakes: tuple[Mistake, ...] = ()
+    gradient: bool = False
+    exact_dtype: bool = False
+    tolerance: float = 1e-4
+    keeps_inputs: bool = True
+    also: Callable[[Any], str | None] = field(default=lambda answer: None)
+
+    def attempted(self, answer: Any) -> bool:
+        """Whether the function has a body."""
+        return not is_stub(answer)
+
+    def prepare(self) -> list[Case]:
+        """Compute the right outputs, gradients and the outputs of the typical mistakes."""
+        cases = []
+        for given in self.cases(self.rng()):
+            inputs = arguments(given)
+            want = self.reference(*fresh(inputs))
+            slopes = input_slopes(self.reference, inputs) if self.gradient else []
+            wrong = [_attempt(mistake.wrong, inputs) for mistake in self.mistakes]
+            cases.append(Case(inputs, want, slopes, wrong))
+        return cases
+
+    def examine(self, answer: Any, prepared: list[Case]) -> Finding | None:
+        """Compare type, dtype, shape, values, gradient, inputs, in this order."""
+        if not callable(answer):
+            return Finding("type", texts.NOT_CALLABLE.format(got=type_words(answer)))
+        results, changed = [], None
+        for case in prepared:
+            given = fresh(case.inputs)
+            results.append(answer(*given))
+            changed = changed or _touched(case.inputs, given)
+        found = self._outputs(results, prepared) or (changed and self._inputs(changed, prepared))
+        if not found and self.gradient:
+            found = next((f for case in prepared if (f := self._gradient(answer, case))), None)
+        if not found:
+            sentence = self.also(answer)
+            found = Finding("judged", sentence) if sentence else None
+        return found
+
+    def _outputs(self, results: list[Any], cases: list[Case]) -> Finding | None:
+        for got, case in zip(results, cases, strict=True):
+            found = self._compare(got, case.want)
+            if found:
+                wrong, wants = [each.wrong for each in cases], [each.want for each in cases]
+                said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
+                return Finding(found.stage, said.sentence, said.hint) if said else found
+        return None
+
+    def _compare(self, got: Any, want: Any) -> Finding | None:
+        return compare(got, want, tolerance=self.tolerance, exact=self.exact_dtype)
+
+    def _inputs(self, changed: str, cases: list[Case]) -> Finding | None:
+        where = changed if len(cases[0].inputs) > 1 else ""
+        return Finding("inputs", texts.TOUCHED.format(where=where)) if self.keeps_inputs else None
+
+    def _gradient(self, answer: Any, case: Case) -> Finding | None:
+        slopes = input_slopes(answer, case.inputs)
+        for number, (got, want) in enumerate(zip(slopes, case.slopes, strict=True), 1):
+            where = "your input" if len(slopes) == 1 else f"tensor {number} of your input"
+            found = slope_finding(got, want, where, self.tolerance)
+            if found:
+                return found
+        return None
+
+
+def known_mistake(mistakes: tuple[Mistake, ...], results: list, wrong: list[list], wants: list, differ: Callable):
+    """Return the mistake that gives the learner's result in every case, or None.
+
+    Where a mistake happens to be right it proves nothing, so it must differ from the right one somewhere.
+    """
+    for index, mistake in enumerate(mistakes):
+        outputs = [row[index] for row in wrong]
+        if any(output is _FAILED for output in outputs):
+            continue
+        same = all(not differ(got, output) for got, output in zip(results, outputs, strict=True))
+        if same and any(differ(output, want) for output, want in zip(outputs, wants, strict=True)):
+            return mistake
+    return None
+
+
+def input_slopes(function: Callable[..., Any], inputs: tuple[Any, ...]) -> list[Tensor | None]:
+    """Return the gradient to each floating input, None where there is none."""
+    leaves: list[Tensor] = []
+    given = fresh(inputs, leaves=leaves)
+    total = projection(function(*given))
+    if total is None or not total.requires_grad:
+        return [None] * len(leaves)
+    return list(torch.autograd.grad(total, leaves, allow_unused=True))
+
+
+def projection(output: Any) -> Tensor | None:
+    """Return the sum of all floating outputs weighted by fixed random numbers, one number."""
+    rng = torch.Generator().manual_seed(1)
+    parts = [part.double().cpu() for part in tensors(output)]
+    weighted = [(part * torch.randn(part.shape, generator=rng, dtype=torch.float64)).sum() for part in parts]
+    return torch.stack(weighted).sum() if weighted else None
+
+
+def slope_finding(got: Tensor | None, want: Tensor | None, where: str, tolerance: float) -> Finding | None:
+    """Compare one gradient with the right one; an absent gradient equals a zero one."""
+    reaches, wanted = (slope is not None and bool(slope.any()) for slope in (got, want))
+    if got is None or want is None or not (reaches and wanted):
+        if wanted == reaches:
+            return None
+        if got is not None and reaches:
+            return compare_slope(got, torch.zeros_like(got), where, tolerance)
+        return Finding("gradient", texts.NO_GRADIENT.format(where=where))
+    return compare_slope(got, want, where, tolerance)
+
+
+def compare_slope(got: Tensor, want: Tensor, where: str, tolerance: float) -> Finding | None:
+    """Compare two gradients of one shape."""
+    found = compare(got, want, "the gradient", 10 * tolerance)
+    return Finding("gradient", texts.GRADIENT.format(where=where, sentence=found.sentence)) if found else None
+
+
+def _attempt(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
+    try:
+        return function(*fresh(inputs))
+    except Exception:  # a mistake may well fail on some inputs; then it proves nothing
+        return _FAILED
+
+
+def _touched(before: tuple[Any, ...], after: tuple[Any, ...]) -> str | None:
+    for number, (kept, given) in enumerate(zip(before, after, strict=True), 1):
+        if touched(kept, given):
+            return f" number {number}"
+    return None

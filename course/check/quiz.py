@@ -1,0 +1,98 @@
+"""Self-test quizzes, whose answers stand in the source only as hashes, and written answers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from course.check import texts
+from course.check.compare import type_words
+from course.check.exercise import Exercise
+from course.check.verdict import Finding
+
+
+def seal(exercise_id: str, choice: str) -> str:
+    """Return the hash that stands for one choice of one quiz.
+
+    It keeps an answer from being read by accident; with four choices it is no secret to a determined reader.
+    """
+    return hashlib.sha256(f"vpcourse|{exercise_id}|{choice.strip().casefold()}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuizExercise(Exercise):
+    """The learner picks one choice, or several where several are right.
+
+    Attributes:
+        choices: the names of all choices, such as "abcd".
+        right: the seals of all right choices.
+        reasons: the seal of each wrong choice to the reason why it is wrong.
+    """
+
+    choices: str
+    right: frozenset[str]
+    reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def attempted(self, answer: Any) -> bool:
+        """Whether something was picked."""
+        return answer is not ... and answer is not None and not (type(answer) is str and not answer.strip())
+
+    def prepare(self) -> None:
+        """Need nothing."""
+
+    def examine(self, answer: Any, prepared: None) -> Finding | None:
+        """Say the reason of the first wrong choice, or how many are still to find."""
+        picked = _picked(answer)
+        unknown = [choice for choice in picked if choice not in self.choices.casefold() or len(choice) != 1]
+        names = texts.join(list(self.choices))
+        if unknown or not picked:
+            got = unknown[0] if unknown else "your answer"
+            return Finding("choice", texts.CHOICE_UNKNOWN.format(choice=got, choices=names))
+        if len(self.right) == 1 and len(picked) > 1:
+            return Finding("choice", texts.CHOICE_ONE.format(choices=names))
+        seals = {seal(self.id, choice): choice for choice in picked}
+        for sealed in sorted(set(seals) - self.right, key=lambda key: seals[key]):
+            reason = self.reasons.get(sealed, "not this one")
+            return Finding("choice", texts.CHOICE_WRONG.format(choice=seals[sealed], reason=reason))
+        more = len(self.right) - len(seals)
+        return Finding("choice", texts.CHOICE_MORE.format(count=more)) if more else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenExercise(Exercise):
+    """The learner writes text, which an instructor grades with a rubric; the check only counts words.
+
+    Attributes:
+        min_words: fewer words are not accepted.
+    """
+
+    min_words: int = 1
+
+    def attempted(self, answer: Any) -> bool:
+        """Whether there is any text apart from the placeholder."""
+        if type(answer) is not str:
+            return answer is not ... and answer is not None
+        return bool(answer.replace("# your code here", "").strip().strip(".").strip())
+
+    def prepare(self) -> None:
+        """Need nothing."""
+
+    def examine(self, answer: Any, prepared: None) -> Finding:
+        """Count the words."""
+        if type(answer) is not str:
+            return Finding("type", texts.NOT_TEXT.format(got=type_words(answer)))
+        words = texts.plural(len(answer.split()), "word")
+        if len(answer.split()) < self.min_words:
+            return Finding("values", texts.TOO_SHORT.format(got=words, want=self.min_words))
+        return Finding("written", texts.RECORDED.format(words=words), outcome="recorded")
+
+
+def _picked(answer: Any) -> list[str]:
+    if type(answer) is str:
+        words = answer.replace(",", " ").split()
+        return sorted({word.casefold() for word in words})
+    if type(answer) in (tuple, list, set, frozenset):
+        return sorted({choice for item in answer for choice in _picked(item)})
+    return [type_words(answer)]
