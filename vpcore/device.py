@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
+from torch import nn
 
 PROFILES = ("quick", "full")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -46,7 +47,22 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 @contextmanager
 def own_random_stream(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global random stream (dropout draws from it) inside, and put it back as it was afterwards."""
-    index = [device.index or 0] if device.type == "cuda" else []
+    cuda = device.type == "cuda"
+    index = [torch.cuda.current_device() if device.index is None else device.index] if cuda else []
     with torch.random.fork_rng(devices=index):
-        torch.manual_seed(seed)
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also reseed GPUs that are not ours
+        for gpu in index:
+            torch.cuda.default_generators[gpu].manual_seed(seed)
         yield
+
+
+def prefer_channels_last(model: nn.Module) -> nn.Module:
+    """Store the weights of a convolutional model channels-last, in place, and return it; other models stay as they are.
+
+    The layout changes no value. Measured on two CPU cores, it makes training of the small CNNs faster.
+    """
+    if sum(isinstance(module, nn.Conv2d) for module in model.modules()) > 1:  # a ViT has one, its patch embedding
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d):
+                module.to(memory_format=torch.channels_last)
+    return model

@@ -5,17 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vpcore.checkpoint import RunState, read_run, write_run
+from vpcore.checkpoint import read_run, write_run
 from vpcore.data import Split
-from vpcore.device import autocast, choose_device, choose_precision, own_random_stream
+from vpcore.device import autocast, choose_device, choose_precision, own_random_stream, prefer_channels_last
 from vpcore.optim import make_optimizer, schedule_factor
+from vpcore.records import EpochRecord, Evaluation, History
+from vpcore.runstate import RunState, start_run
+from vpcore.scoring import evaluate
+
+__all__ = ["EpochRecord", "Evaluation", "History", "Loss", "cross_entropy", "evaluate", "fit"]
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
@@ -24,44 +30,6 @@ Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
     """Return the mean cross-entropy of a batch, in nats; the default `loss` of `fit`."""
     return F.cross_entropy(model(images).float(), labels)
-
-
-@dataclass(frozen=True)
-class EpochRecord:
-    """What one epoch gave; losses in nats, accuracies in 0 … 1, seconds of wall clock."""
-
-    epoch: int
-    train_loss: float
-    valid_loss: float
-    valid_accuracy: float
-    seconds: float
-
-
-@dataclass
-class History:
-    """One record an epoch; `best` is the one whose weights the model holds after `fit`."""
-
-    epochs: list[EpochRecord] = field(default_factory=list)
-
-    @property
-    def best(self) -> EpochRecord:
-        """The epoch of the highest validation accuracy, the earliest among equals."""
-        return max(self.epochs, key=lambda record: record.valid_accuracy)
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """Predictions on a split and what follows from them."""
-
-    accuracy: float  # 0 … 1
-    loss: float  # mean cross-entropy in nats
-    predictions: Tensor  # (N,) class indices, on the CPU
-    labels: Tensor  # (N,) true classes, on the CPU
-
-    @property
-    def standard_error(self) -> float:
-        """Standard error of the accuracy from the size of the test set alone."""
-        return math.sqrt(self.accuracy * (1 - self.accuracy) / len(self.labels))
 
 
 def fit(
@@ -105,99 +73,84 @@ def fit(
         seed: seed of batch order, augmentation and dropout.
         precision: "float32", "bfloat16" or "float16"; None chooses by profile and device.
         device: where to train; None takes CUDA if there is one.
-        on_epoch: called with each epoch's record.
+        on_epoch: called with each epoch's record; what it draws at random does not change the run.
         checkpoint: a file to write after each epoch and, if it is there, to go on from, bit-identically on the CPU.
 
     Raises:
-        ValueError: no epoch, unknown option, labels beyond the model's classes, nothing to learn, or a loss that is
-            not finite.
+        ValueError: no epoch, no images, unknown option, labels beyond the model's classes, nothing to learn, a loss
+            that is not finite, or a checkpoint of another run.
+        OSError: the checkpoint cannot be written.
     """
-    if epochs < 1 or batch_size < 1:
-        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs} and {batch_size}")
     device = choose_device(device)
     precision = choose_precision(precision, device)
-    model, train, valid = model.to(device), train.to(device), valid.to(device)
-    steps = math.ceil(len(train) / batch_size)
-    state = RunState(
-        model, make_optimizer(model, optimizer, lr, weight_decay),
-        batches=torch.Generator().manual_seed(seed), noise=torch.Generator(device).manual_seed(seed + 1),
-        scaler=torch.amp.GradScaler(device.type, enabled=precision == "float16"),
+    _check_sizes(epochs, batch_size, train, valid)
+    model, train, valid = prefer_channels_last(model.to(device)), train.to(device), valid.to(device)
+    state = start_run(model, make_optimizer(model, optimizer, lr, weight_decay), seed, device, precision)
+    settings = _plain(
+        epochs=epochs, lr=lr, weight_decay=weight_decay, batch_size=batch_size, optimizer=optimizer, schedule=schedule,
+        warmup_steps=warmup_steps, seed=seed, precision=precision, images=len(train),
     )  # fmt: skip
+    steps = math.ceil(len(train) / batch_size)
     factor = schedule_factor(schedule, epochs, steps, warmup_steps)
+    _check_labels(model, train)
     history = History()
     with own_random_stream(seed, device):
-        history.epochs += [EpochRecord(**record) for record in read_run(checkpoint, state)]
+        history.epochs += [EpochRecord(**record) for record in read_run(checkpoint, state, settings)]
         for epoch in range(len(history.epochs), epochs):
             began = time.perf_counter()
             if hasattr(model, "head") and hasattr(model.head, "start_epoch"):
                 model.head.start_epoch(model, train)  # type: ignore[operator]
-            step_factor = lambda step, e=epoch: factor(e * steps + step)  # noqa: E731
-            train_loss = _train_epoch(state, train, batch_size, step_factor, augment, loss, precision)
+            factors = [factor(epoch * steps + step) for step in range(steps)]
+            train_loss = _train_epoch(state, train, batch_size, factors, augment, loss, precision)
             result = evaluate(model, valid, precision=precision, device=device)
             record = EpochRecord(epoch, train_loss, result.loss, result.accuracy, time.perf_counter() - began)
             history.epochs.append(record)
             if history.best is record:
                 state.keep_best()
-            write_run(checkpoint, state, [asdict(r) for r in history.epochs])
+            write_run(checkpoint, state, [asdict(r) for r in history.epochs], settings)
             if on_epoch is not None:
-                on_epoch(record)
+                with own_random_stream(seed, device):
+                    on_epoch(record)
     state.restore_best()
     return history
 
 
+def _check_sizes(epochs: int, batch_size: int, train: Split, valid: Split) -> None:
+    if epochs < 1 or batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be at least 1, got {epochs} and {batch_size}")
+    if not len(train) or not len(valid):
+        raise ValueError(f"fit needs images to train on and to choose with, got {len(train)} and {len(valid)}")
+
+
+def _plain(**settings: Any) -> dict[str, Any]:
+    """Return settings as JSON gives them back."""
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in settings.items()}
+
+
+def _check_labels(model: nn.Module, train: Split) -> None:
+    """Refuse labels that have no logit, by classifying one image."""
+    one = Split(train.images[:1], train.labels.max()[None])
+    with own_random_stream(0, train.images.device):
+        evaluate(model, one, precision="float32")
+
+
 def _train_epoch(
-    state: RunState, train: Split, batch_size: int, factor: Callable[[int], float], augment: Augmentation | None,
-    loss: Loss, precision: str,
-) -> float:
+    state: RunState, train: Split, batch_size: int, factors: list[float], augment: Augmentation | None, loss: Loss,
+    precision: str,
+) -> float:  # fmt: skip
     state.model.train()
     device = train.images.device
     order = torch.randperm(len(train), generator=state.batches).to(device)
     total = torch.zeros((), device=device)
-    for step, index in enumerate(order.split(batch_size)):
+    for index, factor in zip(order.split(batch_size), factors, strict=True):
         images = train.images[index].float() / 255
         if augment is not None:
             images = augment(images, state.noise)
         with autocast(precision, device):
             value = loss(state.model, images, train.labels[index], state.noise)
-        state.step(value, factor(step))
+        state.step(value, factor)
         total += value.detach() * len(index)
     mean = float(total) / len(train)
     if not math.isfinite(mean):
         raise ValueError(f"the training loss became {mean}: lower the learning rate")
     return mean
-
-
-@torch.no_grad()
-def evaluate(
-    model: nn.Module,
-    split: Split,
-    *,
-    batch_size: int = 500,
-    precision: str | None = None,
-    device: str | torch.device | None = None,
-) -> Evaluation:
-    """Classify a split in eval mode, without augmentation; the model's mode is put back afterwards.
-
-    Args:
-        model: maps images (B, C, H, W) in [0, 1] to logits.
-        split: images and labels.
-        batch_size: images a step.
-        precision: as in `fit`.
-        device: where to run; None stays where the model is.
-    """
-    first = next(model.parameters(), None)
-    device = choose_device(device if device is not None or first is None else first.device)
-    precision = choose_precision(precision, device)
-    was_training = model.training
-    model.to(device).eval()
-    logits = []
-    for images in split.images.split(batch_size):
-        with autocast(precision, device):
-            logits.append(model(images.to(device).float() / 255).float())
-    model.train(was_training)
-    scores, labels = torch.cat(logits), split.labels.to(device)
-    if int(labels.max()) >= scores.shape[1]:
-        raise ValueError(f"the model has {scores.shape[1]} classes, a label is {int(labels.max())}: give the head more classes")
-    predictions = scores.argmax(1)
-    accuracy = float((predictions == labels).double().mean())
-    return Evaluation(accuracy, float(F.cross_entropy(scores, labels)), predictions.cpu(), labels.cpu())
