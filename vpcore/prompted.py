@@ -69,8 +69,17 @@ class Prompted(nn.Module):
         return (images - self.mean) / self.std
 
     def learned(self) -> dict[str, Tensor]:
-        """Return the tensors that learn, by name: prompt and head, and the backbone's if it is trained."""
-        return {name: parameter for name, parameter in self.named_parameters() if parameter.requires_grad}
+        """Return what training makes, by name: the parameters that learn, and the buffers outside a frozen backbone.
+
+        Such buffers are computed from data, like cluster centers, a label mapping, or batch-norm statistics.
+        """
+        fixed = "backbone." if self.backbone.frozen else "backbone.classifier."
+        return {
+            name: tensor
+            for name, tensor in self.state_dict(keep_vars=True).items()
+            if isinstance(tensor, Tensor) and (tensor.requires_grad or not isinstance(tensor, nn.Parameter))
+            and not name.startswith(fixed)
+        }
 
     def load_learned(self, tensors: Mapping[str, Tensor]) -> None:
         """Copy saved tensors into the ones that learn.

@@ -82,7 +82,7 @@ class ClusterPrompt(Prompt):
         mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.spec.mean, self.spec.std))
         chunks = ((chunk.cpu().float() / 255 - mean) / std for chunk in images.split(batch_size))
         features = torch.cat([self._features(chunk.to(device)).cpu() for chunk in chunks])
-        fitted = KMeans(count, n_init=4, random_state=self.seed).fit(features.double().numpy())
+        fitted = KMeans(count, n_init="auto", random_state=self.seed).fit(features.double().numpy())
         self.centers.copy_(torch.as_tensor(fitted.cluster_centers_))
         return self
 

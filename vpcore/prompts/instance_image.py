@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
 from vpcore.prompts.prompters import GlobalPrompter, PatchPrompter
+from vpcore.prompts.sequence import drop
 
 PARTS = ("patch", "global")
 VARIANTS = ("paper", "released_code")
@@ -94,14 +94,8 @@ class InstanceImagePrompt(Prompt):
     def pictures(self, images: Images) -> dict[str, Tensor]:
         """Return p^l ("patch") and p^g ("global"), as far as this prompt has them, before they are weighed."""
         networks = {"patch": getattr(self, "patch", None), "global": getattr(self, "whole", None)}
-        return {part: self._drop(network(images)) for part, network in networks.items() if network is not None}
-
-    def _drop(self, picture: Images) -> Images:
-        if not self.training or self.dropout == 0:
-            return picture
-        draw = self.generator(picture.device)
-        kept = torch.rand(picture.shape, generator=draw, device=picture.device) >= self.dropout
-        return picture * kept / (1 - self.dropout)
+        rate, draw = self.dropout if self.training else 0.0, self.generator(images.device)
+        return {part: drop(network(images), rate, draw) for part, network in networks.items() if network is not None}
 
 
 def default_patch(spec: Spec) -> int:
