@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from vpcore.device import profile
 from vpcore.resize import fit_channels, fit_size
 from vpcore.splits import Split, Splits, channel_stats, fingerprint, split_by_order, stratified_order
 
@@ -77,6 +78,7 @@ def load_data(
 
 
 def _check_request(name: str, seed: int, position: str, sizes: tuple[int | None, ...]) -> None:
+    profile()  # refuses an unknown one
     if name not in NAMES:
         close = difflib.get_close_matches(str(name), NAMES, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""

@@ -11,23 +11,15 @@ import numpy as np
 import torch
 
 from vpcore.catalog import IDX_MD5, SOURCES
+from vpcore.device import profile
 from vpcore.files import Digest, decode_images, hashed_parts
 from vpcore.splits import Split
 
 Parts = dict[str, Split]
 
 
-def profile() -> str:
-    """Return the course profile named by VPCOURSE_PROFILE: "quick" (default, offline) or "full"."""
-    name = os.environ.get("VPCOURSE_PROFILE") or "quick"
-    if name not in ("quick", "full"):
-        raise ValueError(f'VPCOURSE_PROFILE must be "quick" or "full", got {name!r}: set one of the two')
-    return name
-
-
 def data_root(name: str, root: str | Path | None) -> Path:
     """Return the folder that holds the data sets: `root`, or else VPCORE_DATA."""
-    profile()
     chosen = root if root is not None else os.environ.get("VPCORE_DATA")
     if not chosen:
         raise FileNotFoundError(f"no folder to look for {name!r} in: set VPCORE_DATA, or give load_data(..., root=...)")
