@@ -50,14 +50,13 @@ def kernel_environment() -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def patched_environment() -> Iterator[None]:
-    """Puts the kernel's environment into this process for a moment, for a tool that passes its own on."""
+def patched_environment(environment: dict[str, str]) -> Iterator[None]:
+    """Gives this process another environment for a moment, for a tool that passes its own on to a kernel."""
     before = dict(os.environ)
-    with kernel_environment() as environment:
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        yield
+    finally:
         os.environ.clear()
-        os.environ.update(environment)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        os.environ.update(before)

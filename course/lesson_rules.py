@@ -73,6 +73,8 @@ def _metadata_problem(lesson: str, cell: Any) -> str:
         return "the cell is empty; fill or remove it"
     if "check" in cell.metadata and cell.cell_type != "code":
         return "a check cell must be a code cell; remove [markdown]"
+    if cell.cell_type == "code" and cell.source.rstrip().endswith(";"):
+        return "a last ';' hides nothing under nbval; assign the value to _ instead"
     return _exercise_problem(lesson, cell.metadata["exercise"]) if "exercise" in cell.metadata else ""
 
 

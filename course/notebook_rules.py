@@ -72,7 +72,7 @@ def _cell_problem(cell: Any, count: int) -> str:
         if "image/svg+xml" in kinds:
             return "stores an SVG, which holds a date; show a PNG"
         if ADDRESS.search(text):
-            return f"prints a memory address ({ADDRESS.findall(text)[0]}); end the cell with ';' or print a fact"
+            return f"prints a memory address ({ADDRESS.findall(text)[0]}); assign the value to _ or print a fact"
     return ""
 
 

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("course", "vpcore")
 FORMAT = 1  # raise it when the builder stores outputs in another way
 
 
 def source_hash(notebook: Any) -> str:
     """Returns a hash of everything a lesson's outputs come from.
 
-    It covers the code cells, the exercise file of the lesson, the `course` modules these import (followed
-    through the imports), all of `vpcore`, and the recorded results the lesson names. Comments and docstrings
-    of Python files do not count, so that editing one does not execute every lesson again.
+    It covers the code cells, the exercise file of the lesson, the modules of `course` and `vpcore` these import
+    (followed through the imports), and the recorded results the lesson names. Comments and docstrings of Python
+    files do not count, so that editing one does not execute every lesson again.
     """
     lesson = notebook.metadata["course"]["lesson"]
     code = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
@@ -38,7 +39,7 @@ def outputs_hash(notebook: Any) -> str:
 
 def _python_files(lesson: str, code: str) -> set[Path]:
     own = sorted((ROOT / "course" / "exercises").glob(f"lesson_{lesson[:2]}*.py"))
-    found = {path for path in (ROOT / "vpcore").rglob("*.py") if "__pycache__" not in path.parts}
+    found: set[Path] = set()
     waiting = [*own, *_imported(_plain(code))]
     while waiting:
         path = waiting.pop()
@@ -61,7 +62,7 @@ def _imported(source: str) -> Iterator[Path]:
         else:
             continue
         for name in names:
-            if name.split(".")[0] == "course":
+            if name.split(".")[0] in PACKAGES:
                 yield from _module_files(name)
 
 
