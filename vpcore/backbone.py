@@ -33,6 +33,7 @@ class Spec:
     patch_size: int | None = None
     num_heads: int | None = None
     num_prefix_tokens: int = 0
+    interpolation: str = "bilinear"  # how images were resized when the weights were trained
 
     @property
     def depth(self) -> int:
@@ -63,7 +64,12 @@ class Backbone(nn.Module):
     """
 
     def __init__(
-        self, embed: nn.Module, blocks: Iterable[nn.Module], pool: nn.Module, spec: Spec, classifier: nn.Module | None = None
+        self,
+        embed: nn.Module,
+        blocks: Iterable[nn.Module],
+        pool: nn.Module,
+        spec: Spec,
+        classifier: nn.Module | None = None,
     ) -> None:
         super().__init__()
         self.embed = embed
@@ -72,7 +78,7 @@ class Backbone(nn.Module):
         self.classifier = classifier
         self.spec = spec
         if len(self.blocks) != spec.depth:
-            raise ValueError(f"spec.shapes describes {spec.depth} blocks, got {len(self.blocks)}: give depth + 1 shapes")
+            raise ValueError(f"spec.shapes describes {spec.depth} blocks, got {len(self.blocks)}: give one shape more")
         self.freeze()
 
     def forward(self, x: Tensor, edit: Edit | None = None, start: int | None = None) -> Float[Tensor, "batch dim"]:
@@ -96,6 +102,12 @@ class Backbone(nn.Module):
         for block in self.blocks[:layer]:
             z = block(z)
         return z
+
+    def upto(self, layer: int) -> Backbone:
+        """Return the backbone that stops before block `layer` and pools there; see `vpcore.layer_probe.upto`."""
+        from vpcore.layer_probe import upto
+
+        return upto(self, layer)
 
     def freeze(self) -> Backbone:
         """Freeze all parameters and buffers, in place; returns self."""
@@ -137,9 +149,10 @@ def load_backbone(name: str, *, pretrained: bool = True, **options: Any) -> Back
     """Load a frozen backbone by name.
 
     Args:
-        name: a network that ships with vpcore (see `vpcore.models.MODELS`).
+        name: a network that ships with vpcore (see `vpcore.models.MODELS`), or any timm ViT, ResNet or Swin.
         pretrained: load trained weights; the MSVP paper's networks have none and need `pretrained=False`.
-        options: image_size, in_chans, mean, std, seed, and what the network's own file documents.
+        options: image_size, in_chans, mean, std, seed; for timm networks checkpoint=a file (see
+            `vpcore.models.timm_nets.timm_backbone`); and what the network's own file documents.
 
     Raises:
         ValueError: unknown name, or weights asked for where there are none.

@@ -25,9 +25,15 @@ BUNDLED = ("resnet_nano", "vit_nano")
 def build(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
     """Build the network `name`; see `vpcore.load_backbone`."""
     if name not in MODELS:
-        near = difflib.get_close_matches(name, MODELS, n=1)
+        from vpcore.models.timm_nets import timm_backbone, timm_names
+
+        names = timm_names()
+        if name.split(".")[0] in names:
+            return timm_backbone(name, pretrained=pretrained, **options)
+        near = difflib.get_close_matches(name, [*MODELS, *names], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"unknown backbone {name!r}: choose one of {', '.join(MODELS)}{hint}")
+        ours = ", ".join(MODELS)
+        raise ValueError(f"unknown backbone {name!r}: choose one of {ours}, or a timm ViT, ResNet or Swin{hint}")
     if pretrained and name in BUNDLED:
         from vpcore.bundled import load_weights
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor, nn
 
@@ -26,19 +26,25 @@ class ViTEmbed(nn.Module):
 
 
 class ViTPool(nn.Module):
-    """Normalize the tokens and keep the class token, or the mean of the patch tokens."""
+    """Normalize the tokens and keep the class token, the mean of the patch tokens, or what attention pooling makes."""
 
     def __init__(self, net: VisionTransformer) -> None:
         super().__init__()
-        if net.global_pool not in ("token", "avg"):
-            raise ValueError(f"this ViT pools by {net.global_pool!r}: only 'token' and 'avg' are supported")
+        if hasattr(net, "head_dist"):
+            raise ValueError("a distilled ViT has two heads, one is needed: choose the network without 'distilled'")
+        if net.global_pool not in ("token", "avg", "map"):
+            raise ValueError(f"a ViT must pool by token, avg or map, got {net.global_pool!r}: choose another network")
         self.norm, self.fc_norm, self.drop = net.norm, net.fc_norm, net.head_drop
-        self.average, self.num_prefix_tokens = net.global_pool == "avg", net.num_prefix_tokens
+        self.average, self.attend = net.global_pool == "avg", net.attn_pool
+        self.first_token = 0 if net.pool_include_prefix else net.num_prefix_tokens
 
     def forward(self, z: Tensor) -> Tensor:
         """Map tokens (B, prefix + patches, dim) to features (B, dim)."""
         z = self.norm(z)
-        pooled = z[:, self.num_prefix_tokens :].mean(1) if self.average else z[:, 0]
+        if self.attend is not None:
+            pooled = self.attend(z[:, self.first_token :])
+        else:
+            pooled = z[:, self.first_token :].mean(1) if self.average else z[:, 0]
         return self.drop(self.fc_norm(pooled))
 
 
@@ -46,16 +52,17 @@ def split_vit(
     net: VisionTransformer, name: str, image_size: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Backbone:
     """Take a timm VisionTransformer apart; the net's own blocks, norms and head are moved, not copied."""
-    in_chans = net.patch_embed.proj.in_channels
-    blocks, pool = list(net.blocks), ViTPool(net)
-    classifier = net.head if isinstance(net.head, nn.Linear) else None
-    heads = net.blocks[0].attn.num_heads
-    for moved in ("blocks", "norm", "fc_norm", "head_drop", "head"):
+    parts: Any = net  # timm declares its children as plain modules
+    in_chans = parts.patch_embed.proj.in_channels
+    blocks, pool = list(parts.blocks), ViTPool(net)
+    classifier = parts.head if isinstance(parts.head, nn.Linear) else None
+    heads = next((module.num_heads for module in parts.blocks[0].modules() if hasattr(module, "num_heads")), None)
+    for moved in ("blocks", "norm", "attn_pool", "fc_norm", "head_drop", "head"):
         setattr(net, moved, nn.Identity())
     embed = ViTEmbed(net)
     shapes = measure_shapes(embed, blocks, in_chans, image_size)
     spec = Spec(
         name, "vit", image_size, in_chans, net.num_features, shapes, mean, std,
-        patch_size=net.patch_embed.patch_size[0], num_heads=heads, num_prefix_tokens=net.num_prefix_tokens,
+        patch_size=parts.patch_embed.patch_size[0], num_heads=heads, num_prefix_tokens=net.num_prefix_tokens,
     )  # fmt: skip
     return Backbone(embed, blocks, pool, spec, classifier)

@@ -1,0 +1,138 @@
+"""Any timm ViT, ResNet or Swin as a backbone: timm's weights, a checkpoint file's, or fresh ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from vpcore.backbone import Backbone
+from vpcore.device import profile
+from vpcore.models.resnet import split_resnet
+from vpcore.models.scratch import check_image, per_channel, seeded
+from vpcore.models.swin import split_swin
+from vpcore.models.vit import split_vit
+from vpcore.models.weights_file import MOCO_PREFIXES, fill, read_weights, split_head
+
+SPLITTERS = {"vision_transformer": split_vit, "deit": split_vit, "resnet": split_resnet, "swin_transformer": split_swin}
+
+
+def timm_names() -> list[str]:
+    """Return the timm names this file takes apart, without weight tags."""
+    import timm
+
+    return [name for module in SPLITTERS for name in timm.list_models(module=module)]
+
+
+def timm_backbone(
+    name: str,
+    *,
+    pretrained: bool = True,
+    checkpoint: str | Path | None = None,
+    image_size: int | None = None,
+    in_chans: int | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    seed: int = 0,
+) -> Backbone:
+    """Build a frozen timm network, cut into embed, blocks and pool, with its source classifier.
+
+    Args:
+        name: a timm name, with or without a weight tag ("vit_tiny_patch16_224.augreg_in21k_ft_in1k").
+        pretrained: download timm's weights (full profile only); False draws fresh ones.
+        checkpoint: a .safetensors or torch file to take the weights from instead; see `read_weights`.
+        image_size: edge of the square images; by default what the weights were trained with.
+        in_chans: channels; the first convolution of trained weights is summed (1) or repeated (others) as timm does.
+        mean: of images in [0, 1]; by default the weights' own (a MoCo checkpoint's: ImageNet's), averaged for one
+            channel and repeated for others. For other checkpoint files, the name's: give both if yours differ.
+        std: divides images afterwards; the same default.
+        seed: seed of fresh weights.
+
+    Raises:
+        ValueError: download asked for in the quick profile, a size that does not fit, an unsupported architecture,
+            or a checkpoint that does not fit.
+        OSError: no such file, or the download failed.
+    """
+    from timm.models import get_pretrained_cfg
+
+    config: Any = get_pretrained_cfg(name)
+    channels = 3 if in_chans is None else in_chans
+    size = image_size or _square(name, config.input_size)
+    check_image(size, channels, smallest=1)
+    moco = False
+    if checkpoint is None:
+        net = _create(name, pretrained, size, channels, seed)
+    else:
+        tensors, prefix = read_weights(checkpoint)
+        tensors, classes = split_head(tensors, config.classifier)
+        net = _create(name, False, size, channels, seed, num_classes=classes)
+        fill(net, tensors, config.first_conv, checkpoint)
+        moco = prefix in MOCO_PREFIXES
+    _check_patch(net, name, size, config.input_size[-1])
+    means, stds = _normalization(config, channels, mean, std, moco)
+    backbone = SPLITTERS[_family(name)](net, name, size, means, stds)  # type: ignore[arg-type]
+    backbone.spec = replace(backbone.spec, interpolation=config.interpolation)
+    return backbone
+
+
+def _family(name: str) -> str:
+    import timm
+
+    return next(module for module in SPLITTERS if name.split(".")[0] in timm.list_models(module=module))
+
+
+def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **options: Any) -> nn.Module:
+    import timm
+
+    if pretrained and profile() == "quick":
+        raise ValueError(
+            f"{name} would be downloaded, and the quick profile never downloads: set VPCOURSE_PROFILE=full, give "
+            "checkpoint=a file you have, take a bundled backbone, or pass pretrained=False for fresh weights"
+        )
+    if _family(name) != "resnet":
+        options["img_size"] = size
+    try:
+        with seeded(seed):
+            return timm.create_model(name, pretrained=pretrained, in_chans=channels, **options)
+    except (OSError, RuntimeError) as error:
+        if not pretrained:
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OSError(f"no weights for {name} ({reason}): check the connection, or give checkpoint=a file") from error
+
+
+def _square(name: str, input_size: tuple[int, ...]) -> int:
+    if input_size[-1] != input_size[-2]:
+        size = f"{input_size[-2]}×{input_size[-1]}"
+        raise ValueError(f"{name} was trained on {size} images, only square ones fit: give image_size")
+    return input_size[-1]
+
+
+def _check_patch(net: nn.Module, name: str, size: int, native: int) -> None:
+    patch = getattr(getattr(net, "patch_embed", None), "patch_size", (1, 1))
+    if patch[0] != patch[1]:
+        raise ValueError(f"{name} has patches of {patch[0]}×{patch[1]} pixels: only square patches are supported")
+    if size % patch[0] and size != native:  # some were trained with pixels to spare
+        near = max(patch[0], size // patch[0] * patch[0])
+        raise ValueError(f"image_size must be a multiple of {patch[0]}, the patch of {name}, got {size}: try {near}")
+
+
+def _normalization(
+    config: Any, channels: int, mean: float | Sequence[float] | None, std: float | Sequence[float] | None, moco: bool
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    from timm.data import IMAGENET_DEFAULT_MEAN, IMAGENET_DEFAULT_STD
+
+    default_mean = IMAGENET_DEFAULT_MEAN if moco else config.mean
+    default_std = IMAGENET_DEFAULT_STD if moco else config.std
+    means = _spread(default_mean, channels) if mean is None else mean
+    stds = _spread(default_std, channels) if std is None else std
+    return per_channel(means, channels, "mean"), per_channel(stds, channels, "std")
+
+
+def _spread(values: Sequence[float], channels: int) -> tuple[float, ...]:
+    if channels == 1:
+        return (sum(values) / len(values),)
+    return tuple(values[i % len(values)] for i in range(channels))
