@@ -333,6 +333,7 @@ def test_usps_checks_counts_and_bytes(tmp_path, quick, monkeypatch):
     assert (len(data.train), len(data.valid), len(data.test)) == (54, 6, 20)
     assert data.train.images.unique().tolist() == [64]
     assert data.test.labels.tolist() == [*range(10), *range(10)]
+    assert torch.equal(load_data("usps", tmp_path, seed=7).valid.labels, data.valid.labels)  # seed moves no image
     usps_file(tmp_path / "usps.t.bz2", 19)
     with pytest.raises(OSError, match=r"usps.t.bz2 is corrupt or cut short \(ValueError: 19 images, not 20\)"):
         load_data("usps", tmp_path)
@@ -376,6 +377,7 @@ def test_flat_folder_is_cut_by_a_hash_of_the_names(tmp_path):
     before = hash_cut(np.zeros(100), [f"{i}.png" for i in range(100)])["test"]
     after = hash_cut(np.zeros(101), [f"{i}.png" for i in range(101)])["test"]
     assert len(set(before) - set(after)) <= 2
+    assert sorted(before) != list(range(85, 100))  # not simply the last files
     assert [len(v) for v in hash_cut(np.zeros(1), ["x"]).values()] == [1, 0, 0]
 
 
