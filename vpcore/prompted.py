@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
 from vpcore.prompts.base import Images, Prompt
+from vpcore.tuning.base import Tuning
 
 
 class Prompted(nn.Module):
@@ -24,23 +25,37 @@ class Prompted(nn.Module):
         prompt: built for `backbone.spec`.
         head: maps features (B, dim) to logits (B, classes).
         train_backbone: train the backbone together with prompt and head, as the MSVP paper does.
+        tuning: a baseline that changes backbone weights, built for `backbone`; on its own with `NoPrompt`.
 
     Raises:
-        ValueError: the prompt was built for a backbone of other sizes.
+        ValueError: the prompt or the tuning was built for a backbone of other sizes, or the backbone is to be trained
+            and tuned at once.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, backbone: Backbone, prompt: Prompt, head: nn.Module, *, train_backbone: bool = False) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        prompt: Prompt,
+        head: nn.Module,
+        *,
+        train_backbone: bool = False,
+        tuning: Tuning | None = None,
+    ) -> None:
         super().__init__()
-        if prompt.spec != backbone.spec:
-            raise ValueError(
-                f"this prompt was built for {prompt.spec.name} {prompt.spec.shapes[0]}, the backbone is "
-                f"{backbone.spec.name} {backbone.spec.shapes[0]}: build the prompt from backbone.spec"
-            )
+        for what, part in (("prompt", prompt), ("tuning", tuning)):
+            if part is not None and part.spec != backbone.spec:
+                raise ValueError(
+                    f"this {what} was built for {part.spec.name} {part.spec.shapes[0]}, the backbone is "
+                    f"{backbone.spec.name} {backbone.spec.shapes[0]}: build the {what} for this backbone"
+                )
+        if train_backbone and tuning is not None:
+            raise ValueError("train_backbone trains every weight, so there is nothing to tune: choose one of the two")
         self.backbone = backbone.unfreeze() if train_backbone else backbone.freeze()
         self.prompt = prompt
+        self.tuning = tuning
         self.head = head
         self.register_buffer("mean", torch.tensor(backbone.spec.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(backbone.spec.std).view(1, -1, 1, 1), persistent=False)
@@ -53,7 +68,12 @@ class Prompted(nn.Module):
         """Map images (B, C, H, W) in [0, 1] to the features the head sees."""
         x = self.normalize(images)
         context = self.prompt.condition(x)
-        return self.backbone(self.prompt.image(x, context), edit=lambda z, layer: self.prompt.activation(z, layer, context))
+        x = self.prompt.image(x, context)
+
+        def edit(z: Tensor, layer: int) -> Tensor:
+            return self.prompt.activation(z, layer, context)
+
+        return self.backbone(x, edit) if self.tuning is None else self.tuning(self.backbone, x, edit)
 
     def normalize(self, images: Images) -> Images:
         """Check images in [0, 1] and bring them into the space the weights and the prompt live in."""
@@ -66,6 +86,8 @@ class Prompted(nn.Module):
                 f"{spec.name} needs images of shape (batch, {', '.join(map(str, expected))}), got {tuple(images.shape)}: "
                 "load the data with this image_size and in_chans, or build the backbone for the data"
             )
+        if images.device.type == "cpu" and not images.isfinite().all():  # elsewhere it would make the host wait
+            raise ValueError("images hold values that are not finite: look for a division by zero where they are made")
         return (images - self.mean) / self.std
 
     def learned(self) -> dict[str, Tensor]:

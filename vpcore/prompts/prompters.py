@@ -138,7 +138,7 @@ class SpecificPrompter(nn.Module):
         middle = (math.isqrt(images.shape[-2] * height), math.isqrt(images.shape[-1] * width))
         z = F.adaptive_max_pool2d(F.leaky_relu(self.convs[0](images), self.slope), middle)
         z = F.adaptive_max_pool2d(F.leaky_relu(self.convs[1](z), self.slope), self.grid)
-        return self.convs[2](z).reshape(len(images), self.num_tokens, -1)  # (B, 3p, h, w) to (B, p, 3·h·w)
+        return self.convs[2](z).reshape(len(images), self.num_tokens, 3 * height * width)  # from (B, 3p, h, w)
 
 
 def token_grid(dim: int) -> tuple[int, int]:

@@ -1,0 +1,72 @@
+"""Every prompt method, with several options, on a CNN and on a ViT, against the whole contract."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import contract_runs  # noqa: F401  (registers its checks)
+import pytest
+import torch
+from contract import CHECKS, Case
+from nets import BACKBONES
+from torch import Tensor, nn
+
+from vpcore.prompts import PROMPTS
+from vpcore.prompts.base import Prompt
+
+OPTIONS: dict[str, list[dict[str, Any]]] = {  # beyond each method's defaults
+    "pad": [{"init": "normal", "width": 1}],
+    "patch": [{"position": "random"}],
+    "multiscale": [{"fusion": "concat"}, {"fusion": "gated"}],
+    "cluster": [{"num_clusters": 2, "width": 2}],
+    "instance_image": [{"variant": "released_code"}],
+}
+CASES = {
+    f"{name}{''.join(f'-{value}' for value in options.values())}": (name, options)
+    for name in PROMPTS
+    for options in [{}, *OPTIONS.get(name, [])]
+}
+
+
+def run(function: Any, case: Case, tmp_path: Path) -> None:
+    function(case, **({"tmp_path": tmp_path} if "tmp_path" in inspect.signature(function).parameters else {}))
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize("name", CASES)
+def test_contract(name: str, backbone: str, check: str, tmp_path: Path) -> None:
+    method, options = CASES[name]
+    case = Case(partial(PROMPTS[method], **options), BACKBONES[backbone])
+    try:
+        PROMPTS[method](BACKBONES[backbone]().spec, **options)
+    except ValueError as refusal:
+        assert backbone == "cnn", "every method works on a ViT"
+        assert "needs a ViT" in str(refusal)
+        assert "use " in str(refusal), "a refusal names what works there"
+        return
+    run(CHECKS[check], case, tmp_path)
+
+
+class Brightness(Prompt):
+    """A method of ten lines: add a learned number to every channel."""
+
+    def __init__(self, spec: Any, seed: int = 0) -> None:
+        super().__init__(spec, seed)
+        self.level = nn.Parameter(torch.zeros(spec.in_chans, 1, 1))
+
+    def image(self, images: Tensor, context: Any) -> Tensor:
+        return images + self.level
+
+
+def test_a_new_method_gets_the_whole_contract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setitem(PROMPTS, "brightness", Brightness)
+    for check in CHECKS.values():
+        run(check, Case(PROMPTS["brightness"], BACKBONES["vit"]), tmp_path)
+
+
+def test_the_contract_is_complete() -> None:
+    assert len(CHECKS) >= 18
