@@ -64,5 +64,5 @@ def prefer_channels_last(model: nn.Module) -> nn.Module:
     if sum(isinstance(module, nn.Conv2d) for module in model.modules()) > 1:  # a ViT has one, its patch embedding
         for module in model.modules():
             if isinstance(module, nn.Conv2d):
-                module.to(memory_format=torch.channels_last)
+                module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return model

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.amp.grad_scaler import GradScaler
 
 from vpcore.optim import SLOTS
 
@@ -27,7 +28,7 @@ class RunState:
     optimizer: torch.optim.Optimizer
     batches: torch.Generator
     noise: torch.Generator
-    scaler: torch.amp.GradScaler
+    scaler: GradScaler
     best: dict[str, Tensor] | None = None
 
     def step(self, loss: Tensor, factor: float) -> None:
@@ -98,7 +99,7 @@ class RunState:
         for name, module in self.model.named_modules():  # generators made on first use, after the model was built
             if hasattr(module, "_generators"):
                 for key in [key for key in states if key.startswith(f"{name}@")]:
-                    module.generator(key.removeprefix(f"{name}@"))
+                    module.generator(key.removeprefix(f"{name}@"))  # pyright: ignore[reportCallIssue]
         expected = {*self._generators(), "global"} | ({"cuda"} if self.noise.device.type == "cuda" else set())
         if set(states) != expected:
             raise ValueError("it holds other random generators than this model")
@@ -114,7 +115,7 @@ def start_run(
 ) -> RunState:
     """Return the state of a run that has not begun."""
     batches, noise = torch.Generator().manual_seed(seed), torch.Generator(device).manual_seed(seed + 1)
-    return RunState(model, optimizer, batches, noise, torch.amp.GradScaler(device.type, enabled=precision == "float16"))
+    return RunState(model, optimizer, batches, noise, GradScaler(device.type, enabled=precision == "float16"))
 
 
 def copy_into(mine: dict[str, Tensor], saved: dict[str, Tensor]) -> None:

@@ -1,0 +1,139 @@
+"""The table of a grid: each prompt against the baseline of the same seeds."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
+
+BASELINE = "none"
+REQUIRED = {"key": str, "cell": dict, "accuracy": float, "num_test": int, "data_md5": str}
+FIELDS = ("data", "backbone", "prompt", "seed")
+Run = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One prompt in one setting; accuracies in 0 … 1, nan where there are too few runs."""
+
+    data: str
+    backbone: str
+    prompt: str
+    setting: str  # what distinguishes this setting from others in the table, or ""
+    num_seeds: int
+    mean: float
+    sd: float
+    num_test: int
+    num_pairs: int
+    difference: Interval | None  # to the baseline, over seeds both have
+    detectable: float
+
+
+def check_runs(runs: Sequence[Run], source: str) -> list[Run]:
+    """Return the runs without repeats of a key, the first of each.
+
+    Raises:
+        ValueError: a run lacks a field, or one data set was read from two different sources.
+    """
+    for number, run in enumerate(runs, start=1):
+        wrong = [field for field, kind in REQUIRED.items() if not isinstance(run.get(field), kind)]
+        wrong = wrong or [field for field in FIELDS if field not in run["cell"]]
+        if wrong or not math.isfinite(run["accuracy"]):
+            raise ValueError(f"run {number} of {source} is damaged ({', '.join(wrong) or 'accuracy'}): delete its line")
+    return list({run["key"]: run for run in reversed(runs)}.values())[::-1]
+
+
+def summarize(runs: Sequence[Run]) -> list[Row]:
+    """Group runs by everything but prompt and seed, and compare each prompt with the baseline of its group."""
+    groups: dict[str, dict[str, dict[int, Run]]] = {}
+    for run in runs:
+        setting = {key: value for key, value in run["cell"].items() if key not in ("prompt", "seed")}
+        group = json.dumps([setting, run["data_md5"]], sort_keys=True)
+        groups.setdefault(group, {}).setdefault(run["cell"]["prompt"], {})[run["cell"]["seed"]] = run
+    varying = _varying(runs)
+    rows = []
+    for prompts in groups.values():
+        ordered = sorted(prompts, key=lambda prompt: prompt != BASELINE)
+        rows += [_row(prompt, prompts[prompt], prompts.get(BASELINE, {}), varying) for prompt in ordered]
+    return rows
+
+
+def _varying(runs: Sequence[Run]) -> list[str]:
+    """Return the hyper-parameters that differ within the table, and so must be told apart."""
+    names = {name for run in runs for name in run["cell"]} - set(FIELDS)
+    return sorted(name for name in names if len({json.dumps(run["cell"].get(name)) for run in runs}) > 1)
+
+
+def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: list[str]) -> Row:
+    one = next(iter(runs.values()))
+    mean, sd = mean_sd([run["accuracy"] for run in runs.values()])
+    seeds = sorted(runs.keys() & baseline.keys()) if prompt != BASELINE else []
+    difference, detectable = None, math.nan
+    if len(seeds) >= 2:
+        before, after = [baseline[s] for s in seeds], [runs[s] for s in seeds]
+        difference = paired_interval([run["accuracy"] for run in before], [run["accuracy"] for run in after])
+        spread = mean_sd([b["accuracy"] - a["accuracy"] for a, b in zip(before, after, strict=True)])[1]
+        images = image_variance([right(run) for run in before], [right(run) for run in after])
+        detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
+    setting = " ".join(f"{name}={one['cell'].get(name)}" for name in varying)
+    cell = one["cell"]
+    return Row(
+        cell["data"], cell["backbone"], prompt, setting, len(runs), mean, sd, one["num_test"], len(seeds), difference,
+        detectable,
+    )  # fmt: skip
+
+
+def right(run: Run) -> np.ndarray:
+    """Return for each test image 1 if the run classified it right, else 0.
+
+    Raises:
+        ValueError: the run's record of it is damaged.
+    """
+    try:
+        bits = np.unpackbits(np.frombuffer(base64.b64decode(run["right"], validate=True), np.uint8))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the run {run['key']} is damaged (right): delete its line") from error
+    if not 0 <= len(bits) - run["num_test"] < 8:
+        raise ValueError(f"the run {run['key']} is damaged (right): delete its line")
+    return bits[: run["num_test"]]
+
+
+COLUMNS: dict[str, Callable[[Row], str]] = {
+    "data": lambda row: row.data,
+    "backbone": lambda row: row.backbone,
+    "prompt": lambda row: row.prompt,
+    "setting": lambda row: row.setting,
+    "seeds": lambda row: str(row.num_seeds),
+    "accuracy %": lambda row: _percent(row.mean) + (f" ± {_percent(row.sd)}" if row.num_seeds > 1 else ""),
+    "difference, points": lambda row: _points(row.difference),
+    "n test": lambda row: f"{row.num_test:,}",
+    "detectable, points": lambda row: "" if math.isnan(row.detectable) else _percent(row.detectable),
+}
+
+
+def format_table(rows: Sequence[Row]) -> str:
+    """Write rows as text: mean ± sd over seeds, paired differences with 95 % intervals, in percentage points."""
+    shown = {name: [make(row) for row in rows] for name, make in COLUMNS.items()}
+    shown = {name: cells for name, cells in shown.items() if any(cells) or name != "setting"}
+    widths = [max(len(name), *map(len, cells)) for name, cells in shown.items()]
+    lines = [list(shown), ["-" * width for width in widths], *zip(*shown.values(), strict=True)]
+    return "\n".join(
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2f}"
+
+
+def _points(interval: Interval | None) -> str:
+    if interval is None:
+        return ""
+    return f"{100 * interval.mean:+.2f} [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]"
