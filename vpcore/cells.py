@@ -18,9 +18,11 @@ import numpy as np
 from vpcore.augment import RECIPES, Augment, paper_augment
 from vpcore.backbone import load_backbone
 from vpcore.data import Splits, load_data
+from vpcore.device import choose_device, choose_precision
 from vpcore.freeze import count
 from vpcore.heads import LinearHead
 from vpcore.models import BUNDLED, MODELS
+from vpcore.optim import make_optimizer, schedule_factor
 from vpcore.prompted import Prompted
 from vpcore.prompts import PROMPTS
 from vpcore.records import EpochRecord
@@ -89,7 +91,7 @@ def expand(
 
 
 def split_prompts(text: str) -> list[str]:
-    """Cut "none,multiscale:fusion=concat,init=kaiming" at the commas that part prompts, not at those that part options."""
+    """Cut "none,multiscale:fusion=concat,init=kaiming" at the commas between prompts, not those between options."""
     prompts: list[str] = []
     for part in filter(None, (part.strip() for part in text.split(","))):
         if prompts and re.match(r"[^:=]+=", part):
@@ -152,7 +154,7 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """
     size, chans = cell.image_size, None
     if cell.backbone not in SCRATCH:
-        spec = load_backbone(cell.backbone, **({"image_size": size} if size else {})).spec
+        spec = load_backbone(cell.backbone, **(dict[str, Any](image_size=size) if size else {})).spec
         size, chans = spec.image_size, spec.in_chans
     data = load_data(cell.data, root, image_size=size, in_chans=chans)
     return data if cell.limit is None else data.limit(cell.limit)
@@ -183,6 +185,20 @@ def choose_augment(cell: Cell) -> Augment | None:
     if cell.augment not in AUGMENTS:
         raise ValueError(f"augment must be one of {', '.join(AUGMENTS)}, got {cell.augment!r}")
     return paper_augment(cell.data) if cell.augment == "paper" and cell.data in RECIPES else None
+
+
+def check_cell(cell: Cell, data: Splits) -> None:
+    """Find out whether a cell can run, without training it.
+
+    Raises:
+        ValueError: an option is unknown or does not fit.
+    """
+    if cell.epochs < 1 or cell.batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
+    choose_augment(cell)
+    choose_precision(cell.precision, choose_device())
+    schedule_factor(cell.schedule, cell.epochs, 1)
+    make_optimizer(build_model(cell, data), cell.optimizer, cell.lr, cell.weight_decay)
 
 
 def run_cell(

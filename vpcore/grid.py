@@ -11,11 +11,10 @@ from typing import Annotated, Any
 
 import typer
 
-from vpcore.cells import Cell, build_model, choose_augment, expand, load_cell_data, run_cell, split_prompts
+from vpcore.cells import Cell, check_cell, expand, load_cell_data, run_cell, split_prompts
 from vpcore.data import Splits
 from vpcore.device import choose_device
 from vpcore.grid_report import check_runs, format_table, summarize
-from vpcore.optim import make_optimizer
 from vpcore.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
 
 MOST_CELLS = 10_000
@@ -146,8 +145,7 @@ def _rehearse(cells: Sequence[Cell], load: _Loader) -> None:
         kind = (cell.data, cell.backbone, cell.prompt)
         if kind not in seen:
             seen.add(kind)
-            choose_augment(cell)
-            make_optimizer(build_model(cell, load(cell)), cell.optimizer, cell.lr, cell.weight_decay)
+            check_cell(cell, load(cell))
 
 
 def _words(text: str) -> list[str]:

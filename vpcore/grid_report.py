@@ -120,6 +120,8 @@ COLUMNS: dict[str, Callable[[Row], str]] = {
 
 def format_table(rows: Sequence[Row]) -> str:
     """Write rows as text: mean ± sd over seeds, paired differences with 95 % intervals, in percentage points."""
+    if not rows:
+        return "no results"
     shown = {name: [make(row) for row in rows] for name, make in COLUMNS.items()}
     shown = {name: cells for name, cells in shown.items() if any(cells) or name != "setting"}
     widths = [max(len(name), *map(len, cells)) for name, cells in shown.items()]
