@@ -68,6 +68,7 @@ def _identity(model: Any) -> dict[str, str]:
     spec = model.backbone.spec
     return {
         "prompt": type(model.prompt).__name__,
+        "tuning": "none" if model.tuning is None else f"{type(model.tuning).__name__}({model.tuning.extra_repr()})",
         "backbone": spec.name,
         "image_size": str(spec.image_size),
         "backbone_hash": fingerprint(model.backbone) if model.backbone.frozen else "trained",

@@ -22,20 +22,22 @@ class Count:
     head: int
     backbone: int
     learned_backbone: int
+    tuning: int = 0  # learned by a baseline of vpcore.tuning, beside the frozen backbone
 
     @property
     def learned(self) -> int:
         """Numbers that learn, head included."""
-        return self.prompt + self.head + self.learned_backbone
+        return self.prompt + self.tuning + self.head + self.learned_backbone
 
     @property
     def total(self) -> int:
         """All numbers, frozen ones included."""
-        return self.prompt + self.head + self.backbone
+        return self.prompt + self.tuning + self.head + self.backbone
 
     def __str__(self) -> str:
         state = "learned" if self.learned_backbone else "frozen"
-        return f"prompt {self.prompt:,} + head {self.head:,} learned; backbone {self.backbone:,} {state}"
+        tuning = f" + tuning {self.tuning:,}" if self.tuning else ""
+        return f"prompt {self.prompt:,}{tuning} + head {self.head:,} learned; backbone {self.backbone:,} {state}"
 
 
 def count(model: nn.Module) -> Count:
@@ -46,6 +48,7 @@ def count(model: nn.Module) -> Count:
         head=_learned(model.head.parameters()),  # type: ignore[union-attr]
         backbone=sum(p.numel() for p in backbone),
         learned_backbone=_learned(backbone),
+        tuning=_learned(model.tuning.parameters()) if getattr(model, "tuning", None) is not None else 0,  # type: ignore
     )
 
 
@@ -71,11 +74,13 @@ def trainable_report(
     """
     model.zero_grad(set_to_none=True)
     F.cross_entropy(model(images), labels).backward()
-    norms = {n: float(p.grad.norm()) if p.grad is not None else 0.0 for n, p in model.named_parameters() if p.requires_grad}
+    learned = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    norms = {name: float(p.grad.norm()) if p.grad is not None else 0.0 for name, p in learned.items()}
     leaks = [n for n, p in model.named_parameters() if not p.requires_grad and p.grad is not None]
     model.zero_grad(set_to_none=True)
     silent = [name for name, norm in norms.items() if norm == 0 or not torch.isfinite(torch.tensor(norm))]
     if silent or leaks:
-        what = f"no usable gradient reaches {', '.join(silent[:3])}" if silent else f"frozen {', '.join(leaks[:3])} gets one"
+        names = ", ".join((silent or leaks)[:3])
+        what = f"no usable gradient reaches {names}" if silent else f"frozen {names} gets one"
         raise ValueError(f"{what}: check that forward uses every learned tensor and that the backbone object is frozen")
     return norms

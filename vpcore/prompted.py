@@ -82,8 +82,9 @@ class Prompted(nn.Module):
             raise TypeError(f"images must be floats in [0, 1], got {images.dtype}: use images.float() / 255")
         expected = (spec.in_chans, spec.image_size, spec.image_size)
         if images.dim() != 4 or tuple(images.shape[1:]) != expected:
+            sizes = ", ".join(map(str, expected))
             raise ValueError(
-                f"{spec.name} needs images of shape (batch, {', '.join(map(str, expected))}), got {tuple(images.shape)}: "
+                f"{spec.name} needs images of shape (batch, {sizes}), got {tuple(images.shape)}: "
                 "load the data with this image_size and in_chans, or build the backbone for the data"
             )
         if images.device.type == "cpu" and not images.isfinite().all():  # elsewhere it would make the host wait
@@ -112,7 +113,8 @@ class Prompted(nn.Module):
         mine = self.learned()
         wrong = sorted(set(mine) ^ set(tensors)) or [n for n in mine if mine[n].shape != tensors[n].shape]
         if wrong:
-            raise ValueError(f"these tensors do not fit this model: {', '.join(wrong[:3])}: build it as it was when saved")
+            names = ", ".join(wrong[:3])
+            raise ValueError(f"these tensors do not fit this model: {names}: build it as it was when saved")
         with torch.no_grad():
             for name, tensor in tensors.items():
                 mine[name].copy_(tensor)

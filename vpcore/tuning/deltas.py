@@ -1,0 +1,118 @@
+"""Tuning some of the weights the backbone has: norms, biases, the last blocks, or all of them."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from vpcore.backbone import Backbone
+from vpcore.tuning.base import Tuning, modules_of, slot
+
+NORMS = (nn.LayerNorm, nn.GroupNorm, _BatchNorm)
+
+
+def zero_deltas(backbone: Backbone, names: tuple[str, ...]) -> nn.ParameterDict:
+    """Return one learned tensor of zeros for each of these parameters."""
+    return nn.ParameterDict({slot(name): torch.zeros_like(backbone.get_parameter(name)) for name in names})
+
+
+def add_deltas(backbone: Backbone, names: tuple[str, ...], deltas: nn.ParameterDict) -> dict[str, Tensor]:
+    """Return these parameters with what was learned added to them."""
+    return {name: backbone.get_parameter(name) + deltas[slot(name)] for name in names}
+
+
+def _names(modules: dict[str, nn.Module], leaves: tuple[str, ...]) -> list[str]:
+    return [f"{n}.{leaf}" for n, m in modules.items() for leaf in leaves if m._parameters.get(leaf) is not None]
+
+
+class NormTuning(Tuning):
+    """Tune scale and shift of the normalization layers: (4 · depth + 2) · dim numbers in a ViT.
+
+    What is learned is the difference to the pretrained value, so weight decay pulls towards it, not towards zero;
+    the same holds for the other methods of this file. Batch-norm statistics stay fixed.
+
+    Args:
+        backbone: the network to tune.
+        what: "all", or "bias" for the shifts alone.
+        layer: one block only; None tunes all layers, those in embed and pool included.
+
+    Raises:
+        ValueError: unknown what, no such block, or no normalization there.
+    """
+
+    def __init__(self, backbone: Backbone, what: str = "all", layer: int | None = None) -> None:
+        if what not in ("all", "bias"):
+            raise ValueError(f"what must be all or bias, got {what!r}")
+        leaves = ("weight", "bias") if what == "all" else ("bias",)
+        super().__init__(backbone, _names(modules_of(backbone, NORMS, layer), leaves))
+        self.deltas = zero_deltas(backbone, self.names)
+
+    def weights(self, backbone: Backbone) -> dict[str, Tensor]:
+        """Return the tuned norm parameters."""
+        return add_deltas(backbone, self.names, self.deltas)
+
+
+class BitFit(Tuning):
+    """Tune every bias (Ben Zaken et al. 2022, arXiv:2106.10199): (11 · depth + 2) · dim numbers in a ViT.
+
+    A bias is a parameter whose name ends in ".bias"; a Swin's relative-position table is none. In timm's ViT the
+    query, key and value biases are one tensor, so the key's is tuned too, though softmax makes it inert. A ResNet has
+    no biases but those of its batch norms.
+
+    Args:
+        backbone: the network to tune.
+        layer: one block only; None tunes all layers.
+
+    Raises:
+        ValueError: no such block, or no bias there.
+    """
+
+    def __init__(self, backbone: Backbone, layer: int | None = None) -> None:
+        super().__init__(backbone, _names(modules_of(backbone, (nn.Module,), layer), ("bias",)))
+        self.deltas = zero_deltas(backbone, self.names)
+
+    def weights(self, backbone: Backbone) -> dict[str, Tensor]:
+        """Return the tuned biases."""
+        return add_deltas(backbone, self.names, self.deltas)
+
+
+class PartialK(Tuning):
+    """Fine-tune the last blocks and the pool (its norm, in a ViT), as the Partial-k rows of Jia et al. 2022.
+
+    Args:
+        backbone: the network to tune.
+        k: number of blocks, 1 … depth.
+
+    Raises:
+        ValueError: k out of range.
+    """
+
+    def __init__(self, backbone: Backbone, k: int = 1) -> None:
+        depth = backbone.spec.depth
+        if not 1 <= k <= depth:
+            raise ValueError(f"k must be in 1 … {depth} for {backbone.spec.name}, got {k}")
+        start = (*(f"blocks.{layer}." for layer in range(depth - k, depth)), "pool.")
+        super().__init__(backbone, [name for name, _ in backbone.named_parameters() if name.startswith(start)])
+        self.deltas = zero_deltas(backbone, self.names)
+
+    def weights(self, backbone: Backbone) -> dict[str, Tensor]:
+        """Return all weights of the last blocks and the pool."""
+        return add_deltas(backbone, self.names, self.deltas)
+
+
+class FullTuning(Tuning):
+    """Fine-tune every weight of the backbone; the source classifier is not part of it.
+
+    Args:
+        backbone: the network to tune.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        names = [name for name, _ in backbone.named_parameters()]
+        super().__init__(backbone, [name for name in names if not name.startswith("classifier.")])
+        self.deltas = zero_deltas(backbone, self.names)
+
+    def weights(self, backbone: Backbone) -> dict[str, Tensor]:
+        """Return all weights."""
+        return add_deltas(backbone, self.names, self.deltas)
