@@ -11,10 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from vpcore.cells import Cell, check_cell, expand, load_cell_data, run_cell, split_prompts
+from vpcore.cells import Cell, check_cell, expand, load_cell_data, run_cell
 from vpcore.data import Splits
 from vpcore.device import choose_device
 from vpcore.grid_report import check_runs, format_table, summarize
+from vpcore.prompt_text import split_prompts
 from vpcore.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
 
 MOST_CELLS = 10_000
