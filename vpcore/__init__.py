@@ -3,7 +3,8 @@
 from vpcore.backbone import Backbone, Spec, load_backbone
 from vpcore.data import Split, Splits, load_data
 from vpcore.freeze import count, trainable_report
-from vpcore.heads import LinearHead
+from vpcore.heads import LinearHead, MLPHead
+from vpcore.label_mapping import LabelMapping
 from vpcore.prompted import Prompted
 from vpcore.prompts import (
     PROMPTS,
@@ -20,21 +21,31 @@ from vpcore.prompts import (
     ShallowTokens,
 )
 from vpcore.train import Evaluation, History, evaluate, fit
+from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
 
 __all__ = [
     "PROMPTS",
+    "SSF",
+    "TUNINGS",
     "ActivationPrompt",
     "Backbone",
+    "BitFit",
     "ClusterPrompt",
     "DeepTokens",
     "Evaluation",
+    "FullTuning",
     "History",
     "InstanceImagePrompt",
     "InstancePrompt",
+    "LabelMapping",
     "LinearHead",
+    "LoRA",
+    "MLPHead",
     "MultiScalePrompt",
     "NoPrompt",
+    "NormTuning",
     "PadPrompt",
+    "PartialK",
     "PatchPrompt",
     "Prompt",
     "Prompted",
@@ -42,6 +53,7 @@ __all__ = [
     "Spec",
     "Split",
     "Splits",
+    "Tuning",
     "count",
     "evaluate",
     "fit",
