@@ -74,14 +74,24 @@ def record(verdict: Verdict) -> None:
 
 def table() -> str:
     """Return what is passed, lesson by lesson, as lines of text for the command line."""
-    from course.check.registry import all_exercises
-
-    exercises, entries = all_exercises(), load()
+    exercises, entries = _exercises(), load()
     lessons = sorted({name.split("-")[0] for name in [*exercises, *entries]})
     rows = [_row(lesson, exercises, entries) for lesson in lessons] or ["no exercise found"]
     writable = _probe()
     notes = [*_notice, *([] if writable else [f"progress cannot be written to {folder()}: it lasts only this session"])]
     return "\n".join(["lesson  passed  points", *rows, f"kept in {path()}", *dict.fromkeys(notes)])
+
+
+def _exercises() -> dict[str, Any]:
+    from course.check.registry import lesson_exercises, lesson_numbers
+
+    table: dict[str, Any] = {}
+    for number in lesson_numbers():
+        try:
+            table |= lesson_exercises(number)
+        except Exception as error:  # one broken lesson leaves the others readable
+            _say(f"lesson {number} is left out, its exercises cannot be read ({error})")
+    return table
 
 
 def _row(lesson: str, exercises: dict[str, Any], entries: dict[str, dict[str, Any]]) -> str:

@@ -1,23 +1,20 @@
 """The check engine says what is right, what is wrong and why, and survives what learners and cheats do."""
 
+import contextlib
 import re
 import threading
-import time
 from functools import partial
 
 import numpy as np
 import pytest
+import torch
 import toy_exercises
 import toy_library
-import torch
 from toy_library import average as imported_average
 from toy_library import decorated_average
-from torch import nn
 
 from course import check
-from course.check import texts
 from course.check.library import forbidden
-from course.check.verdict import COLORS, SYMBOLS
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +172,7 @@ CHEATS = {
     "endless": (endless, "error", "longer than 1 s"),
     "swallow": (swallow, "error", "longer than 1 s"),
     "exit": (ends, "error", "called exit"),
-    "base": (base_exception, "error", "BaseException: odd (line `raise BaseException(\"odd\")`)"),
+    "base": (base_exception, "error", 'BaseException: odd (line `raise BaseException("odd")`)'),
     "unprintable": (unprintable, "error", "Silent (line `raise Silent`)"),
     "huge": (lambda a, b: torch.zeros(10**12), "error", "more memory than there is"),
     "wide": (lambda a, b: torch.zeros(1).expand(10**9, 10**9), "wrong", "dimension 0 is 1000000000"),
@@ -188,16 +185,14 @@ def test_cheats_and_accidents_get_a_sentence(name):
     result = check("99-average", answer)
     assert words in repr(result)
     assert result.outcome == outcome
-    with pytest.raises(check.GradeError, match=re.escape(words.replace("1 s", "1 s")) if "1 s" not in words else "99"):
+    with pytest.raises(check.GradeError, match=re.escape(words)):
         check.grade("99-average", answer)
 
 
 def test_swallowed_refusal_is_still_seen():
     def sly(first, second):
-        try:
+        with contextlib.suppress(BaseException):
             imported_average(first, second)
-        except BaseException:
-            pass
         return right(first, second)
 
     assert "you called the library" in repr(check("99-average", sly))
@@ -224,7 +219,7 @@ def test_keyboard_interrupt_passes_through():
     def stop(first, second):
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt, match=""):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         check("99-average", stop)
 
 
@@ -262,7 +257,7 @@ def test_stub_is_not_attempted_with_and_without_source():
 
 def test_partial_stub_is_not_attempted():
     def begun(first, second):
-        total = first + second
+        torch.add(first, second)
         # your code here
         ...
 
@@ -300,12 +295,14 @@ def test_grade_refuses_unknown_exercises_and_broken_checks():
     check.register(broken)
     with pytest.raises(check.GradeError, match="the check itself failed"):
         check.grade("99-broken", lambda x: x)
-    check.register(check.FunctionExercise(id="99-none", points=1, reference=abs, cases=lambda rng: [1], forbids=("no.x",)))
+    check.register(
+        check.FunctionExercise(id="99-none", points=1, reference=abs, cases=lambda rng: [1], forbids=("no.x",))
+    )
     assert "the check itself failed" in repr(check("99-none", abs))
 
 
 def test_unknown_library_name_is_refused():
     with pytest.raises(ValueError, match=r"forbids must name library objects, got 'toy_library\.nothing'"):
         forbidden(("toy_library.nothing",)).__enter__()
-    with pytest.raises(ValueError, match="forbids must name Python functions or classes, got 'torch.pi'"):
+    with pytest.raises(ValueError, match=r"forbids must name Python functions or classes, got 'torch\.pi'"):
         forbidden(("torch.pi",)).__enter__()

@@ -1,7 +1,7 @@
 """One exercise of every kind, over the toy library."""
 
-import toy_library
 import torch
+import toy_library
 
 from course.check import (
     FunctionExercise,
@@ -18,7 +18,10 @@ from course.check import (
 
 
 def _pairs(rng):
-    return [tuple(torch.randn(2, 3, generator=rng) for _ in "ab"), tuple(torch.randn(4, 4, generator=rng) for _ in "ab")]
+    return [
+        tuple(torch.randn(2, 3, generator=rng) for _ in "ab"),
+        tuple(torch.randn(4, 4, generator=rng) for _ in "ab"),
+    ]
 
 
 def _sum(first, second):

@@ -10,7 +10,7 @@ from typing import Any
 from course.check import texts
 from course.check.exercise import Exercise
 from course.check.guards import TimeUp, guarded, is_out_of_memory
-from course.check.library import LibraryCalled, forbidden
+from course.check.library import LibraryCalled, forbidden, functions_of
 from course.check.registry import UnknownExercise, find
 from course.check.verdict import Finding, Verdict
 
@@ -25,7 +25,7 @@ def verdict(exercise_id: str, answer: Any, seconds: float | None = None) -> Verd
     Args:
         exercise_id: such as "02-average".
         answer: function, class, value, choice or text.
-        seconds: a time limit that replaces the exercise's own.
+        seconds: a time limit, where the exercise's own is longer.
     """
     try:
         exercise = find(exercise_id)
@@ -44,11 +44,14 @@ def judge(exercise: Exercise, answer: Any, seconds: float | None = None) -> Verd
         if not exercise.attempted(answer):
             return Verdict(exercise.id, "unattempted", texts.UNATTEMPTED)
         prepared = guarded(exercise.prepare, 60.0, [])
+        for name in exercise.forbids:
+            functions_of(name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         return _verdict(exercise, _internal(error), "")
-    finding = _run(exercise, answer, prepared, seconds or exercise.seconds, printed)
+    limit = min(exercise.seconds, seconds or exercise.seconds)
+    finding = _run(exercise, answer, prepared, limit, printed)
     return _verdict(exercise, finding, "".join(printed))
 
 

@@ -10,11 +10,12 @@ import torch
 from torch import Tensor
 
 from course.check import texts
-from course.check.compare import compare, type_words
+from course.check.compare import compare
 from course.check.copies import arguments, fresh, tensors, touched
 from course.check.exercise import Cases, Exercise, Mistake
 from course.check.stubs import is_stub
 from course.check.verdict import Finding
+from course.check.words import type_words
 
 _FAILED = object()
 
@@ -44,7 +45,6 @@ class FunctionExercise(Exercise):
         also: one more judgment of the function, after all others: returns a sentence, or None when right.
     """
 
-    reference: Callable[..., Any]
     cases: Cases
     mistakes: tuple[Mistake, ...] = ()
     gradient: bool = False

@@ -54,7 +54,7 @@ def learned_finding(module: nn.Module, reference: nn.Module) -> Finding | None:
         frozen = [name for name, tensor in _named_parameters(module) if not tensor.requires_grad]
         if plain or frozen:
             text = texts.PLAIN_TENSOR if plain else texts.FROZEN
-            return Finding("learned", text.format(name=(plain or frozen)[0]))
+            return Finding("frozen", text.format(name=(plain or frozen)[0]))
         if not have:
             return Finding("learned", texts.NOTHING_LEARNED)
     counts = [sum(tensor.numel() for tensor in learned(each).values()) for each in (module, reference)]

@@ -34,15 +34,15 @@ def forbidden(names: tuple[str, ...]) -> Iterator[list[str]]:
     Raises:
         ValueError: a name leads to nothing, or to something without Python code.
     """
+    targets = [(name, function) for name in names for function in functions_of(name)]
     with _LOCK:
         originals: list[tuple[FunctionType, CodeType]] = []
         start = len(_CALLED)
         called: list[str] = []
         try:
-            for name in names:
-                for function in _functions(name):
-                    originals.append((function, function.__code__))
-                    function.__code__ = _refusing_code(name, function.__code__)
+            for name, function in targets:
+                originals.append((function, function.__code__))
+                function.__code__ = _refusing_code(name, function.__code__)
             yield called
         finally:
             for function, code in reversed(originals):
@@ -72,7 +72,12 @@ def resolve(name: str) -> Any:
     raise ValueError(f"forbids must name library objects, got {name!r}, which does not exist: correct the dotted name")
 
 
-def _functions(name: str) -> list[FunctionType]:
+def functions_of(name: str) -> list[FunctionType]:
+    """Return the Python functions behind a dotted name: of a class, its own methods.
+
+    Raises:
+        ValueError: there is no such object, or it has no Python code.
+    """
     found = _inside(resolve(name), depth=0)
     if not found:
         raise ValueError(f"forbids must name Python functions or classes, got {name!r}: name what defines the code")

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from course.check import texts
-from course.check.compare import compare, type_words
+from course.check.compare import compare
 from course.check.copies import arguments, fresh, touched
 from course.check.exercise import Cases, Exercise, Mistake
 from course.check.functions import known_mistake, projection, slope_finding
 from course.check.learned import copy_learned, layout, learned, learned_finding, randomize
 from course.check.stubs import class_is_stub
 from course.check.verdict import Finding
+from course.check.words import type_words
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ class ModuleExercise(Exercise):
         also: one more judgment of the class, after all others: returns a sentence, or None when right.
     """
 
-    reference: Any
     cases: Cases
     construct: Callable[[Any], nn.Module] = field(default=lambda cls: cls())
     methods: tuple[str, ...] = ("forward",)
@@ -100,6 +100,8 @@ class ModuleExercise(Exercise):
             copy_learned(prepared.reference, module)
             return None
         right = layout(prepared.reference)
+        if found.stage == "frozen":
+            return found
         for mistake, shapes in zip(self.mistakes, prepared.layouts, strict=True):
             if shapes == layout(module) != right:
                 return Finding("learned", mistake.sentence, mistake.hint)

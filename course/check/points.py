@@ -57,7 +57,7 @@ def signed_points(output_data: Mapping[str, Any], exercise_id: str, nonce: str) 
     if not isinstance(signed, Mapping):
         return 0.0
     points, signature = signed.get("points"), signed.get("signature")
-    if type(points) not in (int, float) or type(signature) is not str or signed.get("id") != exercise_id:
+    if not isinstance(points, int | float) or not isinstance(signature, str) or signed.get("id") != exercise_id:
         return 0.0
     valid = hmac.compare_digest(signature, sign(exercise_id, points, nonce))
     return float(points) if valid else 0.0

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from course.check import texts
-from course.check.compare import type_words
 from course.check.exercise import Exercise
 from course.check.verdict import Finding
+from course.check.words import type_words
 
 
 def seal(exercise_id: str, choice: str) -> str:

@@ -41,12 +41,15 @@ def lesson_exercises(number: str) -> dict[str, Exercise]:
     """Return the exercises of a lesson by id, in order; none if the lesson has no exercise module.
 
     Raises:
-        ValueError: two exercises share an id, or an id does not start with the number of its lesson.
+        ValueError: the module exports no tuple EXERCISES, two of them share an id, or an id does not start with
+            the number of its lesson.
     """
     if number not in _LESSONS:
         if f"lesson_{number}" not in _modules():
             return {}
-        listed = importlib.import_module(f"course.exercises.lesson_{number}").EXERCISES
+        listed = getattr(importlib.import_module(f"course.exercises.lesson_{number}"), "EXERCISES", None)
+        if not isinstance(listed, tuple):
+            raise ValueError(f"lesson_{number} must export EXERCISES, a tuple of exercises: add it")
         table = {exercise.id: exercise for exercise in listed}
         if len(table) != len(listed):
             raise ValueError(f"exercise ids must be unique, lesson_{number} has one twice: rename one of them")
@@ -60,9 +63,14 @@ def lesson_exercises(number: str) -> dict[str, Exercise]:
 def all_exercises() -> dict[str, Exercise]:
     """Return every exercise of every lesson by id, in the order of the lessons."""
     table: dict[str, Exercise] = {}
-    for name in sorted(_modules()):
-        table |= lesson_exercises(name.removeprefix("lesson_"))
+    for number in lesson_numbers():
+        table |= lesson_exercises(number)
     return table
+
+
+def lesson_numbers() -> list[str]:
+    """Return the numbers of the lessons that have an exercise module, such as "02"."""
+    return sorted(name.removeprefix("lesson_") for name in _modules())
 
 
 def _modules() -> list[str]:

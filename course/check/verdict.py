@@ -25,8 +25,8 @@ class Finding:
     """One thing a check saw.
 
     Attributes:
-        stage: where it was seen: type, dtype, shape, values, gradient, inputs, learned, judged, choice,
-            library, time, memory, exit, raised or internal.
+        stage: where it was seen: type, dtype, shape, values, gradient, inputs, learned, frozen, judged, choice,
+            written, library, time, memory, exit, raised or internal.
         sentence: names what is wrong and the fix, without a symbol or the exercise id.
         hint: a hint for exactly this mistake, or None.
         outcome: the outcome it leads to.

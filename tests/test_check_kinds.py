@@ -1,0 +1,331 @@
+"""Module, value, judge, quiz and written exercises; hints, `use`, `made_by`; how verdicts are shown."""
+
+import numpy as np
+import pytest
+import torch
+import toy_exercises
+import toy_library
+from torch import nn
+
+from course import check
+from course.check.session import Note
+from course.check.verdict import COLORS, SYMBOLS
+
+
+@pytest.fixture(autouse=True)
+def _toy():
+    check.forget()
+    for exercise in toy_exercises.ALL:
+        check.register(exercise)
+
+
+def right(first, second):
+    return (first + second) / 2
+
+
+class Mine(nn.Module):
+    """Other names and another order than the reference."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(1))
+        self.delta = nn.Parameter(torch.zeros(width))
+
+    def forward(self, images):
+        return self.scale * images + self.delta[None, None]
+
+
+class NoGradient(Mine):
+    def forward(self, images):
+        return self.scale.detach() * images + self.delta
+
+
+class NoScale(Mine):
+    def forward(self, images):
+        return images + self.delta
+
+
+class Plain(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.delta = torch.zeros(width)
+
+    forward = Mine.forward
+
+
+class Frozen(Mine):
+    def __init__(self, width):
+        super().__init__(width)
+        self.scale.requires_grad_(False)
+
+
+class Doubled(Mine):
+    def __init__(self, width):
+        super().__init__(width)
+        self.more = nn.Parameter(torch.zeros(width))
+
+
+class Turned(Mine):
+    def __init__(self, width):
+        super().__init__(width)
+        self.delta = nn.Parameter(torch.zeros(width, 1))
+
+
+class NoModule:
+    def __init__(self, width):
+        self.width = width
+
+    def forward(self, images):
+        return images
+
+
+class NoForward(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+
+class NothingLearned(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+
+    def forward(self, images):
+        return images
+
+
+class InPlace(Mine):
+    def forward(self, images):
+        images *= 1 + 0 * self.scale.item()
+        images += 1
+        return self.scale * (images - 1) + self.delta
+
+
+class Inherits(toy_library.Shift):
+    pass
+
+
+class Borrows(Mine):
+    def forward(self, images):
+        return toy_library.Shift.forward(self, images)
+
+
+MODULES = {
+    NoGradient: "no gradient reaches `scale`",
+    NoScale: "never uses its gain",
+    toy_exercises.OnlyRow: "has no gain",
+    Plain: "`delta` is a plain tensor",
+    Frozen: "`scale` is a Parameter with requires_grad=False",
+    Doubled: "learns 9 numbers, and 5 are asked for",
+    Turned: "tensors of shape (1,) and (4, 1), and (1,) and (4,) are asked for",
+    NoModule: "let it inherit from torch.nn.Module",
+    NoForward: "no method `forward`",
+    NothingLearned: "no learned tensor",
+    InPlace: "changed its input",
+    Inherits: "you called the library (toy_library.Shift)",
+    Borrows: "you called the library (toy_library.Shift)",
+}
+
+
+def test_right_modules_pass():
+    assert repr(check("99-shift", Mine)) == "✓ 99-shift: passed (3 points)"
+    assert toy_library.Shift(2)(torch.ones(1, 1, 2)).shape == (1, 1, 2)  # works again
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_wrong_modules_get_their_sentence(module):
+    result = check("99-shift", module)
+    assert MODULES[module] in repr(result)
+    assert result.outcome == "wrong"
+
+
+def test_no_two_wrong_modules_get_the_same_sentence():
+    said = {repr(check("99-shift", module)) for module in MODULES}
+    assert len(said) == len(MODULES) - 1  # two call the library
+
+
+def test_a_module_instead_of_its_class_is_named():
+    assert "wants the class itself" in repr(check("99-shift", Mine(4)))
+
+
+@pytest.mark.parametrize(
+    "value", [243, 243.0, np.int64(243), np.float32(243), np.array(243), torch.tensor(243), torch.tensor([243.0])]
+)
+def test_right_values_pass(value):
+    assert check("99-count", value).passed
+
+
+VALUES = {
+    81: "81 is one channel",
+    244: "off by one",
+    -243: "opposite sign",
+    486: "2 times what it should be",
+    1000: "too large",
+    5: "too small",
+    "243": "a text, and a whole number is asked for",
+    True: "True or False",
+    float("nan"): "NaN",
+}
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_wrong_values_get_their_sentence(value):
+    assert VALUES[value] in repr(check("99-count", value))
+
+
+@pytest.mark.parametrize(
+    ("want", "good", "bad", "words"),
+    [
+        ((1, 2), [1, 2], (1, 3), "item 1 of your answer is 3, off by one"),
+        ((1, 2), torch.Size([1, 2]), (1, 2, 3), "has 3 items, and 2 are asked for"),
+        ("Pad", " pad", "full", "is 'full', and that is another one"),
+        ({"a": 1.0}, {"a": 1}, {"b": 1.0}, "has the keys ['b'], and ['a'] are asked for"),
+        ({1, 2}, {2, 1}, {1}, "is {1}, and that is another one"),
+        (True, np.bool_(True), 1, "a whole number, and True or False is asked for"),
+        (0.5, 0.500001, 0.6, "is 0.6, and that is too large"),
+        (torch.ones(2), torch.ones(2), [1.0, 1.0], "torch.stack"),
+        (np.ones(2), np.ones(2), torch.ones(2), "is a tensor, and a NumPy array is asked for"),
+        (torch.float32, torch.float32, torch.float64, "torch.float64, and that is another one"),
+    ],
+)
+def test_values_of_every_kind(want, good, bad, words):
+    check.register(check.ValueExercise(id="99-kind", points=1, reference=want))
+    assert check("99-kind", good).passed
+    assert words in repr(check("99-kind", bad))
+    assert check("99-kind", (..., 1)).outcome == "unattempted"
+
+
+def test_a_learners_test_is_judged():
+    def good(mean):
+        assert torch.allclose(mean(torch.ones(2), torch.zeros(2)), torch.full((2,), 0.5))
+
+    assert check("99-test", good).passed
+    assert "rejects a right implementation" in repr(check("99-test", lambda mean: False))
+    assert "one that adds and never divides" in repr(check("99-test", lambda mean: True))
+    half = lambda mean: bool(mean(torch.ones(2), torch.ones(2))[0] == 1)  # noqa: E731
+    assert "one that ignores the second" in repr(check("99-test", half))
+    assert check("99-test", lambda mean: 1 / 0).outcome == "error"
+
+
+def test_quiz_gives_the_reason_of_each_wrong_choice():
+    assert check.quiz("99-quiz", "b").passed
+    assert check.quiz("99-quiz", " B ").passed
+    assert repr(check.quiz("99-quiz", "a")) == "✗ 99-quiz: not yet: a: a sum is no mean"
+    assert "z is none of the choices a, b and c" in repr(check.quiz("99-quiz", "z"))
+    assert "choose one of" in repr(check.quiz("99-quiz", "ab, b".replace("ab", "a")))
+    assert check.quiz("99-quiz", 3).outcome == "wrong"
+    assert check.quiz("99-quiz", ...).outcome == "unattempted"
+
+
+def test_quiz_with_several_right_choices():
+    assert check.quiz("99-multiple", "a, c").passed
+    assert check.quiz("99-multiple", ("c", "a")).passed
+    assert "right so far, and 1 more to find" in repr(check.quiz("99-multiple", "c"))
+    assert "b: not b" in repr(check.quiz("99-multiple", "a b c"))
+
+
+def test_written_answers_are_recorded_not_graded():
+    assert repr(check.written("99-why", "a b  c")) == (
+        "✓ 99-why: recorded (3 words); graded by your instructor with a rubric"
+    )
+    assert check.written("99-why", "...").outcome == check.written("99-why", ...).outcome == "unattempted"
+    assert "has 2 words; give at least 3" in repr(check.written("99-why", "too short"))
+    assert "write it as text" in repr(check.written("99-why", 3))
+    with pytest.raises(check.GradeError, match="graded by your instructor"):
+        check.grade("99-why", "a b c")
+
+
+def test_hints_come_in_order_after_the_one_for_what_was_seen():
+    check("99-average", lambda a, b: a + b)
+    said = [repr(check.hint("99-average")) for _ in range(5)]
+    assert said == [
+        "hint for what the check saw (99-average): how many are there?",
+        "hint 1 of 3 (99-average): add them",
+        "hint 2 of 3 (99-average): then divide",
+        "hint 3 of 3 (99-average): (first + second) / 2",
+        "no further hint (99-average); the last one was: (first + second) / 2",
+    ]
+    assert repr(check.hint("99-shift")) == "no hint (99-shift)"
+    assert "did you mean 99-average?" in repr(check.hint("99-averag"))
+
+
+def test_use_gives_the_library_until_the_check_has_passed():
+    assert check.use("99-average", right) is toy_library.average
+    assert check.made_by("99-average") == "vpcore (exercise 99-average not passed yet)"
+    check("99-average", right)
+    assert check.use("99-average", right) is right
+    assert check.made_by("99-average") == "your code"
+    assert check.made_by("99-average", "99-shift") == (
+        "your code (99-average) and vpcore (exercise 99-shift not passed yet)"
+    )
+    assert check.use("99-average", lambda a, b: a) is toy_library.average  # redefined and not checked again
+    assert check.made_by("99-average", "99-shift") == "vpcore (exercises 99-average and 99-shift not passed yet)"
+    with pytest.raises(ValueError, match="use needs an exercise with a reference, 99-why has none"):
+        check.use("99-why", "text")
+
+
+def test_a_pass_is_taken_back_when_the_next_answer_is_wrong():
+    check("99-average", right)
+    check("99-average", lambda a, b: a)
+    assert check.made_by("99-average").startswith("vpcore")
+
+
+def test_verdicts_show_the_same_words_in_text_and_html():
+    def nasty(first, second):
+        raise ValueError("<script>alert(1)</script> & <b> at 0x7f33a0 in /tmp/ipykernel_1/2.py")
+
+    result = check("99-average", nasty)
+    assert "at 0x… in …" in repr(result)
+    assert "<script>" not in result._repr_html_()
+    assert "&lt;script&gt;" in result._repr_html_()
+    assert repr(result) == repr(check("99-average", nasty))
+    assert "&lt;b&gt;" in Note("<b>")._repr_html_()
+
+
+def test_outcomes_differ_by_symbol_and_have_contrast():
+    shown = [SYMBOLS[outcome] for outcome in ("unattempted", "wrong", "error", "passed")]
+    assert len(set(shown)) == 4
+    for color in COLORS.values():
+        channels = [int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+        assert 1.05 / (luminance + 0.05) >= 5.5
+
+
+def test_checks_never_raise():
+    assert check(3, None).outcome == "error"
+    assert check(None, None).outcome == "error"
+    assert check("", right).outcome == "error"
+    assert "no exercise of this name" in repr(check("77-nothing", right))
+
+
+def test_inputs_may_be_changed_where_the_exercise_says_so():
+    def fill(x):
+        x.fill_(1)
+        return x
+
+    common = {"points": 1, "reference": fill, "cases": lambda rng: [torch.zeros(2)]}
+    check.register(check.FunctionExercise(id="99-fill", **common))
+    assert "changed its input:" in repr(check("99-fill", lambda x: x.fill_(1)))
+    check.register(check.FunctionExercise(id="99-fill", keeps_inputs=False, **common))
+    assert check("99-fill", lambda x: x.fill_(1)).passed
+
+
+def test_exact_dtype_and_a_last_judgment():
+    common = {"points": 1, "reference": torch.neg, "cases": lambda rng: [torch.ones(2)]}
+    check.register(check.FunctionExercise(id="99-neg", exact_dtype=True, **common))
+    assert "has dtype torch.float64, and torch.float32 is asked for" in repr(check("99-neg", lambda x: -x.double()))
+    check.register(check.FunctionExercise(id="99-neg", also=lambda answer: "name it negative", **common))
+    assert repr(check("99-neg", lambda x: -x)) == "✗ 99-neg: not yet: name it negative"
+
+
+def test_lesson_ids_must_be_unique_and_start_with_their_number(monkeypatch):
+    from types import SimpleNamespace
+
+    from course.check import registry
+
+    monkeypatch.setattr(registry, "_modules", lambda: ["lesson_98"])
+    for names, words in ((("98-a", "98-a"), "must be unique"), (("97-a",), "must start with '98-'")):
+        listed = tuple(check.ValueExercise(id=name, points=1, reference=1) for name in names)
+        monkeypatch.setattr(registry.importlib, "import_module", lambda name, e=listed: SimpleNamespace(EXERCISES=e))
+        with pytest.raises(ValueError, match=words):
+            check.lesson_exercises("98")
+        assert "the check itself failed" in repr(check("98-a", 1))
