@@ -33,7 +33,8 @@ def images(count: int = 3, chans: int = 3, size: int = 16, seed: int = 2) -> Ten
 def vit_pair(depth: int = 3, pool: str = "token", dim: int = 48) -> tuple[VisionTransformer, Backbone]:
     """Return a timm ViT and a backbone with the same weights (16 px, patch 4: 16 patches and a class token)."""
     net = VisionTransformer(
-        img_size=16, patch_size=4, num_classes=5, embed_dim=dim, depth=depth, num_heads=3, mlp_ratio=2, global_pool=pool,
+        img_size=16, patch_size=4, num_classes=5, embed_dim=dim, depth=depth, num_heads=3, mlp_ratio=2,
+        global_pool=pool,
     )  # fmt: skip
     randomize(net, seed=5, scale=0.2)
     untouched = copy.deepcopy(net).double().eval()
@@ -75,7 +76,8 @@ def with_statistics(norm: nn.BatchNorm2d, seed: int) -> nn.BatchNorm2d:
 def cnn() -> Backbone:
     """Build conv | BN | ReLU, conv, BN, ReLU | conv | average pooling; `blocks[0]` is the first BN alone."""
     embed = nn.Conv2d(3, 6, 3, padding=1, bias=False)
-    tail = nn.Sequential(nn.ReLU(), nn.Conv2d(6, 8, 3, stride=2, padding=1), with_statistics(nn.BatchNorm2d(8), 4), nn.ReLU())
+    norm = with_statistics(nn.BatchNorm2d(8), 4)
+    tail = nn.Sequential(nn.ReLU(), nn.Conv2d(6, 8, 3, stride=2, padding=1), norm, nn.ReLU())
     blocks = [with_statistics(nn.BatchNorm2d(6), 3), tail, nn.Conv2d(8, 8, 3, padding=1)]
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     for index, module in enumerate([embed, *blocks]):

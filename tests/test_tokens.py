@@ -78,8 +78,13 @@ def test_gradient_through_prompt_outputs(kind, reaches):
     """Deep throws away what a block made of its prompts; shallow carries it along."""
     _, model = prompted(kind)
     outputs = []
+
+    def keep_gradient(module, args, out):
+        out.retain_grad()
+        outputs.append(out)
+
     for block in model.backbone.blocks[:-1]:
-        block.register_forward_hook(lambda _, args, out: (out.retain_grad(), outputs.append(out)) and None)
+        block.register_forward_hook(keep_gradient)
     model(images()).square().sum().backward()
     for out in outputs:
         assert (out.grad[:, 1:5].abs().amax() > 0) == reaches

@@ -124,6 +124,8 @@ class SpecificPrompter(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         check_kernels(kernels, 3)
+        if num_tokens < 1:
+            raise ValueError(f"num_tokens must be at least 1, got {num_tokens}: leave the part out for none")
         draw = generator or torch.Generator().manual_seed(0)
         self.num_tokens, self.grid, self.slope = num_tokens, grid, slope
         widths = (channels, num_tokens, 3 * num_tokens, 3 * num_tokens)
