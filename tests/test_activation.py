@@ -157,7 +157,7 @@ def test_token_shapes_need_tokens(spec, shape):
 
 
 def test_unknown_shape_and_missing_class_token():
-    with pytest.raises(ValueError, match="shape must be one of full, per_channel, .*, got 'rows'"):
+    with pytest.raises(ValueError, match=r"shape must be one of full, per_channel, .*, got 'rows'"):
         ActivationPrompt(CNN_SPEC, 0, "rows")
     without = Spec("vit", "vit", 16, 3, 48, ((16, 48), (16, 48)), (0.5,) * 3, (0.5,) * 3, 4)
     with pytest.raises(ValueError, match="cls_only needs a class token, vit has none"):
