@@ -43,16 +43,8 @@ def _vit(seed: int) -> Backbone:
     from timm.models.vision_transformer import VisionTransformer
 
     with seeded(seed):
-        net = VisionTransformer(
-            img_size=32,
-            patch_size=8,
-            embed_dim=96,
-            depth=3,
-            num_heads=3,
-            num_classes=7,
-            drop_rate=0.3,
-            weight_init="jax",
-        )
+        sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 96, "depth": 3, "num_heads": 3, "num_classes": 7}
+        net = VisionTransformer(**sizes, drop_rate=0.3)
     return split_vit(net, "small_vit", 32, (0.5, 0.4, 0.45), (0.25, 0.3, 0.2))
 
 
