@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.lesson import learner_notebook, solved_notebook
-from course.lesson_rules import LessonError
+from course.cells import LessonError
+from course.learner import learner_notebook
+from course.lesson import solved_notebook
 from course.notebook_file import make_folder, notebook_text, read_notebook, write_text
 from course.notebook_rules import hand_edits, leaks, output_problems
 from course.stale import ROOT, outputs_hash, source_hash

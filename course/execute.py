@@ -17,8 +17,8 @@ from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
+from course.cells import where
 from course.environment import CELL_SECONDS, UNSTABLE, kernel_environment
-from course.lesson_rules import where
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SLICE = 0.5  # seconds; a lost wake-up of the shell socket costs no more than this

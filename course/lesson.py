@@ -1,4 +1,4 @@
-'''Reads one lesson source and derives its two notebooks: solved and learner.
+'''Reads one lesson source into its solved notebook.
 
 A lesson is one file, ``course/lessons/NN_name.py``, in jupytext's percent format.  It looks like this:
 
@@ -52,17 +52,14 @@ One cell may carry ``tags=["nbval-ignore-output"]``: the one that prints the env
 
 from __future__ import annotations
 
-import copy
 import hashlib
-import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from course.lesson_rules import HEADING, LessonError, cell_name, check_lesson, has_heading
+from course.cells import HEADING, LessonError, cell_name, has_heading
+from course.lesson_rules import check_lesson
 
-STUB = "# your code here\n..."
-ANSWER_STUB = "*Your answer here.*"
 DIFFICULTY = {1: "gentle", 2: "moderate", 3: "challenging"}
 AUTHOR_EXTRA = "building lessons needs jupytext and nbgrader; run: python -m pip install -e '.[dev]'"
 
@@ -79,7 +76,7 @@ def read_lesson(path: Path) -> Any:
     except ImportError as error:
         raise ImportError(AUTHOR_EXTRA) from error
     try:
-        notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+        notebook = jupytext.reads(path.read_text(encoding="utf-8").lstrip(), fmt="py:percent")
     except (ValueError, SyntaxError) as error:
         raise LessonError(f"lesson {path.stem}: the file is not jupytext percent format ({error})") from error
     for cell in notebook.cells:
@@ -105,42 +102,11 @@ def solved_notebook(path: Path) -> Any:
     return notebook
 
 
-def learner_notebook(solved: Any) -> Any:
-    """Returns the learner's version of a solved notebook: stubs for solutions, no hidden tests, no rubrics.
-
-    Raises:
-        ImportError: nbgrader is not installed.
-    """
-    notebook = copy.deepcopy(solved)
-    resources: dict[str, Any] = {}
-    for preprocessor in _preprocessors():
-        notebook, resources = preprocessor.preprocess(notebook, resources)
-    for cell in notebook.cells:
-        cell.source = cell.source.strip("\n")
-    notebook.metadata["course"]["kind"] = "learner"
-    return notebook
-
-
 def label(exercise: dict[str, Any]) -> str:
     """Returns the visible line of an exercise: difficulty in words, minutes, path, points."""
     units = ("minutes", "points")
     minutes, points = (f"{exercise[unit]} {unit[:-1] if exercise[unit] == 1 else unit}" for unit in units)
     return f"*{DIFFICULTY[exercise['difficulty']]} · {minutes} · {exercise['path']} · {points}*"
-
-
-def _preprocessors() -> list[Any]:
-    try:
-        from nbgrader import preprocessors
-    except ImportError as error:
-        raise ImportError(AUTHOR_EXTRA) from error
-    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # its errors reach the caller as exceptions
-    return [
-        preprocessors.LockCells(),
-        preprocessors.ClearSolutions(code_stub={"python": STUB}, text_stub=ANSWER_STUB),
-        preprocessors.ClearHiddenTests(),
-        preprocessors.ClearMarkScheme(enforce_metadata=False),
-        preprocessors.CheckCellMetadata(),
-    ]
 
 
 def _add_labels(notebook: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from course.lesson_rules import where
+from course.cells import where
 
 MOST_LINES = 20
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from course.lesson_rules import LessonError
+from course.cells import LessonError
 
 
 def read_notebook(path: Path) -> Any:

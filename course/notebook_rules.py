@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from course.lesson_rules import REGIONS, where
+from course.cells import where
+from course.lesson_rules import REGIONS
 
 TELLING = 30  # characters; a shorter line of a solution may well stand elsewhere by chance
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}\b")
@@ -22,7 +23,8 @@ def hand_edits(place: str, notebook: Any, old: Any) -> list[str]:
             problems.append(f"{where(place, index, cell)} is missing or older than the lesson; {remedy}")
         else:
             part = next((p for p in ("cell_type", "source", "metadata") if twin[p] != cell[p]), None)
-            problems += [f"{where(place, index, twin)} was edited by hand ({part}); {remedy}"] if part else []
+            if part:
+                problems.append(f"{where(place, index, twin)} was edited by hand or is stale ({part}); {remedy}")
     for index, cell in enumerate(old.cells):
         if cell.get("id") not in ids:
             problems.append(f"{where(place, index, cell)} is not in the lesson; {remedy}")

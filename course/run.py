@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from course.cells import where
 from course.execute import LessonFailed, execute
-from course.lesson_rules import where
 from course.notebook_file import read_notebook
 
 VERDICTS = "✓✗○!"

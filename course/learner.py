@@ -1,0 +1,43 @@
+"""Derives the learner's notebook from the solved one, with nbgrader's preprocessors as a library."""
+
+from __future__ import annotations
+
+import copy
+import logging
+from typing import Any
+
+from course.lesson import AUTHOR_EXTRA
+
+STUB = "# your code here\n..."
+ANSWER_STUB = "*Your answer here.*"
+
+
+def learner_notebook(solved: Any) -> Any:
+    """Returns the learner's version of a solved notebook: stubs for solutions, no hidden tests, no rubrics.
+
+    Raises:
+        ImportError: nbgrader is not installed.
+    """
+    notebook = copy.deepcopy(solved)
+    resources: dict[str, Any] = {}
+    for preprocessor in _preprocessors():
+        notebook, resources = preprocessor.preprocess(notebook, resources)
+    for cell in notebook.cells:
+        cell.source = cell.source.strip("\n")
+    notebook.metadata["course"]["kind"] = "learner"
+    return notebook
+
+
+def _preprocessors() -> list[Any]:
+    try:
+        from nbgrader import preprocessors
+    except ImportError as error:
+        raise ImportError(AUTHOR_EXTRA) from error
+    logging.getLogger("traitlets").setLevel(logging.CRITICAL)  # its errors reach the caller as exceptions
+    return [
+        preprocessors.LockCells(),
+        preprocessors.ClearSolutions(code_stub={"python": STUB}, text_stub=ANSWER_STUB),
+        preprocessors.ClearHiddenTests(),
+        preprocessors.ClearMarkScheme(enforce_metadata=False),
+        preprocessors.CheckCellMetadata(),
+    ]
