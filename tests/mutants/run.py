@@ -16,10 +16,10 @@ from .suite import UNSET, Report, Source, Suite, needs_suite, own_problems, repo
 
 
 def lesson_suites(number: str) -> dict[str, Suite]:
-    """Return the suites of one lesson by exercise id, none if it has no file here."""
-    if not (Path(__file__).parent / f"lesson_{number}.py").exists():
-        return {}
-    return importlib.import_module(f".lesson_{number}", __package__).SUITES
+    """Return the suites of one lesson by exercise id, from `lesson_NN.py` and every `lesson_NN_part.py`."""
+    names = sorted(path.stem for path in Path(__file__).parent.glob(f"lesson_{number}*.py"))
+    tables = [getattr(importlib.import_module(f".{name}", __package__), "SUITES", {}) for name in names]
+    return {name: suite for table in tables for name, suite in table.items()}
 
 
 def exercise_report(exercise: Exercise, suite: Suite | None, lesson: Lesson | None) -> Report:

@@ -119,6 +119,8 @@ def needs_suite(exercise: Exercise) -> bool:
 
 
 def _right_answers(exercise: Exercise, suite: Suite, load: Load) -> list[str]:
+    if suite.stub is UNSET or suite.solution is UNSET:
+        return ["has no lesson source to take solution and stub from: write the lesson, or give both to the suite"]
     problems = []
     stub = judge(exercise, load(suite.stub))
     if stub.outcome != "unattempted":
