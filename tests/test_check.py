@@ -1,6 +1,7 @@
 """The check engine says what is right, what is wrong and why, and survives what learners and cheats do."""
 
 import contextlib
+import os
 import re
 import threading
 from functools import partial
@@ -14,6 +15,7 @@ from toy_library import average as imported_average
 from toy_library import decorated_average
 
 from course import check
+from course.check import guards
 from course.check.library import forbidden
 
 
@@ -189,6 +191,12 @@ def test_cheats_and_accidents_get_a_sentence(name):
         check.grade("99-average", answer)
 
 
+def test_an_allocation_that_would_succeed_is_stopped(monkeypatch):
+    monkeypatch.setattr(guards, "_has_gpu", lambda: False)
+    result = check("99-average", lambda a, b: torch.empty(6 * 2**30, dtype=torch.uint8))
+    assert "more memory than there is" in repr(result)
+
+
 def test_swallowed_refusal_is_still_seen():
     def sly(first, second):
         with contextlib.suppress(BaseException):
@@ -299,6 +307,28 @@ def test_grade_refuses_unknown_exercises_and_broken_checks():
         check.FunctionExercise(id="99-none", points=1, reference=abs, cases=lambda rng: [1], forbids=("no.x",))
     )
     assert "the check itself failed" in repr(check("99-none", abs))
+
+
+def test_grade_reads_no_environment_variable(monkeypatch):
+    asked = []
+
+    class Watched(dict):
+        def __getitem__(self, key):
+            asked.append(key)
+            return super().__getitem__(key)
+
+        def get(self, key, default=None):
+            asked.append(key)
+            return super().get(key, default)
+
+        __contains__ = get
+
+    check.grade("99-average", right)  # imports are behind us
+    monkeypatch.setattr(os, "environ", Watched(os.environ))
+    check.grade("99-average", right)
+    assert asked == []
+    check("99-average", right)
+    assert "PYTEST_CURRENT_TEST" in asked  # the watch works: progress does ask
 
 
 def test_unknown_library_name_is_refused():

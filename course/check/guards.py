@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import io
 import random
 import signal
@@ -116,7 +117,7 @@ def _by_thread(seconds: float) -> Iterator[None]:
 def memory_limit(spare_bytes: int = SPARE_BYTES) -> Iterator[None]:
     """Let one absurd allocation fail instead of the machine; without effect where the system has no such limit."""
     used = _address_space()
-    if used is None or torch.cuda.is_available():  # a GPU driver maps far more address space than it uses
+    if used is None or _has_gpu():  # a GPU driver maps far more address space than it uses
         yield
         return
     import resource
@@ -129,6 +130,11 @@ def memory_limit(spare_bytes: int = SPARE_BYTES) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+@functools.cache  # torch asks environment variables here: once a process is enough
+def _has_gpu() -> bool:
+    return torch.cuda.is_available()
 
 
 def _address_space() -> int | None:

@@ -51,7 +51,7 @@ class ModuleExercise(Exercise):
 
     cases: Cases
     construct: Callable[[Any], nn.Module] = field(default=lambda cls: cls())
-    methods: tuple[str, ...] = ("forward",)
+    methods: tuple[str, ...] = ("__init__", "forward")
     mistakes: tuple[Mistake, ...] = ()
     exact_dtype: bool = False
     tolerance: float = 1e-4

@@ -69,7 +69,6 @@ NUMBER_LARGE = "{what} is {got}, and that is too large"
 NUMBER_SMALL = "{what} is {got}, and that is too small"
 OTHER_VALUE = "{what} is {got}, and that is another one"
 DIFFERS = "{share} of {what} {differ}; the first is at {index}: you have {got}, it should be {want}"
-SOME_CASES = "{sentence} (for input {number} of {count}: {words})"
 
 # Gradient
 NO_GRADIENT = "no gradient reaches {where}: avoid .detach(), .item(), .data, numpy and torch.no_grad on the way"
