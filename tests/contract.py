@@ -41,7 +41,7 @@ class Case:
         return randomized(prompt, seed) if randomize else prompt
 
     def model(self, seed: int = 0, randomize: bool = True, **options: Any) -> vpcore.Prompted:
-        backbone = self.make_backbone()
+        backbone = self.make_backbone().requires_grad_(True)  # freezing is the model's duty
         prompt = self.prompt(backbone, seed, randomize)
         head = vpcore.LinearHead(backbone.spec.dim, 3, seed=seed)
         with torch.no_grad():

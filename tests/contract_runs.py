@@ -158,7 +158,7 @@ def refuses_a_backbone_of_other_sizes(case: Case) -> None:
     backbone = case.make_backbone()
     for make in BACKBONES.values():
         if make().spec != backbone.spec:
-            with pytest.raises(ValueError, match="build the prompt from"):
+            with pytest.raises(ValueError, match="this prompt was built for"):
                 vpcore.Prompted(make(), case.prompt(backbone), vpcore.LinearHead(4, 3))
 
 
