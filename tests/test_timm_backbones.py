@@ -183,6 +183,7 @@ class Payload:
 
 
 def test_a_pickle_is_never_run(tmp_path):
+    Payload.ran = False
     path = tmp_path / "evil.pth"
     for plain in (False, True):
         path.write_bytes(pickle.dumps(Payload(), protocol=2)) if plain else torch.save({"model": Payload()}, path)
