@@ -230,6 +230,8 @@ def test_unknown_and_unsupported_names():
 def test_sizes_that_do_not_fit():
     with pytest.raises(ValueError, match="multiple of 16, the patch of vit_tiny_patch16_224, got 100: try 96"):
         vpcore.load_backbone("vit_tiny_patch16_224", pretrained=False, image_size=100)
+    with pytest.raises(ValueError, match="image_size must be at least 1, got 0"):
+        vpcore.load_backbone("resnet18", pretrained=False, image_size=0)
     with pytest.raises(ValueError, match="in_chans must be at least 1, got 0"):
         vpcore.load_backbone("resnet18", pretrained=False, image_size=32, in_chans=0)
     with pytest.raises(ValueError, match="mean needs one value or 3"):

@@ -1,6 +1,7 @@
 """Tuning baselines: against independent implementations, published counts, and merged weights."""
 
 import copy
+import pickle
 import warnings
 
 import pytest
@@ -335,6 +336,19 @@ def test_a_file_of_another_tuning_is_refused(backbones, tmp_path):
     prompted(backbone, LoRA(backbone, 2, alpha=2)).save(tmp_path / "lora.safetensors")
     with pytest.raises(ValueError, match=r"saved with tuning .LoRA\(rank=2, alpha=2.0, targets='qv'\)"):
         prompted(backbone, LoRA(backbone, 2, alpha=4)).load(tmp_path / "lora.safetensors")
+
+
+@pytest.mark.parametrize("method", TUNINGS)
+def test_tuned_models_survive_copies_and_half_precision(backbones, method):
+    backbone, x = backbones["vit"], some_images()
+    model = prompted(backbone, tune(backbone, method)).train()
+    randomize(model.tuning, seed=8)
+    expected = model(x)
+    for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(twin.train()(x), expected)
+        assert {n for n, p in twin.named_parameters() if p.requires_grad} == set(model.learned())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.allclose(model(x).float(), expected, atol=0.1 * float(expected.detach().abs().max()))
 
 
 def test_linear_probe_on_an_inner_layer(backbones):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -35,7 +36,8 @@ def resnet18_small(
 
     check_image(image_size, in_chans)
     with seeded(seed):
-        net = ResNet(BasicBlock, (2, 2, 2, 2), num_classes=0, in_chans=in_chans, zero_init_last=False)
+        kind: Any = BasicBlock  # timm declares an instance where it takes the class
+        net: Any = ResNet(kind, (2, 2, 2, 2), num_classes=0, in_chans=in_chans, zero_init_last=False)
         net.conv1 = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
     embed = nn.Sequential(net.conv1, net.bn1, net.act1)

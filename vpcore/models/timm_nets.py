@@ -60,7 +60,7 @@ def timm_backbone(
 
     config: Any = get_pretrained_cfg(name)
     channels = 3 if in_chans is None else in_chans
-    size = image_size or _square(name, config.input_size)
+    size = _square(name, config.input_size) if image_size is None else image_size
     check_image(size, channels, smallest=1)
     moco = False
     if checkpoint is None:

@@ -14,7 +14,7 @@ from vpcore.checkpoint import read_tensors
 
 NESTS = ("state_dict", "model", "teacher")
 MOCO_PREFIXES = ("module.base_encoder.", "base_encoder.", "module.encoder_q.", "encoder_q.")
-PREFIXES = (*MOCO_PREFIXES, "module.", "backbone.", "model.")
+PREFIXES = (*MOCO_PREFIXES, "module.backbone.", "module.model.", "module.", "backbone.", "model.")
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
