@@ -14,6 +14,7 @@ from course.notebook_file import make_folder, notebook_text, read_notebook, writ
 from course.notebook_rules import hand_edits, leaks, output_problems
 from course.stale import ROOT, outputs_hash, source_hash
 
+Step = Callable[[str, int, int], None]
 FOLDERS = {"learner": "notebooks", "solved": "solutions"}
 
 
@@ -40,11 +41,7 @@ def lesson_paths(root: Path = ROOT, names: tuple[str, ...] = ()) -> list[Path]:
 
 
 def build(
-    names: tuple[str, ...] = (),
-    root: Path = ROOT,
-    *,
-    force: bool = False,
-    on_step: Callable[[str, int, int], None] = lambda _name, _done, _total: None,
+    names: tuple[str, ...] = (), root: Path = ROOT, *, force: bool = False, on_step: Step = lambda *_: None
 ) -> Iterator[Built]:
     """Builds the learner and the solved notebook of each lesson; only what changed is executed.
 
@@ -54,24 +51,13 @@ def build(
         force: executes unchanged lessons too.
         on_step: told the notebook, its cells done and its cells in all.
 
-    Yields:
-        One entry a notebook.
-
     Raises:
         LessonError: a lesson breaks a rule, or its outputs would not be the same in another run.
         LessonFailed: a cell failed.
         OSError: a notebook cannot be written; the old one is still there.
     """
     for source in lesson_paths(root, names):
-        texts = []
-        for kind, notebook in _derive(source):
-            path = root / FOLDERS[kind] / f"{source.stem}.ipynb"
-            action = "executed" if force or not _reuse(notebook, path) else "reused"
-            if action == "executed":
-                _execute(notebook, path, on_step)
-            _refuse(output_problems(f"{path.parent.name}/{path.name}", notebook))
-            texts.append((path, notebook_text(notebook), action))
-        for path, text, action in texts:  # both or none: nothing is written before both have run
+        for path, text, action in list(_outcomes(source, root, force, on_step)):  # nothing is written before both ran
             same = path.is_file() and path.read_text(encoding="utf-8") == text
             if not same:
                 write_text(path, text)
@@ -98,6 +84,16 @@ def check(names: tuple[str, ...] = (), root: Path = ROOT) -> list[str]:
     return problems
 
 
+def _outcomes(source: Path, root: Path, force: bool, on_step: Step) -> Iterator[tuple[Path, str, str]]:
+    for kind, notebook in _derive(source):
+        path = root / FOLDERS[kind] / f"{source.stem}.ipynb"
+        action = "executed" if force or not _reuse(notebook, path) else "reused"
+        if action == "executed":
+            _execute(notebook, path, on_step)
+        _refuse(output_problems(f"{path.parent.name}/{path.name}", notebook))
+        yield path, notebook_text(notebook), action
+
+
 def _derive(source: Path) -> list[tuple[str, Any]]:
     solved = solved_notebook(source)
     learner = learner_notebook(solved)
@@ -112,7 +108,7 @@ def _refuse(problems: list[str]) -> None:
         raise LessonError(problems[0])
 
 
-def _execute(notebook: Any, path: Path, on_step: Callable[[str, int, int], None]) -> None:
+def _execute(notebook: Any, path: Path, on_step: Step) -> None:
     from course.execute import execute, normalize
 
     name, done = f"{path.parent.name}/{path.stem}", 0

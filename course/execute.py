@@ -79,21 +79,11 @@ def execute(
     Raises:
         LessonFailed: a cell failed.
     """
-    manager = AsyncKernelManager(kernel_spec_manager=ThisInterpreter(), kernel_name="python3")
-    client = PollingClient(
-        notebook,
-        km=manager,
-        timeout=timeout,
-        record_timing=False,
-        resources={"metadata": {"path": str(folder)}},
-        on_cell_executed=lambda **_: on_cell(),
-    )
-    client.widget_registry = {}
     clear(notebook)
     language = dict(notebook.metadata.get("language_info", {}))
     try:
         with kernel_environment() as environment:
-            client.execute(env=environment, cleanup_kc=True)
+            _client(notebook, folder, on_cell, timeout).execute(env=environment, cleanup_kc=True)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise LessonFailed(_failure(place, notebook, error, timeout)) from error
     notebook.metadata["language_info"] = language
@@ -139,6 +129,19 @@ def strip_png(data: bytes) -> bytes:
             kept.append(data[position:end])
         position = end
     return b"".join(kept)
+
+
+def _client(notebook: Any, folder: Path, on_cell: Callable[[], object], timeout: float) -> PollingClient:
+    client = PollingClient(
+        notebook,
+        km=AsyncKernelManager(kernel_spec_manager=ThisInterpreter(), kernel_name="python3"),
+        timeout=timeout,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_executed=lambda **_: on_cell(),
+    )
+    client.widget_registry = {}
+    return client
 
 
 def _stable_value(kind: str, value: Any, models: dict[str, str]) -> Any:
