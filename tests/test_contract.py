@@ -23,6 +23,10 @@ OPTIONS: dict[str, list[dict[str, Any]]] = {  # beyond each method's defaults
     "multiscale": [{"fusion": "concat"}, {"fusion": "gated"}],
     "cluster": [{"num_clusters": 2, "width": 2}],
     "instance_image": [{"variant": "released_code"}],
+    "instance": [{"variant": "released_code"}, {"train_specific": False, "blocks": 1}],
+    "vpt_shallow": [{"project": 5}],
+    "vpt_deep": [{"dropout": 0.2}],
+    "activation": [{"layer": (0, 2)}, {"shape": "per_channel", "layer": 3}, {"shape": "cls_only", "layer": 0}],
 }
 CASES = {
     f"{name}{''.join(f'-{value}' for value in options.values())}": (name, options)
