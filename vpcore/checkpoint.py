@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from vpcore.records import EpochRecord
 from vpcore.runstate import RunState
 from vpcore.tensorfile import read_tensors, write_tensors
 
@@ -76,7 +78,7 @@ def _identity(model: Any) -> dict[str, str]:
 
 
 def write_run(
-    path: str | Path | None, state: RunState, records: list[dict[str, Any]], settings: dict[str, Any] | None = None
+    path: str | Path | None, state: RunState, records: list[EpochRecord], settings: dict[str, Any] | None = None
 ) -> None:
     """Write a run's checkpoint: its state, the history so far, and the settings it must go on with.
 
@@ -86,11 +88,15 @@ def write_run(
     if path is None:
         return
     scaler = json.dumps(state.scaler.state_dict())
-    plain = {"records": json.dumps(records), "scaler": scaler, "settings": json.dumps(settings or {})}
+    plain = {
+        "records": json.dumps([asdict(record) for record in records]),
+        "scaler": scaler,
+        "settings": json.dumps(settings or {}),
+    }
     write_tensors(path, state.tensors(), {"format": RUN_FORMAT, **plain})
 
 
-def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any] | None = None) -> list[EpochRecord]:
     """Restore a run from its checkpoint, if there is one, and return its history.
 
     Raises:
@@ -109,12 +115,22 @@ def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any] 
         raise ValueError(f"{path} is no checkpoint of a run: {fix}")
     try:
         _compare(json.loads(metadata["settings"]), settings or {})
-        records = json.loads(metadata["records"])
+        records = _read_records(metadata["records"])
         state.load(tensors)
         state.scaler.load_state_dict(json.loads(metadata["scaler"]))
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         why = str(error).splitlines()[0] if isinstance(error, ValueError) else f"it is damaged: {type(error).__name__}"
         raise ValueError(f"cannot go on from {path} ({why}): {fix}") from error
+    return records
+
+
+def _read_records(text: str) -> list[EpochRecord]:
+    records = [EpochRecord(**record) for record in json.loads(text)]
+    numbers = [value for record in records for value in asdict(record).values()]
+    if [record.epoch for record in records] != list(range(len(records))):
+        raise ValueError("its epochs are not 0, 1, …")
+    if not all(isinstance(number, (int, float)) for number in numbers):
+        raise ValueError("its history holds something else than numbers")
     return records
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor
@@ -36,8 +37,8 @@ def replace_file(path: str | Path, data: bytes) -> None:
             os.fsync(file.fileno())
         aside.replace(target)
     except OSError as error:
-        if not aside.is_dir():
-            aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink()
         why = error.strerror or error
         raise OSError(f"cannot write {target}: {why}; free space or choose another folder") from error
 

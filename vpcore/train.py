@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +94,7 @@ def fit(
     _check_labels(model, train)
     history = History()
     with own_random_stream(seed, device):
-        history.epochs += [EpochRecord(**record) for record in read_run(checkpoint, state, settings)]
+        history.epochs += read_run(checkpoint, state, settings)
         for epoch in range(len(history.epochs), epochs):
             began = time.perf_counter()
             if hasattr(model, "head") and hasattr(model.head, "start_epoch"):
@@ -107,7 +106,7 @@ def fit(
             history.epochs.append(record)
             if history.best is record:
                 state.keep_best()
-            write_run(checkpoint, state, [asdict(r) for r in history.epochs], settings)
+            write_run(checkpoint, state, history.epochs, settings)
             if on_epoch is not None:
                 with own_random_stream(seed, device):
                     on_epoch(record)
@@ -139,15 +138,13 @@ def _train_epoch(
     precision: str,
 ) -> float:  # fmt: skip
     state.model.train()
-    device = train.images.device
+    device, entry = train.images.device, train.entry(state.model)
     order = torch.randperm(len(train), generator=state.batches).to(device)
     total = torch.zeros((), device=device)
     for index, factor in zip(order.split(batch_size), factors, strict=True):
-        images = train.images[index].float() / 255
-        if augment is not None:
-            images = augment(images, state.noise)
+        images = train.batch(index, device, augment, state.noise)
         with autocast(precision, device):
-            value = loss(state.model, images, train.labels[index], state.noise)
+            value = loss(entry, images, train.labels[index], state.noise)
         state.step(value, factor)
         total += value.detach() * len(index)
     mean = float(total) / len(train)
