@@ -11,7 +11,7 @@ import contract_runs  # noqa: F401  (registers its checks)
 import pytest
 import torch
 from contract import CHECKS, Case
-from nets import BACKBONES
+from nets import BACKBONES, floats
 from torch import Tensor, nn
 
 from vpcore.prompts import PROMPTS
@@ -60,6 +60,20 @@ def test_contract(name: str, backbone: str, check: str, tmp_path: Path) -> None:
         assert "use " in refused, "a refusal names what works there"
         return
     run(CHECKS[check], case, tmp_path)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("name", CASES)
+def test_a_gpu_gives_the_same_logits_and_gradients(name: str) -> None:
+    method, options = CASES[name]
+    case = Case(partial(PROMPTS[method], **options), BACKBONES["vit"])
+    found = []
+    for device in ("cpu", "cuda"):
+        model = case.model().to(device).eval()
+        logits = model(floats(model.backbone, 8).to(device))
+        logits.square().sum().backward()
+        found.append([logits.cpu(), *(p.grad.cpu() for p in model.prompt.parameters() if p.grad is not None)])
+    assert all(torch.allclose(cpu, gpu, rtol=1e-2, atol=1e-3) for cpu, gpu in zip(*found, strict=True))
 
 
 class Brightness(Prompt):

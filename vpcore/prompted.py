@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vpcore.backbone import Backbone
+from vpcore.backbone import Backbone, Edit
 from vpcore.prompts.base import Images, Prompt
 from vpcore.tuning.base import Tuning
 
@@ -60,20 +61,33 @@ class Prompted(nn.Module):
         self.register_buffer("mean", torch.tensor(backbone.spec.mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(backbone.spec.std).view(1, -1, 1, 1), persistent=False)
 
-    def forward(self, images: Images) -> Float[Tensor, "batch classes"]:
-        """Map images (B, C, H, W) in [0, 1] to logits."""
-        return self.head(self.features(images))
+    def forward(self, images: Images | Tensor, start: int | None = None) -> Float[Tensor, "batch classes"]:
+        """Map images (B, C, H, W) in [0, 1] to logits; `start` as in `features`."""
+        return self.head(self.features(images, start))
 
-    def features(self, images: Images) -> Float[Tensor, "batch dim"]:
-        """Map images (B, C, H, W) in [0, 1] to the features the head sees."""
-        x = self.normalize(images)
-        context = self.prompt.condition(x)
-        x = self.prompt.image(x, context)
+    def features(
+        self, images: Images | Tensor, start: int | None = None, watch: Edit | None = None
+    ) -> Float[Tensor, "batch dim"]:
+        """Map images (B, C, H, W) in [0, 1] to the features the head sees.
+
+        Args:
+            images: a batch; or, with `start`, activations before that block (see `vpcore.cache`).
+            start: skip embed and the blocks before this one; depth + 1 skips pooling too.
+            watch: `watch(z, layer)` is called after the prompt before each block, and with layer == depth before
+                pooling, and returns what goes on.
+        """
+        if start is not None and start > self.backbone.spec.depth:
+            return images
+        x = self.normalize(images) if start is None else images
+        context = self.prompt.condition(x if start is None else x[:0])  # inside the backbone, no prompt reads images
+        x = self.prompt.image(x, context) if start is None else x
 
         def edit(z: Tensor, layer: int) -> Tensor:
-            return self.prompt.activation(z, layer, context)
+            z = self.prompt.activation(z, layer, context)
+            return z if watch is None else watch(z, layer)
 
-        return self.backbone(x, edit) if self.tuning is None else self.tuning(self.backbone, x, edit)
+        run = self.backbone if self.tuning is None else partial(self.tuning, self.backbone)
+        return run(x, edit, start)
 
     def normalize(self, images: Images) -> Images:
         """Check images in [0, 1] and bring them into the space the weights and the prompt live in."""
@@ -87,7 +101,7 @@ class Prompted(nn.Module):
                 f"{spec.name} needs images of shape (batch, {sizes}), got {tuple(images.shape)}: "
                 "load the data with this image_size and in_chans, or build the backbone for the data"
             )
-        if images.device.type == "cpu" and not images.isfinite().all():  # elsewhere it would make the host wait
+        if images.device.type == "cpu" and not images.flatten(1).mean(1).isfinite().all():  # a GPU would have to wait
             raise ValueError("images hold values that are not finite: look for a division by zero where they are made")
         return (images - self.mean) / self.std
 

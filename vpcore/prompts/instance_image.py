@@ -50,20 +50,10 @@ class InstanceImagePrompt(Prompt):
     first_layer = -1
 
     def __init__(
-        self,
-        spec: Spec,
-        parts: Sequence[str] = PARTS,
-        patch_size: int | None = None,
-        patch_hidden: int = 16,
-        global_hidden: int = 6,
-        kernels: Sequence[int] | None = None,
-        dilations: Sequence[int] | None = None,
-        beta: float = 0.7,
-        dropout: float | None = None,
-        init: str = "zeros",
-        variant: str = "paper",
-        seed: int = 0,
-    ) -> None:
+        self, spec: Spec, parts: Sequence[str] = PARTS, patch_size: int | None = None, patch_hidden: int = 16,
+        global_hidden: int = 6, kernels: Sequence[int] | None = None, dilations: Sequence[int] | None = None,
+        beta: float = 0.7, dropout: float | None = None, init: str = "zeros", variant: str = "paper", seed: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__(spec, seed)
         released = variant == "released_code"
         self.parts, self.beta, self.variant = tuple(parts), beta, variant
