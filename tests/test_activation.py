@@ -84,6 +84,14 @@ def test_several_layers_at_once():
     assert prompt.first_layer == 1
 
 
+def test_several_layers_all_learn():
+    backbone = vit_pair()[1]
+    prompt = ActivationPrompt(backbone.spec, (0, 2))
+    model = Prompted(backbone, prompt, LinearHead(48, 2)).double()
+    model(images()).square().sum().backward()
+    assert all(delta.grad is not None and (delta.grad != 0).all() for delta in prompt.parameters())
+
+
 @pytest.mark.parametrize(
     ("spec", "shape", "count"),
     [

@@ -191,8 +191,10 @@ def test_specific_prompter_learns():
 def test_frozen_specific_prompter_gets_no_gradient_and_follows_the_seed():
     _, model = prompted(train_specific=False)
     model(images()).sum().backward()
-    assert all(p.grad is None for p in model.prompt.specific.parameters())
-    assert not any("specific" in name for name in model.learned())
+    assert list(model.prompt.specific.parameters()) == []
+    assert all(b.grad is None and not b.requires_grad for b in model.prompt.specific.buffers())
+    saved = [name for name in model.learned() if "specific" in name]
+    assert len(saved) == 6  # without its frozen G_s a saved prompt would be worth nothing
     first, again, other = (InstancePrompt(vit_spec(48), train_specific=False, seed=seed) for seed in (3, 3, 4))
     assert torch.equal(first.specific.convs[0].weight, again.specific.convs[0].weight)
     assert not torch.equal(first.specific.convs[0].weight, other.specific.convs[0].weight)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.prompters import TOKEN_CHANS, GlobalPrompter, PatchPrompter, SpecificPrompter, token_grid
+from vpcore.prompts.prompters import TOKEN_CHANS, GlobalPrompter, PatchPrompter, SpecificPrompter, fix, token_grid
 from vpcore.prompts.sequence import Sequences, TokenBank, drop, insert_tokens, require_vit, strip_tokens
 
 PARTS = ("patch", "global", "common", "specific")
@@ -65,7 +65,7 @@ class InstancePrompt(Prompt):
         beta_image: β_I, 0 … 1, the weight of the global prompt.
         beta_feature: β_F, 0 … 1, the weight of the common tokens.
         patch_size: edge of G_l's patches in pixels; None takes the backbone's.
-        train_specific: False keeps G_s at its random start, which `seed` alone decides; it is then not saved.
+        train_specific: False keeps G_s at its random start, which is saved with what is learned.
         variant: "paper" or "released_code", which has weights of its own and leaves both betas aside.
         seed: seed of all initial values and of the dropout.
 
@@ -102,7 +102,9 @@ class InstancePrompt(Prompt):
         if "specific" in self.parts:
             self.specific = SpecificPrompter(
                 spec.in_chans, self.num_tokens, self.grid, recipe.specific_kernels, slope=recipe.slope, generator=draw
-            ).requires_grad_(train_specific)
+            )
+            if not train_specific:
+                fix(self.specific)
 
     def condition(self, images: Images) -> InstanceContext:
         """Run the prompters once on the original normalized images (B, C, H, W)."""

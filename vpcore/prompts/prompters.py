@@ -32,6 +32,14 @@ def fresh(
     return layer
 
 
+def fix(module: nn.Module) -> None:
+    """Turn all parameters of a module into buffers, in place: saved with what is learned, but never learning."""
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, parameter.detach())
+
+
 class PatchPrompter(nn.Module):
     """Draw a prompt for every patch with one small MLP, and tile the drawings back into a picture.
 
