@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from vpcore.backbone import Backbone
-from vpcore.checkpoint import read_tensors, write_tensors
 from vpcore.data import Splits
+from vpcore.tensorfile import read_tensors, replace_file, write_tensors
 
 FOLDER = Path(__file__).parent / "weights"
 
@@ -75,9 +75,7 @@ def write_weights(backbone: Backbone, data: Splits, folder: Path, facts: dict[st
                  "test": len(data.test), "classes": data.classes},
         **facts,
     }  # fmt: skip
-    aside = folder / f"{name}.json.part"
-    aside.write_text(json.dumps(card, indent=1) + "\n")
-    aside.replace(folder / f"{name}.json")
+    replace_file(folder / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
 
 
 def half_precision(backbone: Backbone) -> Backbone:

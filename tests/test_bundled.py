@@ -1,0 +1,87 @@
+"""Bundled weights: the nano networks' sizes, checksums, and files that are missing or tampered with."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+from tests.test_pretrain import data
+
+import vpcore
+from vpcore import bundled
+from vpcore.models import BUNDLED
+from vpcore.models.nano import resnet_nano, vit_nano
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """A weights folder with a resnet_nano of random weights and its card."""
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    backbone = resnet_nano(num_source_classes=3, seed=3)
+    for module in backbone.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            assert module.running_mean is not None
+            module.running_mean.uniform_(-1, 1)
+    bundled.write_weights(backbone, data(), tmp_path, {"test_accuracy": 0.5})
+    return bundled.half_precision(backbone)
+
+
+def test_nano_networks_have_the_sizes_on_their_label() -> None:
+    sizes = {"resnet_nano": 648_836, "vit_nano": 701_188}
+    for make, depth in ((resnet_nano, 7), (vit_nano, 6)):
+        backbone = make()
+        assert backbone.spec.depth == depth
+        assert sum(p.numel() for p in backbone.parameters()) == sizes[backbone.spec.name]
+    assert vit_nano().spec.dim % 3 == 0
+
+
+def test_weights_come_back_as_they_were_written_in_half_precision(shipped) -> None:
+    loaded = bundled.load_weights(resnet_nano(num_source_classes=3))
+    for name, tensor in shipped.state_dict().items():
+        assert torch.equal(loaded.state_dict()[name], tensor), name
+    card = bundled.read_card("resnet_nano")
+    assert card["data"]["train"] == 40
+    assert card["test_accuracy"] == 0.5
+
+
+def test_a_tampered_file_is_refused(shipped) -> None:
+    path = bundled.FOLDER / "resnet_nano.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(ValueError, match="not the file its card describes"):
+        bundled.load_weights(resnet_nano(num_source_classes=3))
+
+
+def test_a_missing_file_is_named(shipped) -> None:
+    (bundled.FOLDER / "resnet_nano.safetensors").unlink()
+    with pytest.raises(ValueError, match="no file"):
+        bundled.load_weights(resnet_nano(num_source_classes=3))
+    with pytest.raises(FileNotFoundError, match="pass pretrained=False"):
+        bundled.read_card("vit_nano")
+
+
+def test_a_full_disk_leaves_the_old_card(shipped, monkeypatch) -> None:
+    before = (bundled.FOLDER / "resnet_nano.json").read_bytes()
+
+    def full(*_args) -> None:
+        raise OSError("cannot write: No space left on device; free space or choose another folder")
+
+    monkeypatch.setattr(bundled, "write_tensors", full)
+    with pytest.raises(OSError, match="No space left"):
+        bundled.write_weights(resnet_nano(num_source_classes=3), data(), bundled.FOLDER, {})
+    assert (bundled.FOLDER / "resnet_nano.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", BUNDLED)
+def test_what_ships_is_small_and_says_where_it_comes_from(name: str) -> None:
+    if not (bundled.FOLDER / f"{name}.json").is_file():
+        pytest.skip(f"{name} ships without weights in this version")
+    card = bundled.read_card(name)
+    assert card["bytes"] <= 3 * 2**20
+    assert {"recipe", "command", "hardware", "seconds", "seed", "test_accuracy", "curve", "data"} <= set(card)
+    backbone = vpcore.load_backbone(name)
+    assert backbone.frozen
+    assert backbone.classifier is not None
+    assert json.loads(json.dumps(card)) == card
