@@ -6,9 +6,9 @@ import json
 
 import pytest
 import torch
-from tests.test_pretrain import data
 
 import vpcore
+from tests.test_pretrain import data
 from vpcore import bundled
 from vpcore.models import BUNDLED
 from vpcore.models.nano import resnet_nano, vit_nano
