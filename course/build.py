@@ -11,10 +11,11 @@ from course.cells import LessonError
 from course.learner import learner_notebook
 from course.lesson import solved_notebook
 from course.notebook_file import make_folder, notebook_text, read_notebook, write_text
-from course.notebook_rules import hand_edits, leaks, output_problems
+from course.notebook_rules import hand_edits, leaks, output_problems, verdict_problems
 from course.stale import ROOT, outputs_hash, source_hash
 
 Step = Callable[[str, int, int], None]
+VERDICT = {"learner": "○", "solved": "✓"}
 FOLDERS = {"learner": "notebooks", "solved": "solutions"}
 
 
@@ -90,7 +91,8 @@ def _outcomes(source: Path, root: Path, force: bool, on_step: Step) -> Iterator[
         action = "executed" if force or not _reuse(notebook, path) else "reused"
         if action == "executed":
             _execute(notebook, path, on_step)
-        _refuse(output_problems(f"{path.parent.name}/{path.name}", notebook))
+        place = f"{path.parent.name}/{path.name}"
+        _refuse(output_problems(place, notebook) + verdict_problems(place, notebook, VERDICT[kind]))
         yield path, notebook_text(notebook), action
 
 

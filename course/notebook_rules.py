@@ -9,6 +9,7 @@ from course.cells import where
 from course.lesson_rules import REGIONS
 
 TELLING = 30  # characters; a shorter line of a solution may well stand elsewhere by chance
+VERDICTS = "✓✗○!"
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}\b")
 
 
@@ -59,6 +60,23 @@ def output_problems(place: str, notebook: Any) -> list[str]:
     if "widgets" in notebook.metadata:
         problems.append(f"{place}: metadata.widgets is stored; build the notebook again")
     return problems
+
+
+def verdict_problems(place: str, notebook: Any, wanted: str) -> list[str]:
+    """Returns a line for each check cell whose outcome does not start with the wanted symbol."""
+    found = [(index, cell, verdict(cell)) for index, cell in enumerate(notebook.cells) if "check" in cell.metadata]
+    lost = [entry for entry in found if not entry[2].startswith(wanted)]
+    return [f"{where(place, index, cell)} must give {wanted}, got {text or 'no verdict'}" for index, cell, text in lost]
+
+
+def verdict(cell: Any) -> str:
+    """Returns the line in which a check cell says its outcome; empty when there is none."""
+    for output in cell.get("outputs", []):
+        text = output.get("text", "") or output.get("data", {}).get("text/plain", "")
+        for line in str(text).split("\n"):
+            if line[:1] and line[0] in VERDICTS:
+                return line.strip()
+    return ""
 
 
 def _cell_problem(cell: Any, count: int) -> str:

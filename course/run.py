@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.cells import where
 from course.execute import LessonFailed, execute
 from course.notebook_file import read_notebook
-
-VERDICTS = "✓✗○!"
+from course.notebook_rules import verdict_problems
 
 
 @dataclass(frozen=True)
@@ -51,21 +49,11 @@ def run_lesson(path: Path, *, solved: bool, on_cell: Callable[[], object] = lamb
         except LessonFailed as error:
             problem = str(error)
     seconds = time.perf_counter() - start
-    found = {index: verdict(cell) for index, cell in enumerate(notebook.cells) if "check" in cell.metadata}
-    lost = [index for index, line in found.items() if not line.startswith("✓")]
+    checks = sum("check" in cell.metadata for cell in notebook.cells)
+    lost = verdict_problems(f"lesson {path.stem}", notebook, "✓")
     if solved and lost and not problem:
-        problem = f"{where(f'lesson {path.stem}', lost[0], notebook.cells[lost[0]])}: {found[lost[0]] or 'no verdict'}"
-    return Result(path.stem, seconds, len(found) - len(lost), len(found), problem)
-
-
-def verdict(cell: Any) -> str:
-    """Returns the line in which a check cell says its outcome; empty when there is none."""
-    for output in cell.get("outputs", []):
-        text = output.get("text", "") or output.get("data", {}).get("text/plain", "")
-        for line in str(text).split("\n"):
-            if line[:1] and line[0] in VERDICTS:
-                return line.strip()
-    return ""
+        problem = lost[0]
+    return Result(path.stem, seconds, checks - len(lost), checks, problem)
 
 
 def table(results: list[Result]) -> str:

@@ -241,6 +241,20 @@ def test_a_cell_that_fails_is_named_and_nothing_is_written(built, tmp_path, cell
     assert contents(root) == before
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("double(3) == 6", "double(3) == 7", "solutions/99_toy.ipynb, cell 3 .* must give ✓, got ○ 99-double: not att"),
+        ("○ 99-double: not", "✗ 99-double: not", "notebooks/99_toy.ipynb, cell 3 .* must give ○, got ✗ 99-double"),
+        ("print(", "str(", "solutions/99_toy.ipynb, cell 3 .* must give ✓, got no verdict"),
+    ],
+)
+def test_a_check_with_the_wrong_outcome_is_refused(tmp_path, old, new, message):
+    write(tmp_path, TOY.replace(old, new))
+    with pytest.raises(LessonError, match=message):
+        list(build(root=tmp_path))
+
+
 def test_a_cell_that_takes_too_long_is_named(tmp_path):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import time\ntime.sleep(60)")])
     with pytest.raises(LessonFailed, match=r"toy, cell 1 \('import time'\) took longer than 1 seconds"):

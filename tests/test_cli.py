@@ -64,7 +64,7 @@ def test_run_fails_when_a_solved_check_does_not_pass(built, tmp_path, call):
     edit(root, "double(3) == 6", "double(3) == 7")
     status, _, err = call("run", root=root)
     assert status == 1
-    assert "error: lesson 99_toy, cell 3 (99-double-check): ○ 99-double: not attempted yet" in err
+    assert "error: lesson 99_toy, cell 3 (99-double-check) must give ✓, got ○ 99-double: not attempted yet" in err
 
 
 def test_build_says_what_it_did_and_check_finds_nothing(built, tmp_path, call):
