@@ -59,7 +59,7 @@ def rolled(self: PatchPrompter, images: torch.Tensor) -> torch.Tensor:
     return F.fold(self.outer(F.relu(self.inner(patches))).transpose(1, 2), images.shape[-2:], edge, stride=edge)
 
 
-def prompted_first(self: Prompted, images: torch.Tensor) -> torch.Tensor:
+def prompted_first(self: Prompted, images: torch.Tensor, *rest: Any) -> torch.Tensor:
     x = self.normalize(images)
     x = self.prompt.image(x, self.prompt.condition(x))
     context = self.prompt.condition(x)
