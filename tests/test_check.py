@@ -170,6 +170,7 @@ CHEATS = {
     "imported earlier": (lambda a, b: imported_average(a, b), "wrong", "you called the library"),
     "the library itself": (imported_average, "wrong", "you called the library"),
     "decorated": (decorated_average, "wrong", "you called the library (toy_library.decorated_average)"),
+    "under the decorator": (decorated_average.__wrapped__, "wrong", "you called the library"),
     "partial": (partial(imported_average), "wrong", "you called the library"),
     "endless": (endless, "error", "longer than 1 s"),
     "swallow": (swallow, "error", "longer than 1 s"),
@@ -210,8 +211,9 @@ def test_swallowed_refusal_is_still_seen():
 def test_replaced_torch_functions_change_nothing(monkeypatch):
     for name in ("allclose", "equal", "isclose", "all"):
         monkeypatch.setattr(torch, name, lambda *a, **k: True)
-    for name in ("allclose", "array_equal", "all", "abs"):
+    for name in ("allclose", "array_equal", "all"):
         monkeypatch.setattr(np, name, lambda *a, **k: True)
+    monkeypatch.setattr(np, "abs", lambda array: 0 * array)
     monkeypatch.setattr(torch.Tensor, "__eq__", lambda *a: True)
     assert check("99-average", lambda a, b: a).outcome == "wrong"
 
