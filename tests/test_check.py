@@ -215,7 +215,7 @@ def test_replaced_torch_functions_change_nothing(monkeypatch):
         monkeypatch.setattr(np, name, lambda *a, **k: True)
     monkeypatch.setattr(np, "abs", lambda array: 0 * array)
     monkeypatch.setattr(torch.Tensor, "__eq__", lambda *a: True)
-    assert check("99-average", lambda a, b: a).outcome == "wrong"
+    assert check("99-average", lambda a, b: 0.6 * a + 0.4 * b).outcome == "wrong"
 
 
 def test_a_million_lines_leave_two_thousand_characters(capsys):
