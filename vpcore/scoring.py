@@ -41,9 +41,10 @@ def evaluate(
     model.to(device).eval()
     logits = []
     try:
-        for images in split.images.split(batch_size):
+        entry = split.entry(model)
+        for start in range(0, len(split), batch_size):
             with autocast(precision, device):
-                logits.append(model(images.to(device).float() / 255).float())
+                logits.append(entry(split.batch(slice(start, start + batch_size), device)).float())
     finally:
         model.train(was_training)
     scores, labels = torch.cat(logits), split.labels.to(device)

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -52,6 +53,15 @@ class Split:
         where = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
         where = where.to(self.labels.device)
         return Split(self.images[where], self.labels[where])
+
+    def batch(self, where: Tensor | slice, device: torch.device, augment: Any = None, generator: Any = None) -> Tensor:
+        """Return chosen images (B, C, H, W) as floats in [0, 1]; augmented, if asked, with draws from the generator."""
+        images = self.images[where].to(device).float() / 255
+        return images if augment is None else augment(images, generator)
+
+    def entry(self, model: Any) -> Any:
+        """Return what maps this split's batches to logits: the model itself."""
+        return model
 
 
 def _require_dtype(field: str, value: object, dtype: torch.dtype) -> None:
@@ -149,8 +159,7 @@ def split_by_order(split: Split, order: np.ndarray, first: int) -> tuple[Split, 
 
 def channel_stats(images: UInt8[Tensor, "n c h w"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the per-channel mean and population standard deviation of uint8 images, in [0, 1]."""
-    total = torch.zeros(images.shape[1], dtype=torch.float64)
-    square = torch.zeros_like(total)
+    total, square = torch.zeros(2, images.shape[1], dtype=torch.float64)
     for chunk in images.cpu().split(CHUNK):
         pixels = chunk.transpose(0, 1).flatten(1).float()  # (C, n·H·W)
         total += pixels.sum(1, dtype=torch.float64)

@@ -58,7 +58,7 @@ def fit(
 
     Args:
         model: maps images (B, C, H, W) in [0, 1] to logits; moved to `device`.
-        train: images and labels to learn from.
+        train: images and labels to learn from; also a split of `vpcore.cache.cached`, as `valid` may be.
         valid: images and labels that choose the epoch.
         epochs: passes over `train`, at least 1.
         lr: peak learning rate; or one per child of the model, for example {"prompt": 1e-1, "head": 1e-3}.
