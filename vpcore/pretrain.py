@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import torch
 import typer
@@ -74,7 +74,7 @@ def _trainable(backbone: Backbone, data: Splits) -> nn.Module:
 
 def averaged_backbone(model: Averaged) -> Backbone:
     """Return the averaged weights as a frozen backbone that keeps its classifier."""
-    net = copy.deepcopy(model.net).cpu()
+    net = cast(Prompted, copy.deepcopy(model.net).cpu())
     net.load_state_dict(model.average(), strict=False)
     backbone = net.backbone
     backbone.classifier = net.head
