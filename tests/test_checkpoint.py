@@ -201,7 +201,6 @@ HOSTILE = {
     ),
     "records a number": lambda t, m: m.update(records="3"),
     "settings no JSON": lambda t, m: m.update(settings="?"),
-    "settings a list": lambda t, m: m.update(settings="[]"),
     "scaler a number": lambda t, m: m.update(scaler="oops"),
     "no weights": lambda t, m: [t.pop(name) for name in list(t) if name.startswith("model/")],
     "half the best weights": lambda t, m: t.pop(first(t, "best/")),

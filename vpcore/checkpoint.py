@@ -114,7 +114,7 @@ def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any] 
     if metadata.get("format") != RUN_FORMAT:
         raise ValueError(f"{path} is no checkpoint of a run: {fix}")
     try:
-        _compare(json.loads(metadata["settings"]), settings or {})
+        _compare(json.loads(metadata.get("settings", "{}")), settings or {})
         records = _read_records(metadata["records"])
         state.load(tensors)
         state.scaler.load_state_dict(json.loads(metadata["scaler"]))
@@ -136,5 +136,5 @@ def _read_records(text: str) -> list[EpochRecord]:
 
 def _compare(saved: dict[str, Any], mine: dict[str, Any]) -> None:
     for key, value in mine.items():
-        if saved.get(key) != value:
-            raise ValueError(f"it was written with {key}={saved.get(key)!r}, this run has {key}={value!r}")
+        if key in saved and saved[key] != value:
+            raise ValueError(f"it was written with {key}={saved[key]!r}, this run has {key}={value!r}")

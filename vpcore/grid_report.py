@@ -15,7 +15,7 @@ from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval
 
 BASELINE = "none"
 REQUIRED = {"key": str, "cell": dict, "accuracy": float, "num_test": int, "data_md5": str}
-FIELDS = ("data", "backbone", "prompt", "seed")
+FIELDS = {"data": str, "backbone": str, "prompt": str, "seed": int}
 Run = dict[str, Any]
 
 
@@ -44,7 +44,7 @@ def check_runs(runs: Sequence[Run], source: str) -> list[Run]:
     """
     for number, run in enumerate(runs, start=1):
         wrong = [field for field, kind in REQUIRED.items() if not isinstance(run.get(field), kind)]
-        wrong = wrong or [field for field in FIELDS if field not in run["cell"]]
+        wrong = wrong or [field for field, kind in FIELDS.items() if not isinstance(run["cell"].get(field), kind)]
         if wrong or not math.isfinite(run["accuracy"]):
             raise ValueError(f"run {number} of {source} is damaged ({', '.join(wrong) or 'accuracy'}): delete its line")
     return list({run["key"]: run for run in reversed(runs)}.values())[::-1]

@@ -1,0 +1,117 @@
+"""Oracles: numbers from printed tables, textbook examples, and simulation; none from another statistics package."""
+
+import math
+
+import numpy as np
+import pytest
+
+from vpcore.statistics import image_variance, mean_sd, paired_interval, smallest_detectable_difference, t_interval
+
+T_975 = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262, 29: 2.045}  # two-sided 95 %, from a printed table
+T_80 = {4: 0.941, 9: 0.883}  # one-sided 80 %
+Z_975, Z_80 = 1.95996, 0.84162
+
+
+def test_mean_and_sample_deviation():
+    mean, sd = mean_sd([2.0, 4.0, 4.0, 4.0, 5.0, 5.0, 7.0, 9.0])  # sum of squares 32, n - 1 = 7
+    assert mean == 5
+    assert sd == pytest.approx(math.sqrt(32 / 7))
+    assert mean_sd([0.25])[0] == 0.25
+    assert math.isnan(mean_sd([0.25])[1])
+
+
+@pytest.mark.parametrize("df", T_975)
+def test_half_widths_are_those_of_the_t_table(df):
+    values = list(np.random.default_rng(df).normal(size=df + 1))
+    interval = t_interval(values)
+    expected = T_975[df] * np.std(values, ddof=1) / math.sqrt(df + 1)
+    assert (interval.high - interval.low) / 2 == pytest.approx(expected, rel=3e-4)
+    assert (interval.high + interval.low) / 2 == pytest.approx(np.mean(values))
+    assert interval.mean == pytest.approx(np.mean(values))
+
+
+def test_students_sleep_data():
+    """Student (1908): hours of sleep gained with two drugs; published mean 1.58, interval 0.70 … 2.46."""
+    first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+    second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    interval = paired_interval(first, second)
+    assert interval.mean == pytest.approx(1.58)
+    assert (interval.low, interval.high) == pytest.approx((0.7001, 2.4599), abs=1e-4)
+
+
+def test_pairs_matter_and_sign_is_treated_minus_baseline():
+    baseline, treated = [0.1, 0.5, 0.9], [0.2, 0.6, 1.0]
+    interval = paired_interval(baseline, treated)
+    assert interval.mean == pytest.approx(0.1)
+    assert interval.high - interval.low < 1e-12
+    shuffled = paired_interval(baseline, treated[::-1])
+    assert shuffled.high - shuffled.low > 1
+
+
+def test_intervals_cover_as_often_as_they_say():
+    draws = np.random.default_rng(0).normal(0.3, 2.0, size=(2000, 5))
+    for level in (0.5, 0.95):
+        found = [t_interval(list(row), level) for row in draws]
+        covered = np.mean([interval.low <= 0.3 <= interval.high for interval in found])
+        assert covered == pytest.approx(level, abs=0.03)
+
+
+def test_detectable_difference_from_seeds_alone_and_images_alone():
+    assert smallest_detectable_difference(0.01, 5, 0.0, 1000) == pytest.approx(
+        (T_975[4] + T_80[4]) * 0.01 / math.sqrt(5), rel=1e-3
+    )
+    assert smallest_detectable_difference(0.0, 5, 0.04, 1000) == pytest.approx(
+        (Z_975 + Z_80) * math.sqrt(0.04 / 1000), rel=1e-4
+    )
+
+
+def test_detectable_differences_add_as_squares_and_shrink_with_more_of_either():
+    both = smallest_detectable_difference(0.01, 5, 0.04, 1000)
+    seeds, images = (smallest_detectable_difference(sd, 5, d, 1000) for sd, d in ((0.01, 0.0), (0.0, 0.04)))
+    assert both == pytest.approx(math.hypot(seeds, images))
+    assert smallest_detectable_difference(0.01, 10, 0.04, 1000) < both
+    assert smallest_detectable_difference(0.01, 5, 0.04, 4000) < both
+    assert smallest_detectable_difference(0.01, 5, 0.04, 1000, power=0.9) > both
+    assert smallest_detectable_difference(0.0, 5, 0.04, 4000) == pytest.approx(images / 2)
+
+
+def test_the_detectable_difference_is_found_with_the_power_it_says():
+    rng = np.random.default_rng(1)
+    true = smallest_detectable_difference(0.02, 10, 0.0, 1000)
+    found = [t_interval(list(row)).low > 0 for row in rng.normal(true, 0.02, size=(1500, 10))]
+    assert np.mean(found) == pytest.approx(0.8, abs=0.04)
+
+
+def test_image_variance_of_one_seed_is_that_of_mcnemar():
+    baseline, treated = [[1, 1, 0, 0, 1, 0, 1, 1]], [[1, 0, 1, 1, 1, 0, 1, 1]]
+    disagree, gain = 3 / 8, (2 - 1) / 8
+    assert image_variance(baseline, treated) == pytest.approx(disagree - gain**2)
+    assert image_variance(baseline, baseline) == 0
+
+
+def test_image_variance_averages_over_seeds_first():
+    assert image_variance([[0, 0], [1, 1]], [[1, 1], [0, 0]]) == 0
+    assert image_variance([[0, 1], [0, 1]], [[1, 0], [1, 0]]) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        (lambda: mean_sd([]), "a mean needs at least one value"),
+        (lambda: t_interval([1.0]), "an interval needs at least 2 values, got 1: run more seeds"),
+        (lambda: t_interval([1.0, 2.0], 1.0), "level must lie between 0 and 1, got 1.0"),
+        (lambda: paired_interval([1.0, 2.0], [1.0]), "pairs need one value each, got 2 and 1"),
+        (lambda: smallest_detectable_difference(0.1, 1, 0.1, 10), "at least 2 seeds and 1 test image, got 1 and 10"),
+        (lambda: smallest_detectable_difference(0.1, 2, 0.1, 0), "at least 2 seeds and 1 test image, got 2 and 0"),
+        (lambda: smallest_detectable_difference(-0.1, 2, 0.1, 10), "sd and disagreement must be 0 or more, got -0.1"),
+        (
+            lambda: smallest_detectable_difference(math.nan, 2, 0.1, 10),
+            "sd and disagreement must be 0 or more, got nan",
+        ),
+        (lambda: smallest_detectable_difference(0.1, 2, 0.1, 10, power=0), "power must lie between 0 and 1, got 0"),
+        (lambda: image_variance([[1, 0]], [[1, 0, 1]]), r"one row a seed and one entry an image, got \(1, 2\)"),
+    ],
+)
+def test_errors_say_what_to_do(call, says):
+    with pytest.raises(ValueError, match=says):
+        call()
