@@ -1,0 +1,1 @@
+"""Explorers: one a file, core ipywidgets only, no Output areas."""

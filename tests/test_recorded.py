@@ -1,0 +1,64 @@
+"""Recorded tables: packed from the grid's lines, read back in the order of the seeds."""
+
+import base64
+import json
+
+import numpy as np
+import pytest
+
+from course.recorded import RESULTS, pack, recorded
+
+
+def line(seed, prompt, accuracy, torch_version="2.11.0"):
+    bits = np.packbits(np.array([1, 0, 1, seed % 2]))
+    cell = {"data": "digits", "backbone": "simple_cnn", "prompt": prompt, "seed": seed}
+    return json.dumps(
+        {
+            "key": f"{seed}{prompt}",
+            "cell": cell,
+            "accuracy": accuracy,
+            "num_train": 1100,
+            "num_test": 4,
+            "right": base64.b64encode(bits.tobytes()).decode(),
+            "data_md5": "0",
+            "seconds": 1.0,
+            "command": "python -m vpcore.grid --data digits --out x.jsonl",
+            "hardware": {"gpu": None, "processor": "a processor"},
+            "versions": {"torch": torch_version},
+        }
+    )
+
+
+def test_what_is_packed_is_read_back_in_the_order_of_the_seeds(tmp_path):
+    lines = [line(1, "none", 0.9), line(0, "none", 0.8), line(0, "multiscale", 0.7), line(1, "multiscale", 0.6)]
+    (tmp_path / "x.jsonl").write_text("\n".join(lines) + "\n")
+    pack([tmp_path / "x.jsonl"], "toy", tmp_path)
+    table = recorded("toy", tmp_path)
+    assert table.accuracies("digits").tolist() == [80.0, 90.0]
+    assert table.accuracies("digits", "multiscale").tolist() == pytest.approx([70.0, 60.0])
+    assert table.correct("digits").tolist() == [[1, 0, 1, 0], [1, 0, 1, 1]]
+    about = "recorded: 4 runs on digits, 1,100 training and 4 test images, a processor, torch 2.11.0"
+    assert table.about("digits") == about
+    assert table.commands == ["python -m vpcore.grid --data digits"]
+
+
+def test_what_is_not_there_is_said(tmp_path):
+    (tmp_path / "x.jsonl").write_text(line(0, "none", 0.8) + "\n")
+    pack([tmp_path / "x.jsonl"], "toy", tmp_path)
+    with pytest.raises(ValueError, match="holds no mnist simple_cnn none: choose one of digits simple_cnn none"):
+        recorded("toy", tmp_path).accuracies("mnist")
+    with pytest.raises(OSError, match="no recorded results 'other': choose one of toy"):
+        recorded("other", tmp_path)
+
+
+def test_runs_of_different_versions_are_not_mixed(tmp_path):
+    (tmp_path / "x.jsonl").write_text(line(0, "none", 0.8) + "\n" + line(1, "none", 0.8, "2.6.0") + "\n")
+    with pytest.raises(ValueError, match="need the same versions, got 2"):
+        pack([tmp_path / "x.jsonl"], "toy", tmp_path)
+
+
+def test_every_recorded_file_names_hardware_versions_and_command():
+    for path in RESULTS.glob("msvp_*.json"):
+        table = recorded(path.stem)
+        assert all((table.commands, table.hardware["processor"], table.versions["torch"]))
+        assert all(run["right"] and run["data_md5"] for run in table.runs)
