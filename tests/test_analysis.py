@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from nets import floats, small_vit
 from torch import nn
 
-from vpcore import LinearHead, NoPrompt, Prompted, load_backbone
+from vpcore import DeepTokens, LinearHead, NoPrompt, Prompted, load_backbone
 from vpcore.analysis import confusion_matrix, grad_cam
 from vpcore.backbone import Backbone, Spec
+from vpcore.tuning import LoRA
 
 SIZE = 8
 
@@ -88,3 +90,15 @@ def test_confusion_matrix_refuses_what_does_not_fit():
         confusion_matrix(torch.tensor([0]), torch.tensor([0, 1]), 2)
     with pytest.raises(ValueError, match="raise num_classes"):
         confusion_matrix(torch.tensor([2]), torch.tensor([1]), 2)
+
+
+def test_grad_cam_leaves_prompt_tokens_out_and_sees_a_tuning():
+    net = small_vit()
+    images = floats(net, 2)
+    model = Prompted(net, DeepTokens(net.spec, 4), LinearHead(96, 3))
+    assert grad_cam(model, images, layer=1).shape == (2, 32, 32)
+    plain, tuned = (Prompted(net, NoPrompt(net.spec), LinearHead(96, 3), tuning=t) for t in (None, LoRA(net, 2)))
+    with torch.no_grad():
+        for parameter in tuned.tuning.parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
+    assert not torch.allclose(grad_cam(plain, images), grad_cam(tuned, images), atol=1e-7)

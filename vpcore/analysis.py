@@ -23,8 +23,8 @@ def grad_cam(
     mean gradient of the class logit over all places; what is left above zero of the weighted sum is the map.
     Difference: the map is not rescaled to [0, 1], because that would show noise and evidence alike; its unit is
     logits, and a map of zeros stays a map of zeros. Runs in eval mode; the model's mode is put back, no parameter
-    gets a gradient. On a ViT (not in that paper) the patch tokens are laid out as a grid and the class token is left
-    out.
+    gets a gradient. On a ViT (not in that paper) the patch tokens are laid out as a grid; class and prompt tokens are
+    left out.
 
     Args:
         model: a prompt, a backbone and a head.
@@ -60,26 +60,21 @@ def grad_cam(
 def _logits_and_activation(model: Prompted, images: Tensor, layer: int) -> tuple[Tensor, Tensor]:
     """Run the model and return logits and the activation before `layer`, cut off from what lies below it."""
     kept: list[Tensor] = []
-    with torch.no_grad():
-        x = model.normalize(images)
-        context = model.prompt.condition(x)
-        x = model.prompt.image(x, context)
 
-    def edit(z: Tensor, at: int) -> Tensor:
-        z = model.prompt.activation(z, at, context)
+    def watch(z: Tensor, at: int) -> Tensor:
         if at == layer:
             z = z.detach().requires_grad_()
             kept.append(z)
         return z
 
     with torch.enable_grad():
-        logits = model.head(model.backbone(x, edit=edit))
+        logits = model.head(model.features(images, watch=watch))
     return logits, kept[0]
 
 
 def _as_maps(z: Tensor, spec: Spec) -> Float[Tensor, "batch channels h w"]:
     if spec.kind == "vit":
-        patches = z[:, spec.num_prefix_tokens :].transpose(1, 2)  # (B, D, N)
+        patches = z[:, -spec.num_tokens :].transpose(1, 2)  # (B, D, N), without class and prompt tokens
         side = round(patches.shape[-1] ** 0.5)
         return patches.unflatten(-1, (side, side))
     return z.movedim(-1, 1) if spec.kind == "swin" else z
