@@ -36,13 +36,15 @@ class ScalesExplorer(Explorer):
         self._spec = spec
         self._panels: list[Any] = []
         style = {"style": {"description_width": "initial"}}
+        wide = {**style["style"], "button_width": "auto"}
         slide = {"continuous_update": False, **style}
         scales = {
             f"scale {scale}": widgets.Checkbox(value=True, description=name, indent=False)
             for scale, name in SCALES.items()
         }
         rest = {
-            "fusion": widgets.Dropdown(options=FUSIONS, value="add", description="fusion", **style),
+            # JupyterLab takes the arrow keys from a dropdown or radio buttons; Tab and Space reach buttons.
+            "fusion": widgets.ToggleButtons(options=FUSIONS, value="add", description="fusion", style=wide),
             "amplitude": widgets.FloatSlider(
                 value=0.3, min=0.0, max=0.6, step=0.05, description="amplitude (normalized units)", **slide
             ),
