@@ -11,7 +11,7 @@ from course.widgets.scales import FUSIONS, ScalesExplorer
 from vpcore import load_backbone
 from vpcore.prompts.multiscale import average_maps
 
-KEYBOARD = (ipywidgets.Checkbox, ipywidgets.Dropdown, ipywidgets.IntSlider, ipywidgets.FloatSlider)
+KEYBOARD = (ipywidgets.Checkbox, ipywidgets.ToggleButtons, ipywidgets.IntSlider, ipywidgets.FloatSlider)
 
 
 @pytest.fixture(scope="module")

@@ -79,6 +79,9 @@ check("02-average", average_maps)
 # %% [markdown]
 # Stuck? `check.hint("02-average")` gives one hint at a time, in a new cell of yours.
 #
+# With `align_corners=False`, the s entries stand in the middle of s equal blocks of pixels. With `True` the outer ones
+# would stand on the outermost pixels, and the same numbers would draw another picture.
+#
 # **Question.** The maps below are fresh from their start, N(0, 0.01²). Which of them has the largest values, and why?
 
 # %%
@@ -230,7 +233,7 @@ print("the change at the border is more than 5 times that of the interior:", boo
 # %%
 title = "What a constant of 0.3 changes"
 label = "untrained network, 128 digits"
-show.prompt_maps({"after batch norm": change}, title, live=True, label=label, unit="mean change of activations")
+show.prompt_maps({"after batch norm": change}, title, live=True, label=label, unit="mean change")
 
 # %% [markdown]
 # The batch norm subtracts each channel's mean over batch and places, and the constant with it.

@@ -52,7 +52,7 @@ def prompt_maps(
     columns = min(COLUMNS, len(arrays))
     rows = -(-len(arrays) // columns)
     figure, axes = canvas(max(1.6 * columns + 0.9, 3.6), 1.75 * rows + 0.55, columns, rows)
-    shown = None
+    shown: Any = None
     for panel in axes.flat:
         panel.set_axis_off()
     for panel, (name, array) in zip(axes.flat, arrays.items(), strict=False):

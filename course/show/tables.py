@@ -78,5 +78,5 @@ def confusion(
 def _worst(matrix: np.ndarray, classes: Sequence[str]) -> str:
     """Name the largest entry off the diagonal."""
     off = matrix - np.diag(np.diag(matrix))
-    true, said = np.unravel_index(int(off.argmax()), off.shape)
+    true, said = divmod(int(off.argmax()), len(off))
     return f"(most often {classes[true]} taken for {classes[said]}, {100 * off[true, said]:.0f} %)"
