@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 import torch
@@ -12,6 +13,9 @@ from tests.test_pretrain import data
 from vpcore import bundled
 from vpcore.models import BUNDLED
 from vpcore.models.nano import resnet_nano, vit_nano
+
+SHIPPED = [name for name in BUNDLED if (bundled.FOLDER / f"{name}.json").is_file()]
+NEEDED = {"recipe", "command", "hardware", "seconds", "seed", "test_accuracy", "curve", "first_loss", "data"}
 
 
 @pytest.fixture
@@ -25,6 +29,10 @@ def shipped(tmp_path, monkeypatch):
             module.running_mean.uniform_(-1, 1)
     bundled.write_weights(backbone, data(), tmp_path, {"test_accuracy": 0.5})
     return bundled.half_precision(backbone)
+
+
+def test_at_least_one_backbone_ships() -> None:
+    assert SHIPPED
 
 
 def test_nano_networks_have_the_sizes_on_their_label() -> None:
@@ -74,14 +82,36 @@ def test_a_full_disk_leaves_the_old_card(shipped, monkeypatch) -> None:
     assert (bundled.FOLDER / "resnet_nano.json").read_bytes() == before
 
 
-@pytest.mark.parametrize("name", BUNDLED)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_what_ships_is_small_and_says_where_it_comes_from(name: str) -> None:
-    if not (bundled.FOLDER / f"{name}.json").is_file():
-        pytest.skip(f"{name} ships without weights in this version")
     card = bundled.read_card(name)
     assert card["bytes"] <= 3 * 2**20
-    assert {"recipe", "command", "hardware", "seconds", "seed", "test_accuracy", "curve", "data"} <= set(card)
+    assert {"recipe", "command", "hardware", "seconds", "seed", "test_accuracy", "curve", "first_loss", "data"} <= set(
+        card
+    )
     backbone = vpcore.load_backbone(name)
     assert backbone.frozen
     assert backbone.classifier is not None
     assert json.loads(json.dumps(card)) == card
+
+
+@pytest.mark.skipif("VPCORE_DATA" not in os.environ, reason="VPCORE_DATA names no folder with CIFAR-100")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_recipe_and_data_still_give_the_loss_on_the_card(name: str) -> None:
+    from vpcore.pretrain import first_loss
+
+    assert first_loss(name, vpcore.load_data("cifar100")) == pytest.approx(
+        bundled.read_card(name)["first_loss"], abs=1e-3
+    )
+
+
+@pytest.mark.skipif("VPCORE_DATA" not in os.environ, reason="VPCORE_DATA names no folder with CIFAR-100")
+@pytest.mark.parametrize("name", SHIPPED)
+def test_weights_still_have_the_accuracy_on_the_card(name: str) -> None:
+    """The valid images, of which no accuracy is reported: the test split is read once, in pretraining."""
+    from vpcore.pretrain import classify
+    from vpcore.train import evaluate
+
+    valid = vpcore.load_data("cifar100").valid
+    accuracy = evaluate(classify(vpcore.load_backbone(name)), valid).accuracy
+    assert accuracy == pytest.approx(bundled.read_card(name)["valid_accuracy"], abs=0.01)

@@ -62,8 +62,8 @@ def write_weights(backbone: Backbone, data: Splits, folder: Path, facts: dict[st
     path = folder / f"{name}.safetensors"
     half = {k: t.half() if t.is_floating_point() else t for k, t in backbone.state_dict().items()}
     spec = backbone.spec
-    stats = {"mean": json.dumps(spec.mean), "std": json.dumps(spec.std)}
-    write_tensors(path, half, {"format": "vpcore.backbone.1", "name": name, **stats})
+    about = {"format": "vpcore.backbone.1", "name": name, "mean": spec.mean, "std": spec.std}
+    write_tensors(path, half, {"vpcore": json.dumps(about)})  # one key: the order of several would not be stable
     card = {
         "name": name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
