@@ -10,13 +10,14 @@ Outcome = Literal["unattempted", "wrong", "error", "passed", "recorded"]
 
 SYMBOLS: dict[Outcome, str] = {"unattempted": "○", "wrong": "✗", "error": "!", "passed": "✓", "recorded": "✓"}
 
-# White symbol on these grounds: contrast 5.5 or more, told apart by every common color vision (tests/test_check.py).
+# White symbol on these grounds: contrast 5.5 or more, told apart by every common color vision
+# (tests/test_accessibility.py).
 COLORS: dict[Outcome, str] = {
-    "unattempted": "#595959",
+    "unattempted": "#333333",
     "wrong": "#a63d00",
-    "error": "#7a2f8f",
+    "error": "#5e1a73",
     "passed": "#00664b",
-    "recorded": "#1f5a99",
+    "recorded": "#2464b0",
 }
 
 

@@ -37,7 +37,7 @@ class ScalesExplorer(Explorer):
         self._panels: list[Any] = []
         style = {"style": {"description_width": "initial"}}
         wide = {**style["style"], "button_width": "auto"}
-        slide = {"continuous_update": False, **style}
+        slide = {"continuous_update": False, "layout": widgets.Layout(width="400px"), **style}
         scales = {
             f"scale {scale}": widgets.Checkbox(value=True, description=name, indent=False)
             for scale, name in SCALES.items()
