@@ -1,8 +1,8 @@
 """How much faster a cached layer sweep and a cached linear probe are. Run: python tests/benchmarks/cache_speed.py.
 
-Cached and uncached epochs alternate. A run of E epochs is timed as E times the median of MEASURED ones, plus the passes
-that build its caches: on a busy machine this is steadier than one long clock. The limit is what counted operations
-allow.
+Rounds of cached and uncached epochs alternate. A run of E epochs is timed as E times the median epoch, plus the passes
+that build its caches, in seconds of the process (set OMP_NUM_THREADS=1): on a busy machine this is steadier than one
+long clock. The limit is what counted operations allow.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice, pairwise
 
 import torch
 
@@ -21,7 +21,7 @@ from vpcore.flops import forward_flops, step_flops
 from vpcore.runlog import hardware
 from vpcore.splits import Split
 
-TRAIN, VALID, BATCH, EPOCHS, PROBE_EPOCHS, MEASURED = 512, 64, 128, 20, 50, 9
+TRAIN, VALID, BATCH, EPOCHS, PROBE_EPOCHS, ROUNDS = 1024, 280, 256, 20, 50, 2
 Build = Callable[[], vpcore.Prompted]
 
 
@@ -31,16 +31,20 @@ def random_split(count: int, seed: int) -> Split:
     return Split(images, torch.randint(10, (count,), generator=draw))
 
 
-def epochs_of(build: Build, cache: bool) -> Iterator[tuple[float, float, float]]:
-    """Train on and on, and yield each epoch's seconds, its validation accuracy, and the seconds it took to cache."""
+def rounds_of(build: Build, cache: bool) -> Iterator[tuple[list[float], float, float]]:
+    """Train on and on; yield some epochs' seconds, the best validation accuracy, and the seconds it took to cache."""
     model, train, valid = build(), random_split(TRAIN, 0), random_split(VALID, 1)
-    began = time.perf_counter()
+    began = time.process_time()
     if cache:
         train, valid = cached(model, train), cached(model, valid)
-    made = time.perf_counter() - began
+    made = time.process_time() - began
     while True:
-        history = vpcore.fit(model, train, valid, epochs=1, batch_size=BATCH, device="cpu", precision="float32")
-        yield history.best.seconds, history.best.valid_accuracy, made
+        ends: list[float] = []
+        history = vpcore.fit(
+            model, train, valid, epochs=4, batch_size=BATCH, device="cpu", precision="float32",
+            on_epoch=lambda record, ends=ends: ends.append(time.process_time()),
+        )  # fmt: skip
+        yield [after - before for before, after in pairwise(ends)], history.best.valid_accuracy, made
 
 
 def operations(build: Build, layer: int, epochs: int) -> tuple[int, int]:
@@ -62,10 +66,10 @@ class _Above(torch.nn.Module):
 
 
 def compare(name: str, build: Build, layer: int, epochs: int) -> tuple[float, float, int, int]:
-    pairs = list(islice(zip(epochs_of(build, False), epochs_of(build, True), strict=True), MEASURED))
+    pairs = list(islice(zip(rounds_of(build, False), rounds_of(build, True), strict=True), ROUNDS))
     assert all(slow[1] == fast[1] for slow, fast in pairs), f"{name}: another accuracy with a cache"
-    slow = epochs * statistics.median(pair[0][0] for pair in pairs)
-    fast = epochs * statistics.median(pair[1][0] for pair in pairs) + pairs[0][1][2]
+    slow, fast = (epochs * statistics.median(chain(*(pair[i][0] for pair in pairs))) for i in (0, 1))
+    fast += pairs[0][1][2]
     work, rest = operations(build, layer, epochs)
     share = slow / fast / (work / rest)
     print(f"{name:22} {slow:7.2f} s {fast:7.2f} s {slow / fast:6.2f} x, limit {work / rest:6.2f} x, {share:4.0%} of it")

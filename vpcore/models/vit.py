@@ -40,11 +40,13 @@ class ViTPool(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         """Map tokens (B, prefix + patches, dim) to features (B, dim)."""
+        if not self.average and self.attend is None:
+            return self.drop(self.fc_norm(self.norm(z[:, 0])))  # no other token is read
         z = self.norm(z)
         if self.attend is not None:
             pooled = self.attend(z[:, self.first_token :])
         else:
-            pooled = z[:, self.first_token :].mean(1) if self.average else z[:, 0]
+            pooled = z[:, self.first_token :].mean(1)
         return self.drop(self.fc_norm(pooled))
 
 
