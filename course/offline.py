@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -69,6 +70,7 @@ def _refuse_unless_local(host: Any) -> None:
     except ValueError:
         local = False
     if not local:
+        sys.audit("vpcourse.refused", name)  # seen by tests even where the error is swallowed
         raise OfflineError(
             f"the course runs offline, but something tried to reach {name!r}; "
             "use bundled data, or set VPCOURSE_PROFILE=full outside the tests"
