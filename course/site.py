@@ -23,6 +23,8 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 MARK = ".vpcourse-site"  # a folder with this file was made here and may be replaced
 EXTRA = "the site needs Sphinx, myst-nb and sphinx-book-theme; run: python -m pip install -e '.[site]'"
 CONF = """project = "Visual prompts"
+author = copyright = ""
+html_show_sphinx = False
 html_title = "Visual prompts: the course"
 language = "en"
 extensions = ["myst_nb"]
@@ -39,7 +41,9 @@ myst_enable_extensions = ["dollarmath", "amsmath"]
 mathjax_path = "mathjax/SCRIPT"
 mathjax3_config = {}
 """
-CSS = "div.cell_output img.figure { max-width: 100%; background: white; }\n"
+CSS = """div.cell_output img.figure { max-width: 100%; background: white; }
+div.cell_output pre { white-space: pre-wrap; }
+"""
 ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#0067a5" d="M0 0h16v16H0z"/>
 <path fill="#fff" d="M3 3h10v10H3z"/></svg>
 """
