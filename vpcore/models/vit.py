@@ -42,11 +42,8 @@ class ViTPool(nn.Module):
         """Map tokens (B, prefix + patches, dim) to features (B, dim)."""
         if not self.average and self.attend is None:
             return self.drop(self.fc_norm(self.norm(z[:, 0])))  # no other token is read
-        z = self.norm(z)
-        if self.attend is not None:
-            pooled = self.attend(z[:, self.first_token :])
-        else:
-            pooled = z[:, self.first_token :].mean(1)
+        z = self.norm(z)[:, self.first_token :]
+        pooled = z.mean(1) if self.attend is None else self.attend(z)
         return self.drop(self.fc_norm(pooled))
 
 
