@@ -106,6 +106,50 @@ def progress() -> None:
     typer.echo(record.table())
 
 
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where to write.")],
+    to: Annotated[str, typer.Option("--to", help="The kind of export: nbgrader, or html for a web site.")] = "",
+    path: Annotated[str, typer.Option("--path", help="A teaching path instead: lab2x90.")] = "",
+    lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
+    root: RootOption = ROOT,
+) -> None:
+    """Write lessons for nbgrader, or the notebooks of lab sessions."""
+    from course.export import export_nbgrader, export_path
+
+    if bool(to) == bool(path) or (to and to not in ("nbgrader", "html")):
+        raise ValueError(f"export needs --to nbgrader, --to html or --path lab2x90, got {to!r}, {path!r}: give one")
+    if to == "html":
+        return _export_site(folder, root)
+    written = export_path(folder, path, root) if path else export_nbgrader(folder, tuple(lesson or ()), root)
+    typer.echo("\n".join(str(entry.relative_to(folder)) for entry in written))
+
+
+@app.command()
+def grade(
+    submissions: Annotated[Path, typer.Argument(help="A folder of notebooks: NAME.ipynb or NAME/LESSON.ipynb.")],
+    out: Annotated[Path, typer.Option(help="The table; its ledger and the feedback pages stand beside it.")],
+    lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
+    root: RootOption = ROOT,
+) -> None:
+    """Grade submissions, each in its own isolated process; a killed run continues when started again."""
+    from course.grade import grade as grade_all
+    from course.grading.marks import line
+
+    graded = grade_all(
+        submissions, out, lessons=tuple(lesson or ()), root=root, workers=workers, on_mark=lambda m: typer.echo(line(m))
+    )
+    typer.echo(f"{graded.new} graded now, {len(graded.marks) - graded.new} before; isolation: {graded.isolation}")
+    typer.echo(f"table: {out}   feedback: {graded.feedback}")
+
+
+def _export_site(folder: Path, root: Path) -> None:
+    from course.site import export_site
+
+    typer.echo(export_site(folder, root, tell=lambda sentence: _complain(sentence, 0)))
+
+
 def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:
     paths = sorted(folder.glob("[0-9]*.ipynb"))
     known = ", ".join(path.stem for path in paths)

@@ -1,0 +1,85 @@
+"""Writes lessons for other places: a course folder of nbgrader, or the notebooks of lab sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from course.build import lesson_paths
+from course.learner import ANSWER_STUB, STUB
+from course.notebook_file import notebook_text, write_text
+from course.stale import ROOT
+
+CONFIG = f"""c = get_config()
+
+# A graded cell counts only when check.grade itself signed its result; see course/instructor.md.
+from course.nbgrader_guard import install; install(c)
+
+c.CourseDirectory.course_id = "vpcourse"
+c.ClearSolutions.code_stub = {{"python": {STUB!r}}}
+c.ClearSolutions.text_stub = {ANSWER_STUB!r}
+c.ClearMarkScheme.enforce_metadata = False
+c.Execute.timeout = 300  # seconds a cell; some cells train a network
+c.ExecutePreprocessor.timeout = 300
+"""
+README = """# The course in nbgrader
+
+`source/` holds the solved lessons: keep it to yourself. `release/` holds what learners get.
+The kernel that grades must be able to `import course` and `import vpcore`.
+
+Run in this folder, for each lesson (here {lesson}):
+
+    nbgrader generate_assignment {lesson} --create --force
+    nbgrader autograde {lesson} --create
+    nbgrader generate_feedback {lesson}
+    nbgrader export
+
+Submissions go to `submitted/NAME/{lesson}/{lesson}.ipynb`. Written answers wait for you in the formgrader, with
+their rubric in `source/`.
+
+nbgrader runs learner code as you, on this machine, with your files. For strangers use
+`python -m course grade SUBMISSIONS --out grades.csv`, which isolates it; course/instructor.md says what each can prove.
+"""
+
+
+def export_nbgrader(folder: Path, names: tuple[str, ...] = (), root: Path = ROOT) -> list[Path]:
+    """Write a course folder of nbgrader; returns the files.
+
+    Args:
+        folder: new or empty, or an earlier export: only our files in it are replaced.
+        names: lessons, by the start of their name; all when empty.
+        root: holds course/lessons.
+
+    Raises:
+        LessonError: a lesson breaks a rule, or a check cell cannot be graded.
+        ValueError: there is no such lesson.
+        OSError: a file cannot be written.
+    """
+    from course.graded_cells import nbgrader_release, nbgrader_source
+
+    texts: dict[Path, str] = {}
+    paths = lesson_paths(root, names)
+    if not paths:
+        raise ValueError("no lesson is there to export: work in a clone of the course")
+    for path in paths:
+        source = nbgrader_source(path)
+        for part, notebook in (("source", source), ("release", nbgrader_release(source))):
+            texts[folder / part / path.stem / f"{path.stem}.ipynb"] = notebook_text(notebook)
+    texts[folder / "nbgrader_config.py"] = CONFIG
+    texts[folder / "README.md"] = README.format(lesson=paths[0].stem)
+    for path, text in texts.items():
+        write_text(path, text)
+    return list(texts)
+
+
+def export_path(folder: Path, name: str, root: Path = ROOT) -> list[Path]:
+    """Write the session notebooks of a teaching path, such as "lab2x90"; returns the files.
+
+    Raises:
+        ValueError: there is no such path, or it needs lessons that do not exist.
+        OSError: a notebook cannot be written.
+    """
+    from course.sessions import PATHS, export_sessions
+
+    if name not in PATHS:
+        raise ValueError(f"--path must be one of {', '.join(PATHS)}, got {name!r}: choose one")
+    return export_sessions(PATHS[name], {path.stem[:2]: path for path in lesson_paths(root)}, folder)

@@ -1,0 +1,136 @@
+"""What grading needs to know of a lesson: its exercises, the cells each one needs, and the right answers."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course.cells import LessonError, cell_name, where
+from course.check.exercise import Exercise
+
+CALLS = {"answer", "quiz", "written", "grade"}
+
+
+@dataclass(frozen=True)
+class Task:
+    """One exercise of a lesson.
+
+    Attributes:
+        id: such as "02-average".
+        points: full points.
+        cell_id: id of the answer's cell in every notebook built from the lesson.
+        answer: the expression that is checked, such as "average_maps"; empty for a written answer.
+        needs: names of the cells that run before it: of the lesson, or ids of other exercises.
+        exercise: its check; None for a written answer.
+        prepared: right answers, computed once.
+    """
+
+    id: str
+    points: float
+    cell_id: str
+    answer: str
+    needs: tuple[str, ...]
+    exercise: Exercise | None
+    prepared: Any
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A lesson as a grader sees it.
+
+    Attributes:
+        lesson: such as "02_multiscale_prompts".
+        tasks: its exercises in order.
+        cells: source of each named cell that the lesson itself brings.
+        preload: modules that those cells import.
+        digest: changes with the lesson's source.
+    """
+
+    lesson: str
+    tasks: tuple[Task, ...]
+    cells: dict[str, str]
+    preload: tuple[str, ...]
+    digest: str
+
+
+def answer_call(place: str, index: int, cell: Any) -> tuple[str, str]:
+    """Return the function (answer, quiz, written, grade) and the checked expression of a check cell.
+
+    Raises:
+        LessonError: the cell does not call check with two arguments.
+    """
+    for node in ast.walk(ast.parse(cell.source)):
+        if isinstance(node, ast.Call) and len(node.args) == 2 and (name := _function(node.func)):
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and first.value == cell.metadata["check"]:
+                return name, ast.unparse(node.args[1])
+    wanted = f'check("{cell.metadata["check"]}", answer)'
+    raise LessonError(f"{where(place, index, cell)}: the cell cannot be graded; it must call {wanted}")
+
+
+def make_plan(path: Path) -> Plan:
+    """Read a lesson source and compute the right answers of its exercises.
+
+    Raises:
+        LessonError: the lesson breaks a rule, or a check cell cannot be graded.
+        ValueError: the course has no check of an exercise's id.
+    """
+    from course.lesson import solved_notebook
+
+    notebook = solved_notebook(path)
+    checks = {
+        cell.metadata["check"]: answer_call(f"lesson {path.stem}", index, cell)
+        for index, cell in enumerate(notebook.cells)
+        if "check" in cell.metadata
+    }
+    answers = [cell for cell in notebook.cells if "exercise" in cell.metadata]
+    needs = all_needs(notebook.cells)
+    tasks = tuple(_task(cell, needs, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
+    named = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.get("name")]
+    cells = {cell_name(cell): cell.source for cell in named}
+    used = [cells[name] for name in dict.fromkeys(need for task in tasks for need in task.needs) if name in cells]
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(m for source in used for m in _imports(source))), digest)
+
+
+def all_needs(cells: list[Any]) -> dict[str, tuple[str, ...]]:
+    """Return for each exercise the names of the cells it needs, and what those need, in the lesson's order."""
+    needs: dict[str, tuple[str, ...]] = {}
+    for cell in cells:
+        direct = cell.metadata.get("exercise", {}).get("needs", ())
+        needs[cell_name(cell)] = tuple(name for need in direct for name in (*needs.get(need, ()), need))
+    return {name: tuple(dict.fromkeys(found)) for name, found in needs.items()}
+
+
+def _task(cell: Any, needs: dict[str, tuple[str, ...]], function: str, answer: str) -> Task:
+    from course.check.guards import guarded
+    from course.check.registry import find
+    from course.grading.remote import KINDS
+
+    metadata = cell.metadata["exercise"]
+    exercise = prepared = None
+    if function != "written":
+        exercise = find(metadata["id"])
+        if isinstance(exercise, KINDS):
+            prepared = guarded(exercise.prepare, 60.0, [])
+    return Task(metadata["id"], metadata["points"], cell.id, answer, needs[metadata["id"]], exercise, prepared)
+
+
+def _function(node: ast.expr) -> str:
+    if isinstance(node, ast.Name) and node.id == "check":
+        return "answer"
+    inside = isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "check"
+    return node.attr if inside and isinstance(node, ast.Attribute) and node.attr in CALLS else ""
+
+
+def _imports(source: str) -> list[str]:
+    found: list[str] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return found

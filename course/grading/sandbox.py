@@ -1,0 +1,130 @@
+"""Starts the process in which learner code runs: in bubblewrap where it works, under limits alone elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+BUBBLEWRAP = "bubblewrap: no network, read-only system, solutions and other submissions hidden"
+LIMITS = (
+    "limits only: bubblewrap does not work here, so a submission can read the files of this account, solutions "
+    "included, and only Python's own sockets are blocked; install bubblewrap to grade strangers"
+)
+HIDDEN = ("lessons", "exercises")
+SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+SPARE_BYTES = 2 * 2**30  # memory of one exercise on top of the imported libraries
+PROCESSES = 64
+COURSE = Path(__file__).resolve().parents[1]
+FIXED = {
+    "PATH": "/usr/bin:/bin",
+    "HOME": "/tmp",
+    "LANG": "C.UTF-8",
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MPLBACKEND": "agg",
+    "MPLCONFIGDIR": "/tmp",
+    "PYTHONHASHSEED": "0",
+    "PYTHONDONTWRITEBYTECODE": "1",
+    "PYTHONUTF8": "1",
+    "HF_HUB_OFFLINE": "1",
+    "VPCOURSE_PROFILE": "quick",
+    "VPCOURSE_PROGRESS": "off",
+}
+
+
+@functools.cache
+def isolation() -> str:
+    """Say how submissions are isolated on this machine: BUBBLEWRAP or LIMITS."""
+    if shutil.which("bwrap") is None:
+        return LIMITS
+    command = [*_bubblewrap(), sys.executable, "-c", "import json, socket"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return LIMITS
+    return BUBBLEWRAP if done.returncode == 0 else LIMITS
+
+
+@contextlib.contextmanager
+def running(job: dict[str, Any], mode: str) -> Iterator[dict[str, socket.socket]]:
+    """Start the child with a job and give one socket for each of its tasks; afterwards everything is killed.
+
+    Args:
+        job: with "preload" and "tasks"; sockets and limits are added here.
+        mode: BUBBLEWRAP or LIMITS.
+    """
+    inside = mode == BUBBLEWRAP
+    pairs = {task["id"]: socket.socketpair() for task in job["tasks"]}
+    limits = {"memory": SPARE_BYTES, "processes": PROCESSES if inside else 0}
+    tasks = [{**task, **limits, "socket": pairs[task["id"]][1].fileno()} for task in job["tasks"]]
+    with tempfile.TemporaryDirectory(prefix="vpcourse-grade-", ignore_cleanup_errors=True) as folder:
+        process = _start([theirs.fileno() for _, theirs in pairs.values()], inside, folder)
+        try:
+            for _, theirs in pairs.values():
+                theirs.close()
+            _send(process, {**job, "tasks": tasks, "block_network": not inside})
+            yield {name: ours for name, (ours, _) in pairs.items()}
+        finally:
+            for ours, _ in pairs.values():
+                ours.close()
+            with contextlib.suppress(OSError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _start(sockets: list[int], inside: bool, folder: str) -> subprocess.Popen[bytes]:
+    child = [sys.executable, "-m", "course.grading.child"]
+    return subprocess.Popen(
+        [*_bubblewrap(), *child] if inside else child,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=sockets,
+        env=_environment() | ({} if inside else {"HOME": folder, "MPLCONFIGDIR": folder, "TMPDIR": folder}),
+        cwd="/" if inside else folder,
+        start_new_session=True,
+    )
+
+
+def _send(process: subprocess.Popen[bytes], job: dict[str, Any]) -> None:
+    assert process.stdin is not None
+    with contextlib.suppress(OSError):  # a child that is gone shows at its sockets
+        process.stdin.write(json.dumps(job).encode())
+        process.stdin.close()
+
+
+def _packages() -> list[Path]:
+    import importlib.util
+
+    found = importlib.util.find_spec("vpcore")
+    vpcore = [Path(found.origin).resolve().parent] if found and found.origin else []
+    return [COURSE, *vpcore]
+
+
+def _environment() -> dict[str, str]:
+    return {**FIXED, "PYTHONPATH": os.pathsep.join(dict.fromkeys(str(path.parent) for path in _packages()))}
+
+
+def _bubblewrap() -> list[str]:
+    words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"]
+    words += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--size", str(256 * 2**20), "--tmpfs", "/tmp"]
+    system = dict.fromkeys([*SYSTEM, sys.prefix, sys.base_prefix, *map(str, _packages())])
+    for path in system:
+        words += ["--ro-bind-try", path, path]
+    for folder in [path / "course" for path in map(Path, sys.path)] + [COURSE]:
+        for name in HIDDEN:
+            if (folder / name).is_dir() and any(folder.is_relative_to(path) for path in system):
+                words += ["--tmpfs", str(folder / name), "--remount-ro", str(folder / name)]
+    return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]

@@ -1,0 +1,157 @@
+"""Reads a submitted notebook that may be anything; every fault is one line that names the file and the cell."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from course.grading.plan import Plan, Task
+
+MEGABYTES = 20
+
+
+class BadSubmission(ValueError):
+    """A file that cannot be graded; the message is one line that names it."""
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A submitted notebook.
+
+    Attributes:
+        file: path below the folder of submissions.
+        learner: first folder of that path, or the file's name without ending.
+        digest: hash of the file.
+        cells: all cells, each with "type", "source", "names".
+        lesson: what the notebook says it is, or its file name.
+    """
+
+    file: str
+    learner: str
+    digest: str
+    cells: tuple[dict[str, Any], ...]
+    lesson: str
+
+
+def find_files(folder: Path) -> list[Path]:
+    """Return all notebooks below a folder, without checkpoints and links.
+
+    Raises:
+        ValueError: the folder is missing or holds none.
+    """
+    if not folder.is_dir():
+        raise ValueError(f"SUBMISSIONS must be a folder of notebooks, and {folder} is none: give the folder")
+    found = [path for path in sorted(folder.rglob("*.ipynb")) if not _hidden(path.relative_to(folder))]
+    if not found:
+        raise ValueError(f"no notebook (*.ipynb) lies below {folder}: give the folder that holds the submissions")
+    return found
+
+
+def learner_of(file: str) -> str:
+    """Return whose a submitted file is: the first folder, or the file's own name."""
+    parts = Path(file).parts
+    return parts[0] if len(parts) > 1 else Path(file).stem
+
+
+def read_submission(path: Path, folder: Path) -> Submission:
+    """Read one submitted notebook.
+
+    Raises:
+        BadSubmission: it cannot be graded at all.
+    """
+    file = str(path.relative_to(folder))
+    data = _bytes(path, file)
+    try:
+        book = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
+        raise BadSubmission(f"{file}: is not JSON{where}; ask for the notebook file itself") from error
+    cells = book.get("cells") if type(book) is dict else None
+    if type(cells) is not list:
+        raise BadSubmission(f"{file}: has no list of cells; ask for a notebook of format 4")
+    lesson = str(_part(_part(book, "metadata"), "course").get("lesson", path.stem))
+    read = tuple(_cell(file, index, cell) for index, cell in enumerate(cells, 1))
+    return Submission(file, learner_of(file), hashlib.sha256(data).hexdigest(), read, lesson)
+
+
+def answer_source(submission: Submission, task: Task) -> str:
+    """Return the learner's cell of an exercise.
+
+    Raises:
+        BadSubmission: the cell is missing or stands more than once.
+    """
+    found = _places(submission, task)
+    if not found:
+        raise BadSubmission(f"{submission.file}: the cell {task.id} is missing; 0 points for it")
+    if len(found) > 1:
+        numbers = ", ".join(str(index + 1) for index in found)
+        raise BadSubmission(f"{submission.file}: the cell {task.id} stands more than once (cells {numbers}); keep one")
+    return submission.cells[found[0]]["source"]
+
+
+def cells_before(submission: Submission, task: Task, plan: Plan) -> list[tuple[str, str]]:
+    """Return name and source of the cells to run before an answer.
+
+    These are the cells the exercise needs, in the lesson's version or, for other exercises, the learner's; then
+    cells the learner added above the answer, as long as they hold only imports, functions and classes.
+    """
+    others = {other.id: other for other in plan.tasks}
+    needed = [name for name in task.needs if name in plan.cells or name in others]
+    cells = [
+        (name, plan.cells[name] if name in plan.cells else answer_source(submission, others[name])) for name in needed
+    ]
+    known = set(plan.cells) | {f"{name}-check" for name in others} | set(others) | {t.cell_id for t in plan.tasks}
+    for index, cell in enumerate(submission.cells[: _places(submission, task)[0]]):
+        if cell["type"] == "code" and not cell["names"] & known and _defines_only(cell["source"]):
+            cells.append((f"cell {index + 1}", cell["source"]))
+    return cells
+
+
+def _places(submission: Submission, task: Task) -> list[int]:
+    wanted = {task.id, task.cell_id}
+    return [index for index, cell in enumerate(submission.cells) if cell["names"] & wanted]
+
+
+def _bytes(path: Path, file: str) -> bytes:
+    try:
+        if path.is_symlink() or not path.is_file():
+            raise BadSubmission(f"{file}: is a link or no plain file; ask for the notebook file itself")
+        size = path.stat().st_size
+        if size > MEGABYTES * 2**20:
+            raise BadSubmission(f"{file}: has {size // 2**20} MB, at most {MEGABYTES} are read; clear its outputs")
+        return path.read_bytes()
+    except OSError as error:
+        raise BadSubmission(f"{file}: cannot be read ({error.strerror}); copy it again") from error
+
+
+def _cell(file: str, index: int, cell: Any) -> dict[str, Any]:
+    source = cell.get("source", "") if type(cell) is dict else None
+    if type(source) is list and all(type(line) is str for line in source):
+        source = "".join(source)
+    if type(source) is not str:
+        raise BadSubmission(f"{file}: cell {index} is no notebook cell; ask for the notebook file itself")
+    metadata = _part(cell, "metadata")
+    names = [cell.get("id"), metadata.get("name")]
+    names += [_part(metadata, key).get(name) for key, name in (("nbgrader", "grade_id"), ("exercise", "id"))]
+    return {"type": cell.get("cell_type"), "source": source, "names": {name for name in names if type(name) is str}}
+
+
+def _part(found: dict[str, Any], key: str) -> dict[str, Any]:
+    part = found.get(key)
+    return part if type(part) is dict else {}
+
+
+def _defines_only(source: str) -> bool:
+    try:
+        body = ast.parse(source).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return bool(body) and all(isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) for n in body)
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
