@@ -139,12 +139,21 @@ def test_global_random_numbers_are_left_alone():
 
 
 def test_what_a_callback_draws_does_not_change_the_run():
-    def run(on_epoch) -> dict:
-        model = tiny_model()
-        fit(model, TRAIN, VALID, epochs=3, on_epoch=on_epoch)
-        return weights(model)
+    def run(on_epoch) -> list[float]:
+        history = fit(tiny_model(), TRAIN, VALID, epochs=3, batch_size=16, on_epoch=on_epoch)
+        return [record.train_loss for record in history.epochs]
 
-    assert same(run(None), run(lambda record: torch.rand(7)))
+    assert run(None) == run(lambda record: torch.rand(7))
+
+
+def test_what_a_model_draws_does_not_change_the_batches():
+    def batches(loss) -> list[torch.Tensor]:
+        watch = Watch()
+        fit(tiny_model(), TRAIN, VALID, epochs=2, batch_size=16, augment=watch, loss=loss)
+        return watch.batches + watch.draws
+
+    noisy = batches(lambda *given: (torch.rand(3), cross_entropy(*given))[1])
+    assert all(map(torch.equal, batches(cross_entropy), noisy))
 
 
 def test_on_epoch_sees_every_record_in_order():
@@ -200,16 +209,17 @@ def test_precision_reaches_the_forward_pass():
 
         def forward(self, images):
             scores = self.linear(images.flatten(1))
-            seen.append(scores.dtype)
+            seen.append((self.training, scores.dtype))
             return scores
 
     model = Look()
     fit(model, TRAIN, VALID, epochs=1, precision="bfloat16", device="cpu")
-    assert torch.bfloat16 in seen
+    assert (True, torch.bfloat16) in seen
+    assert (False, torch.bfloat16) in seen
     assert model.linear.weight.dtype == torch.float32
     seen.clear()
     fit(Look(), TRAIN, VALID, epochs=1, device="cpu")
-    assert set(seen) == {torch.float32}
+    assert {dtype for _, dtype in seen} == {torch.float32}
 
 
 def test_evaluate_is_in_eval_mode_and_puts_the_mode_back():
