@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -109,19 +110,19 @@ def progress() -> None:
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
-    to: Annotated[str, typer.Option("--to", help="The kind of export: nbgrader, or html for a web site.")] = "",
+    to: Annotated[str, typer.Option("--to", help="The kind of export: nbgrader, html (a web site) or colab.")] = "",
     path: Annotated[str, typer.Option("--path", help="A teaching path instead: lab2x90.")] = "",
     lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
     root: RootOption = ROOT,
 ) -> None:
-    """Write lessons for nbgrader, or the notebooks of lab sessions."""
-    from course.export import export_nbgrader, export_path
+    """Write lessons for nbgrader, a web site, Colab, or the notebooks of lab sessions."""
+    from course.export import KINDS, export_path, export_to
 
-    if bool(to) == bool(path) or (to and to not in ("nbgrader", "html")):
-        raise ValueError(f"export needs --to nbgrader, --to html or --path lab2x90, got {to!r}, {path!r}: give one")
-    if to == "html":
-        return _export_site(folder, root)
-    written = export_path(folder, path, root) if path else export_nbgrader(folder, tuple(lesson or ()), root)
+    if bool(to) == bool(path) or (to and to not in KINDS):
+        kinds = f"--to {' or '.join(KINDS)}, or --path lab2x90"
+        raise ValueError(f"export needs {kinds}, got --to {to!r} --path {path!r}: give one")
+    names, note = tuple(lesson or ()), partial(_complain, status=0)
+    written = export_path(folder, path, root) if path else export_to(to, folder, names, root, tell=note)
     typer.echo("\n".join(str(entry.relative_to(folder)) for entry in written))
 
 
@@ -142,12 +143,6 @@ def grade(
     )
     typer.echo(f"{graded.new} graded now, {len(graded.marks) - graded.new} before; isolation: {graded.isolation}")
     typer.echo(f"table: {out}   feedback: {graded.feedback}")
-
-
-def _export_site(folder: Path, root: Path) -> None:
-    from course.site import export_site
-
-    typer.echo(export_site(folder, root, tell=lambda sentence: _complain(sentence, 0)))
 
 
 def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:

@@ -1,7 +1,8 @@
-"""Writes lessons for other places: a course folder of nbgrader, or the notebooks of lab sessions."""
+"""Writes lessons for other places: nbgrader, a web site, Colab, or lab sessions."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from course.build import lesson_paths
@@ -9,6 +10,8 @@ from course.learner import ANSWER_STUB, STUB
 from course.notebook_file import notebook_text, write_text
 from course.stale import ROOT
 
+KINDS = ("nbgrader", "html", "colab")
+Tell = Callable[[str], object]
 CONFIG = f"""c = get_config()
 
 # A graded cell counts only when check.grade itself signed its result; see course/instructor.md.
@@ -39,6 +42,34 @@ their rubric in `source/`.
 nbgrader runs learner code as you, on this machine, with your files. For strangers use
 `python -m course grade SUBMISSIONS --out grades.csv`, which isolates it; course/instructor.md says what each can prove.
 """
+
+
+def export_to(
+    kind: str, folder: Path, names: tuple[str, ...] = (), root: Path = ROOT, *, tell: Tell = lambda _: None
+) -> list[Path]:
+    """Write one kind of export, all lessons or for nbgrader those named; returns the files a person starts with.
+
+    Args:
+        kind: one of KINDS.
+        folder: where to.
+        names: lessons, by the start of their name; all when empty.
+        root: the clone.
+        tell: called with a sentence when something could not be included.
+
+    Raises:
+        ValueError: the kind is unknown, or it takes all lessons and some were named.
+    """
+    if kind not in KINDS or (names and kind != "nbgrader"):
+        raise ValueError(f"--to must be one of {', '.join(KINDS)}, --lesson only with nbgrader; got {kind!r}, {names}")
+    if kind == "html":
+        from course.site import export_site
+
+        return [export_site(folder, root, tell=tell)]
+    if kind == "colab":
+        from course.colab import export_colab
+
+        return export_colab(folder, root)
+    return export_nbgrader(folder, names, root)
 
 
 def export_nbgrader(folder: Path, names: tuple[str, ...] = (), root: Path = ROOT) -> list[Path]:

@@ -6,6 +6,7 @@ import copy
 import logging
 from typing import Any
 
+from course import colab
 from course.lesson import AUTHOR_EXTRA
 
 STUB = "# your code here\n..."
@@ -25,7 +26,7 @@ def learner_notebook(solved: Any) -> Any:
     for cell in notebook.cells:
         cell.source = cell.source.strip("\n")
     notebook.metadata["course"]["kind"] = "learner"
-    return notebook
+    return colab.prepare(notebook)  # a link and a first cell, once pyproject names the repository
 
 
 def _preprocessors() -> list[Any]:

@@ -152,7 +152,7 @@ def test_a_fetched_copy_is_kept(empty_cache, monkeypatch):
 
 def test_another_package_than_the_known_one_is_refused(tmp_path):
     package = tmp_path / "mathjax.tgz"
-    with pytest.raises(OSError, match="must have the SHA-256 .* got no file"):
+    with pytest.raises(OSError, match=r"must have the SHA-256 .* got no file"):
         unpack(package, tmp_path)
     package.write_bytes(b"something else")
     with pytest.raises(OSError, match=hashlib.sha256(b"something else").hexdigest()):
