@@ -1,4 +1,4 @@
-"""The web site's text work and its refusals; what a browser shows is in tests/browser/test_site.py."""
+"""The web site's text work and its refusals; what a browser shows is in tests/browser/test_site_pages.py."""
 
 import base64
 import hashlib
