@@ -65,6 +65,21 @@ def test_another_seed_gives_other_batches():
     assert not torch.equal(order(0), order(1))
 
 
+def test_what_an_augmentation_draws_does_not_change_the_batches():
+    def order(draws: int) -> list[torch.Tensor]:
+        seen: list[torch.Tensor] = []
+
+        def augment(images, generator):
+            seen.append(images.clone())
+            torch.rand(draws, generator=generator)
+            return images
+
+        fit(tiny_model(), TRAIN, VALID, epochs=2, batch_size=16, augment=augment)
+        return seen
+
+    assert all(map(torch.equal, order(1), order(50)))
+
+
 def test_every_image_comes_once_an_epoch():
     watch = Watch()
     fit(tiny_model(), TRAIN, VALID, epochs=2, batch_size=16, augment=watch, seed=0)
