@@ -8,41 +8,94 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course.check.copies import fresh, touched
 from course.check.engine import error_message, error_words, learner_line
 from course.check.guards import is_out_of_memory
 from course.check.library import LibraryCalled, forbidden, functions_of
-from course.check.stubs import is_stub
+from course.check.stubs import class_is_stub
 from course.grading.child import run_cell
 from course.grading.wire import receive, transmit
 
 Kept = tuple[list[Tensor], list[Tensor]]
 
 
+class Session:
+    """Answers the calls of one exercise.
+
+    Args:
+        answer: the learner's function or class.
+        forbids: names of library functions that refuse meanwhile.
+    """
+
+    def __init__(self, answer: Any, forbids: tuple[str, ...]) -> None:
+        self._answer, self._forbids = answer, forbids
+        self._kept: list[Kept] = []
+        self._made: list[nn.Module] = []
+
+    def call(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call the learner's function."""
+        return self._run(self._answer, request["inputs"], [])
+
+    def make(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Make an object of the learner's class; tell its tensors when it is a module."""
+        return self._guarded(lambda: self._told(self._answer(*request["inputs"], **request["options"])))
+
+    def forward(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Call a module that was made, with the tensors of the request."""
+        module = self._made[request["module"]]
+        return self._run(module, request["inputs"], _restore(module, request))
+
+    def slopes(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Return the gradients of an earlier call."""
+        outputs, leaves = self._kept[request["call"]]
+        slopes = request["slopes"]
+        return _reply(lambda: {"slopes": list(torch.autograd.grad(outputs, leaves, slopes, allow_unused=True))})
+
+    def _run(self, function: Any, inputs: tuple[Any, ...], learned: list[Tensor]) -> dict[str, Any]:
+        leaves, before = [*floating(inputs), *learned], fresh(inputs)
+
+        def run() -> dict[str, Any]:
+            output = function(*inputs)
+            self._kept.append((floating(output), leaves))
+            changed = tuple(_plain(item) for item in inputs) if touched(before, inputs) else None
+            return {"output": output, "call": len(self._kept) - 1, "changed": changed}
+
+        return self._guarded(run)
+
+    def _told(self, module: Any) -> dict[str, Any]:
+        if not isinstance(module, nn.Module):
+            return {"made": module}
+        self._made.append(module)
+        tensors = {name: value for name, value in vars(module).items() if isinstance(value, Tensor)}
+        plain = {name: value.detach() for name, value in tensors.items() if value.is_floating_point()}
+        found = {"parameters": dict(module.named_parameters()), "buffers": dict(module.named_buffers()), "plain": plain}
+        return {"module": len(self._made) - 1, **found}
+
+    def _guarded(self, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        with forbidden(self._forbids) as called:
+            reply = _reply(action)
+        return {"raised": "library", "words": called[0], "line": ""} if called else reply
+
+
 def serve(connection: socket.socket, task: dict[str, Any], module: types.ModuleType, end: float) -> None:
     """Execute the cells, send the answer's value, then answer calls until the grader hangs up."""
     answer = None
 
-    def load() -> Any:
+    def load() -> dict[str, Any]:
         nonlocal answer
         for name, source in task["cells"]:
             run_cell(name, source, vars(module))
         answer = eval(task["answer"], vars(module))
-        return {"stub": is_stub(answer), "callable": callable(answer), "value": answer}
+        return {"stub": class_is_stub(answer, tuple(task["methods"])), "callable": callable(answer), "value": answer}
 
     transmit(connection, _reply(load), end)
-    names = tuple(name for name in task["forbids"] if _exists(name))
-    kept: list[Kept] = []
+    session = Session(answer, tuple(name for name in task["forbids"] if _exists(name)))
+    actions = {name: getattr(session, name) for name in ("call", "make", "forward", "slopes")}
     while True:
         request = receive(connection, end)
-        if request["do"] == "call":
-            reply = _call(answer, request["inputs"], names, kept)
-        else:
-            outputs, leaves = kept[request["call"]]
-            reply = _slopes(outputs, leaves, request["slopes"])
-        transmit(connection, reply, end)
+        transmit(connection, actions[request["do"]](request), end)
 
 
 def floating(value: Any) -> list[Tensor]:
@@ -53,32 +106,21 @@ def floating(value: Any) -> list[Tensor]:
     return [tensor for part in parts for tensor in floating(part)]
 
 
-def _call(answer: Any, inputs: tuple[Any, ...], names: tuple[str, ...], kept: list[Kept]) -> dict[str, Any]:
-    leaves, before = floating(inputs), fresh(inputs)
-
-    def run() -> Any:
-        output = answer(*inputs)
-        kept.append((floating(output), leaves))
-        changed = tuple(_plain(item) for item in inputs) if touched(before, inputs) else None
-        return {"output": output, "call": len(kept) - 1, "changed": changed}
-
-    with forbidden(names) as called:
-        reply = _reply(run)
-    return {"raised": "library", "words": called[0], "line": ""} if called else reply
+def _restore(module: nn.Module, state: dict[str, Any]) -> list[Tensor]:
+    module.train(state["training"])
+    parameters = dict(module.named_parameters())
+    for named, values in ((parameters, state["parameters"]), (dict(module.named_buffers()), state["buffers"])):
+        for name, tensor in named.items():
+            if name in values:
+                tensor.data = values[name]
+    return [tensor for tensor in parameters.values() if tensor.requires_grad]
 
 
 def _plain(value: Any) -> Any:
     return value.detach() if isinstance(value, Tensor) else value
 
 
-def _slopes(outputs: list[Tensor], leaves: list[Tensor], slopes: list[Tensor]) -> dict[str, Any]:
-    def run() -> Any:
-        return {"slopes": list(torch.autograd.grad(outputs, leaves, slopes, allow_unused=True))}
-
-    return _reply(run)
-
-
-def _reply(action: Callable[[], Any]) -> dict[str, Any]:
+def _reply(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return action()
     except BaseException as error:

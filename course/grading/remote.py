@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import time
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from course.check import texts
 from course.check.exercise import Exercise
 from course.check.functions import FunctionExercise
+from course.check.modules import ModuleExercise
 from course.check.quiz import QuizExercise
 from course.check.values import ValueExercise
 from course.check.verdict import Finding, Verdict
 from course.grading.answers import floating
-from course.grading.wire import Late, WireError, receive, transmit
+from course.grading.gradients import Joined, replace, write_back
+from course.grading.wire import Late, Unsendable, WireError, receive, transmit
 
 START_SECONDS = 120.0  # until the libraries are imported on a busy machine
-KINDS = (FunctionExercise, ValueExercise, QuizExercise)
+KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise)
 DIED = "your code ended its process: a crash in native code, os._exit, or too much memory"
 BROKEN = "your code sent something that no check can read ({reason})"
 NO_START = "the sandbox did not start ({reason}); grade this exercise again"
@@ -58,21 +57,26 @@ class RemoteFunction:
 
     def __call__(self, *inputs: Any) -> Any:
         """Return what the learner's function returns, with its inputs changed as it changed them."""
-        reply = self._request({"do": "call", "inputs": tuple(inputs)})
+        return self.call({"do": "call", "inputs": inputs}, inputs, [])
+
+    def call(self, message: dict[str, Any], inputs: tuple[Any, ...], learned: list[Tensor]) -> Any:
+        """Return the output of a call; gradients reach its inputs and the learned tensors."""
+        reply = self.request(message)
         for given, after in zip(inputs, reply["changed"] or (), strict=False):
-            _write_back(given, after)
-        output, leaves = reply["output"], floating(tuple(inputs))
+            write_back(given, after)
+        output, leaves = reply["output"], [*floating(inputs), *learned]
         tensors = floating(output)
         if not (leaves and tensors):
-            return _replace(output, iter([tensor.detach() for tensor in tensors]))
-        joined = _Joined.apply(self, reply["call"], tensors, *leaves)
-        return _replace(output, iter(joined))
+            return replace(output, iter([tensor.detach() for tensor in tensors]))
+        joined = Joined.apply(self, reply["call"], tensors, *leaves)
+        return replace(output, iter(joined))
 
     def slopes(self, call: int, slopes: list[Tensor]) -> list[Tensor | None]:
         """Return the gradients to the inputs of an earlier call."""
-        return self._request({"do": "slopes", "call": call, "slopes": slopes})["slopes"]
+        return self.request({"do": "slopes", "call": call, "slopes": slopes})["slopes"]
 
-    def _request(self, message: dict[str, Any]) -> dict[str, Any]:
+    def request(self, message: dict[str, Any]) -> dict[str, Any]:
+        """Send a message and return the answer."""
         transmit(self._connection, message, self._end, strict=True)
         return self._reply()
 
@@ -83,22 +87,6 @@ class RemoteFunction:
         if "raised" in reply:
             raise Raised(_raised(str(reply["raised"]), str(reply.get("words")), str(reply.get("line"))))
         return reply
-
-
-class _Joined(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, remote: RemoteFunction, call: int, outputs: list[Tensor], *leaves: Tensor) -> Any:
-        ctx.remote, ctx.call, ctx.shapes = remote, call, [leaf.shape for leaf in leaves]
-        return tuple(output.detach().clone() for output in outputs)
-
-    @staticmethod
-    def backward(ctx: Any, *slopes: Tensor) -> Any:
-        found = list(ctx.remote.slopes(ctx.call, list(slopes)))
-        if [None if s is None else s.shape for s in found] != [
-            None if s is None else shape for s, shape in zip(found, ctx.shapes, strict=True)
-        ]:
-            raise WireError("gradients of other shapes")
-        return None, None, None, *found
 
 
 def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds: float) -> Verdict:
@@ -112,10 +100,11 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
 
     Raises:
         NotStarted: the sandbox never came to this exercise.
+        Unsendable: an input of the check is of a type that cannot be sent.
     """
     try:
         finding = _examine(exercise, prepared, RemoteFunction(connection, seconds))
-    except NotStarted:
+    except (NotStarted, Unsendable):
         raise
     except Raised as error:
         finding = error.finding
@@ -136,8 +125,11 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
 def _examine(exercise: Exercise, prepared: Any, remote: RemoteFunction) -> Finding | None:
     if remote.first["stub"]:
         return Finding("stub", texts.UNATTEMPTED, outcome="unattempted")
-    function = isinstance(exercise, FunctionExercise)
-    answer = remote if function and remote.first["callable"] else remote.first["value"]
+    answer: Any = remote.first["value"]
+    if remote.first["callable"] and isinstance(exercise, FunctionExercise | ModuleExercise):
+        from course.grading.remote_module import RemoteClass
+
+        answer = remote if isinstance(exercise, FunctionExercise) else RemoteClass(remote)
     if not exercise.attempted(answer):
         return Finding("stub", texts.UNATTEMPTED, outcome="unattempted")
     return exercise.examine(answer, prepared)
@@ -150,24 +142,3 @@ def _raised(kind: str, words: str, line: str) -> Finding:
         return Finding(kind, texts.EXIT if kind == "exit" else texts.MEMORY, outcome="error")
     text = texts.RAISED_AT if line else texts.RAISED
     return Finding("raised", text.format(error=words[:200], line=line[:100]), outcome="error")
-
-
-def _replace(value: Any, tensors: Any) -> Any:
-    if isinstance(value, Tensor):
-        return next(tensors) if value.requires_grad else value
-    if type(value) is dict:
-        return {key: _replace(item, tensors) for key, item in value.items()}
-    return type(value)(_replace(item, tensors) for item in value) if type(value) in (tuple, list) else value
-
-
-def _write_back(given: Any, after: Any) -> None:
-    with contextlib.suppress(RuntimeError, TypeError, ValueError):
-        if isinstance(given, Tensor):
-            given.data = after.detach().to(given.dtype)
-        elif isinstance(given, np.ndarray):
-            given[...] = after
-        elif type(given) is list:
-            given[:] = after
-        elif type(given) is dict:
-            given.clear()
-            given.update(after)

@@ -27,6 +27,10 @@ class WireError(RuntimeError):
     """The other side sent something that is no message, or nothing more."""
 
 
+class Unsendable(TypeError):
+    """A value of the grader's own cannot be sent to the sandbox."""
+
+
 class Late(WireError):
     """The other side did not answer in time."""
 
@@ -39,7 +43,7 @@ def encode(value: Any, *, strict: bool = False) -> bytes:
         strict: refuses any other object instead of sending the name of its type.
 
     Raises:
-        TypeError: strict, and the value holds another object.
+        Unsendable: strict, and the value holds another object.
     """
     from safetensors.torch import save
 
@@ -86,7 +90,7 @@ def transmit(connection: socket.socket, value: Any, deadline: float, *, strict: 
     Raises:
         Late: the other side did not take it in time.
         WireError: the other side is gone.
-        TypeError: see `encode`.
+        Unsendable: see `encode`.
     """
     frame = encode(value, strict=strict)
     try:
@@ -146,7 +150,7 @@ def _numbers(value: Any, blobs: dict[str, Tensor]) -> dict[str, Any] | None:
 def _other(value: Any, strict: bool) -> dict[str, str]:
     name = type.__dict__["__name__"].__get__(type(value))
     if strict:
-        raise TypeError(f"an input of type {name} cannot be sent to the sandbox; grade this exercise by hand")
+        raise Unsendable(f"an input of type {name} cannot be sent to the sandbox; grade this exercise by hand")
     return {"object": name}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.check.verdict import Verdict
+from course.check.verdict import Finding, Verdict
 from course.grading.marks import BY_HAND, Item, Mark
 from course.grading.plan import Plan, Task
 from course.grading.remote import KINDS, NotStarted, judge
@@ -19,9 +19,10 @@ from course.grading.submission import (
     learner_of,
     read_submission,
 )
+from course.grading.wire import Unsendable
 
 SECONDS = 30.0  # an exercise whose code takes longer earns nothing
-HAND_KIND = "this kind of answer is not checked in the sandbox; graded by your instructor"
+HAND_KIND = "this answer could not be checked in the sandbox; graded by your instructor"
 
 
 @dataclass(frozen=True)
@@ -96,14 +97,22 @@ def _run(jobs: list[dict[str, Any]], plan: Plan, mode: str, seconds: float) -> d
             assert task.exercise is not None
             try:
                 verdict = judge(task.exercise, task.prepared, sockets[task.id], seconds)
+            except Unsendable:
+                verdict = Verdict(task.id, "error", "", finding=Finding("internal", HAND_KIND))
             except NotStarted as error:
                 if not items:
                     raise
                 verdict = Verdict(task.id, "error", f"an earlier exercise ended the whole process ({error})")
             sockets[task.id].close()
-            points = task.points if verdict.passed else 0.0
-            items[task.id] = Item(task.id, verdict.outcome, verdict.sentence, points, task.points)
+            items[task.id] = _item(task, verdict, job["cells"][-1][1])
     return items
+
+
+def _item(task: Task, verdict: Verdict, source: str) -> Item:
+    if verdict.finding and verdict.finding.stage == "internal":
+        return Item(task.id, "hand", f"{HAND_KIND}. {verdict.sentence}".rstrip(), 0.0, task.points, source[:5000])
+    points = task.points if verdict.passed else 0.0
+    return Item(task.id, verdict.outcome, verdict.sentence, points, task.points)
 
 
 def _job(submission: Submission, task: Task, plan: Plan, seconds: float) -> dict[str, Any] | None:
@@ -112,7 +121,9 @@ def _job(submission: Submission, task: Task, plan: Plan, seconds: float) -> dict
         return None
     cells = [*cells_before(submission, task, plan), (task.id, source)]
     forbids = list(task.exercise.forbids)
-    return {"id": task.id, "cells": cells, "answer": task.answer, "forbids": forbids, "seconds": seconds}
+    methods = list(getattr(task.exercise, "methods", ()))
+    spec = {"id": task.id, "cells": cells, "answer": task.answer, "forbids": forbids, "methods": methods}
+    return {**spec, "seconds": seconds}
 
 
 def _by_hand(submission: Submission, task: Task) -> Item:
