@@ -11,9 +11,11 @@ ROOT = Path(__file__).resolve().parents[2]
 LESSON = ROOT / "notebooks" / "02_multiscale_prompts.ipynb"
 RUN_SECONDS = 400
 PICTURE = ".jp-OutputArea img.widget-image"
-NEW_PICTURE = """([place, old]) => {
-  const image = document.querySelector(place);
-  return image && image.src !== old;
+WORDS = ".jp-OutputArea .widget-vbox [role=status]"
+# The picture comes before the sentence, each in a message of its own.
+NEW_STATE = """([picture, src, place, words]) => {
+  const [image, sentence] = [document.querySelector(picture), document.querySelector(place)];
+  return image && sentence && image.src !== src && sentence.innerText !== words;
 }"""
 FOCUSED = "() => document.activeElement.getAttribute('role') || document.activeElement.tagName.toLowerCase()"
 
@@ -34,19 +36,16 @@ class Explorer:
         self.place = page.locator(".jp-OutputArea .widget-vbox").first
         self.place.scroll_into_view_if_needed()
 
-    @property
-    def picture(self):
-        return self.page.locator(PICTURE).first.get_attribute("src")
-
-    def words(self):
-        return self.place.locator("[role=status]").inner_text()
+    def state(self):
+        """Returns the address of the picture and the sentence under it."""
+        return self.page.locator(PICTURE).first.get_attribute("src"), self.page.locator(WORDS).first.inner_text()
 
     def press(self, key):
-        """Presses a key and waits until the picture is another; returns its address and the sentence under it."""
-        before = self.picture
+        """Presses a key, waits until picture and sentence are others, and returns both."""
+        src, words = self.state()
         self.page.keyboard.press(key)
-        self.page.wait_for_function(NEW_PICTURE, arg=[PICTURE, before])
-        return self.picture, self.words()
+        self.page.wait_for_function(NEW_STATE, arg=[PICTURE, src, WORDS, words])
+        return self.state()
 
     def tab_to(self, kind):
         for _ in range(12):
@@ -66,7 +65,7 @@ def test_a_lesson_runs_in_jupyterlab_and_its_explorer_obeys_the_keyboard(folder)
             assert [cell["error"] for cell in cells if cell["error"]] == []
             explorer = Explorer(page)
             screenshot(page, "lab_before")
-            states = [(explorer.picture, explorer.words())]
+            states = [explorer.state()]
             explorer.place.locator("input[type=checkbox]").first.focus()
             states.append(explorer.press("Space"))
             explorer.tab_to("button")
