@@ -109,7 +109,7 @@ def test_recipe_and_data_still_give_the_loss_on_the_card(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_weights_still_have_the_accuracy_on_the_card(name: str) -> None:
     """The valid images, of which no accuracy is reported: the test split is read once, in pretraining."""
-    from vpcore.pretrain import classify
+    from vpcore.bundled import classify
     from vpcore.train import evaluate
 
     valid = vpcore.load_data("cifar100").valid

@@ -10,9 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from tests.tiny import same, tiny_backbone, tiny_split, weights
-from vpcore.averaged import Averaged
+from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone
-from vpcore.pretrain import averaged_backbone, classify, pretrain
+from vpcore.bundled import classify
+from vpcore.pretrain import pretrain
 from vpcore.recipes import RECIPES, Recipe, make_loss
 from vpcore.splits import Splits
 from vpcore.train import evaluate

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+from typing import cast
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
+
+from vpcore.backbone import Backbone
+from vpcore.prompted import Prompted
 
 
 class Averaged(nn.Module):
@@ -40,3 +46,12 @@ class Averaged(nn.Module):
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         """Return logits: the model's own in training mode, the average's in eval mode."""
         return self.net(images) if self.training else functional_call(self.net, self.average(), (images,))
+
+
+def averaged_backbone(model: Averaged) -> Backbone:
+    """Return the averaged weights as a frozen backbone that keeps its classifier."""
+    net = cast(Prompted, copy.deepcopy(model.net).cpu())
+    net.load_state_dict(model.average(), strict=False)
+    backbone = net.backbone
+    backbone.classifier = net.head
+    return backbone.freeze()

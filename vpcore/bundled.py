@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from vpcore.backbone import Backbone
 from vpcore.data import Splits
+from vpcore.prompted import Prompted
+from vpcore.prompts.base import NoPrompt
 from vpcore.tensorfile import read_tensors, replace_file, write_tensors
 
 FOLDER = Path(__file__).parent / "weights"
@@ -76,6 +79,17 @@ def write_weights(backbone: Backbone, data: Splits, folder: Path, facts: dict[st
         **facts,
     }  # fmt: skip
     replace_file(folder / f"{name}.json", (json.dumps(card, indent=1) + "\n").encode())
+
+
+def classify(backbone: Backbone) -> nn.Module:
+    """Return a frozen model from images in [0, 1] to the source classes of a pretrained backbone.
+
+    Raises:
+        ValueError: the backbone kept no classifier.
+    """
+    if backbone.classifier is None:
+        raise ValueError(f"{backbone.spec.name} kept no classifier: load it with pretrained=True")
+    return Prompted(backbone, NoPrompt(backbone.spec), backbone.classifier).requires_grad_(False).eval()
 
 
 def half_precision(backbone: Backbone) -> Backbone:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import torch
 import typer
 from torch import Tensor, nn
 
 from vpcore.augment import Augment
-from vpcore.averaged import Averaged
+from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone, load_backbone
-from vpcore.bundled import half_precision, write_weights
+from vpcore.bundled import classify, half_precision, write_weights
 from vpcore.data import Splits, load_data
 from vpcore.device import choose_device
 from vpcore.prompted import Prompted
@@ -74,26 +73,6 @@ def _trainable(backbone: Backbone, data: Splits) -> nn.Module:
         )
     net = Prompted(backbone, NoPrompt(backbone.spec), head.requires_grad_(True), train_backbone=True)
     return net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def averaged_backbone(model: Averaged) -> Backbone:
-    """Return the averaged weights as a frozen backbone that keeps its classifier."""
-    net = cast(Prompted, copy.deepcopy(model.net).cpu())
-    net.load_state_dict(model.average(), strict=False)
-    backbone = net.backbone
-    backbone.classifier = net.head
-    return backbone.freeze()
-
-
-def classify(backbone: Backbone) -> nn.Module:
-    """Return a frozen model from images in [0, 1] to the source classes of a pretrained backbone.
-
-    Raises:
-        ValueError: the backbone kept no classifier.
-    """
-    if backbone.classifier is None:
-        raise ValueError(f"{backbone.spec.name} kept no classifier: load it with pretrained=True")
-    return Prompted(backbone, NoPrompt(backbone.spec), backbone.classifier).requires_grad_(False).eval()
 
 
 def first_loss(name: str, data: Splits, steps: int = 50) -> float:
