@@ -46,7 +46,7 @@ class Plan:
         tasks: its exercises in order.
         cells: source of each named cell that the lesson itself brings.
         preload: modules that those cells import.
-        digest: changes with the lesson's source.
+        digest: changes with the lesson's source and its checks.
     """
 
     lesson: str
@@ -92,7 +92,8 @@ def make_plan(path: Path) -> Plan:
     named = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.get("name")]
     cells = {cell_name(cell): cell.source for cell in named}
     used = [cells[name] for name in dict.fromkeys(need for task in tasks for need in task.needs) if name in cells]
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    checks_of_lesson = sorted((Path(__file__).parents[1] / "exercises").glob(f"*_{path.stem[:2]}.py"))
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in [path, *checks_of_lesson])).hexdigest()
     return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(m for source in used for m in _imports(source))), digest)
 
 

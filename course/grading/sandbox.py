@@ -21,7 +21,7 @@ LIMITS = (
     "limits only: bubblewrap does not work here, so a submission can read the files of this account, solutions "
     "included, and only Python's own sockets are blocked; install bubblewrap to grade strangers"
 )
-HIDDEN = ("lessons", "exercises")
+HIDDEN = ("course/lessons", "course/exercises", "solutions", "tests", ".git")
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 SPARE_BYTES = 2 * 2**30  # memory of one exercise on top of the imported libraries
 PROCESSES = 64
@@ -123,8 +123,8 @@ def _bubblewrap() -> list[str]:
     system = dict.fromkeys([*SYSTEM, sys.prefix, sys.base_prefix, *map(str, _packages())])
     for path in system:
         words += ["--ro-bind-try", path, path]
-    for folder in [path / "course" for path in map(Path, sys.path)] + [COURSE]:
+    for folder in {COURSE.parent, *(Path(path) for path in sys.path if path)}:
         for name in HIDDEN:
-            if (folder / name).is_dir() and any(folder.is_relative_to(path) for path in system):
+            if (folder / name).is_dir() and any((folder / name).is_relative_to(path) for path in system):
                 words += ["--tmpfs", str(folder / name), "--remount-ro", str(folder / name)]
     return [*words, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", "/tmp"]
