@@ -38,7 +38,8 @@ def main(arguments: list[str] | None = None) -> int:
 def lab(context: typer.Context, root: RootOption = ROOT) -> None:
     """Open JupyterLab at the first notebook; further options go to JupyterLab."""
     first = _notebooks(root / "notebooks", ())[0]
-    command = [sys.executable, "-m", "jupyterlab", str(first), *context.args]
+    as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    command = [sys.executable, "-m", "jupyterlab", str(first), *as_root, *context.args]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     environment = {"VPCOURSE_PROFILE": "quick", **os.environ, "PYTHONPATH": path}
     sys.stdout.flush()

@@ -116,13 +116,15 @@ def test_without_lessons_run_says_what_to_do(tmp_path, call):
     assert (status, err) == (2, "error: solutions/ holds no lesson; work in a clone, or run: python -m course build\n")
 
 
-def test_lab_opens_the_first_notebook(built, call, monkeypatch):
+@pytest.mark.parametrize(("user", "as_root"), [(1000, []), (0, ["--allow-root"])])
+def test_lab_opens_the_first_notebook(built, call, monkeypatch, user, as_root):
+    monkeypatch.setattr("os.geteuid", lambda: user)
     started = []
     monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
     status, _, _ = call("lab", "--no-browser", root=built)
     program, command, environment = started[0]
     assert (status, program) == (0, sys.executable)
-    assert command[1:] == ["-m", "jupyterlab", str(built / "notebooks" / "99_toy.ipynb"), "--no-browser"]
+    assert command[1:] == ["-m", "jupyterlab", str(built / "notebooks" / "99_toy.ipynb"), *as_root, "--no-browser"]
     assert environment["VPCOURSE_PROFILE"] == os.environ.get("VPCOURSE_PROFILE", "quick")
 
 
