@@ -425,3 +425,11 @@ def test_expand_orders_seeds_of_a_pair_together():
         (1, "none"),
         (1, "multiscale"),
     ]
+
+
+def test_a_limit_beyond_a_small_set_keeps_all_of_it():
+    """One limit serves a grid over large and small sets."""
+    from vpcore.cells import load_cell_data
+
+    data = load_cell_data(Cell("digits", "simple_cnn", "none", limit=2000))
+    assert len(data.train) == 1100

@@ -41,7 +41,7 @@ class Cell:
         prompt: name of the method, with options: "multiscale:fusion=concat,scales=1+4".
         seed: of the weights, prompt, batches, augmentation and dropout; runs of one seed form pairs.
         train_backbone: train it with the prompt; None means yes for the networks without trained weights.
-        limit: training images to keep; None keeps all.
+        limit: most training images to keep; a smaller set, or None, keeps all.
         width: channels of simple_cnn's first block; None takes its default.
         image_size: edge of the images in pixels; None takes the backbone's, or the data's.
         precision: as in `fit`.
@@ -93,7 +93,7 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """Load the data of a cell, in the size and channels its backbone takes.
 
     Raises:
-        ValueError: unknown data set, or a limit it does not have.
+        ValueError: unknown data set, or a limit below one image a class.
         OSError: its files are missing or damaged.
     """
     size, chans = cell.image_size, None
@@ -101,7 +101,7 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
         spec = load_backbone(cell.backbone, **(dict[str, Any](image_size=size) if size else {})).spec
         size, chans = spec.image_size, spec.in_chans
     data = load_data(cell.data, root, image_size=size, in_chans=chans)
-    return data if cell.limit is None else data.limit(cell.limit)
+    return data if cell.limit is None else data.limit(min(cell.limit, len(data.train)))
 
 
 def build_model(cell: Cell, data: Splits) -> Prompted:

@@ -30,7 +30,7 @@ def main(
         str, typer.Option(help="Prompts; options as multiscale:fusion=concat,scales=1+4.")
     ] = "none,multiscale",
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, …")] = 5,
-    limit: Annotated[int | None, typer.Option(help="Training images to keep; all by default.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Most training images to keep; all by default.")] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = 10,
     lr: Annotated[str, typer.Option(help="Learning rates, with commas between.")] = "1e-3",
     weight_decay: Annotated[float, typer.Option(help="L2 for adam and sgd, decoupled for adamw.")] = 1e-4,
