@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 from typing import Any
 
 from course import colab
@@ -11,6 +12,7 @@ from course.lesson import AUTHOR_EXTRA
 
 STUB = "# your code here\n..."
 ANSWER_STUB = "*Your answer here.*"
+VALUE_STUB = re.compile(r"^(\w+ = \.\.\..*)\n# your code here\n\.\.\.$", re.MULTILINE)  # `name = ...` says it all
 
 
 def learner_notebook(solved: Any) -> Any:
@@ -24,7 +26,7 @@ def learner_notebook(solved: Any) -> Any:
     for preprocessor in _preprocessors():
         notebook, resources = preprocessor.preprocess(notebook, resources)
     for cell in notebook.cells:
-        cell.source = cell.source.strip("\n")
+        cell.source = VALUE_STUB.sub(r"\1", cell.source.strip("\n"))
     notebook.metadata["course"]["kind"] = "learner"
     return colab.prepare(notebook)  # a link and a first cell, once pyproject names the repository
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from small import CNN_SPEC, SWIN_SPEC, cnn, images, noise, randomize, vit_pair, vit_spec
@@ -170,3 +171,13 @@ def test_unknown_shape_and_missing_class_token():
     without = Spec("vit", "vit", 16, 3, 48, ((16, 48), (16, 48)), (0.5,) * 3, (0.5,) * 3, 4)
     with pytest.raises(ValueError, match="cls_only needs a class token, vit has none"):
         ActivationPrompt(without, 0, "cls_only")
+
+
+@pytest.mark.parametrize("layer", [True, 1.5, "1", (0, 1.0)])
+def test_a_layer_that_is_no_whole_number_is_refused(layer) -> None:
+    with pytest.raises(TypeError, match="layer must be a whole number"):
+        ActivationPrompt(vit_spec(48, depth=3), layer=layer)
+
+
+def test_a_numpy_layer_is_a_layer() -> None:
+    assert ActivationPrompt(vit_spec(48, depth=3), layer=np.int64(2)).layers == (2,)

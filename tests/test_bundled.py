@@ -7,9 +7,9 @@ import os
 
 import pytest
 import torch
+from test_pretrain import data
 
 import vpcore
-from tests.test_pretrain import data
 from vpcore import bundled
 from vpcore.models import BUNDLED
 from vpcore.models.nano import resnet_nano, vit_nano
@@ -115,3 +115,9 @@ def test_weights_still_have_the_accuracy_on_the_card(name: str) -> None:
     valid = vpcore.load_data("cifar100").valid
     accuracy = evaluate(classify(vpcore.load_backbone(name)), valid).accuracy
     assert accuracy == pytest.approx(bundled.read_card(name)["valid_accuracy"], abs=0.01)
+
+
+@pytest.mark.parametrize("make", [resnet_nano, vit_nano])
+def test_images_of_another_size_are_refused(make) -> None:
+    with pytest.raises(ValueError, match="32 pixels and 3 channels, got 28 and 1"):
+        make(image_size=28, in_chans=1)

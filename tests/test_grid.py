@@ -433,3 +433,11 @@ def test_a_limit_beyond_a_small_set_keeps_all_of_it():
 
     data = load_cell_data(Cell("digits", "simple_cnn", "none", limit=2000))
     assert len(data.train) == 1100
+
+
+@pytest.mark.parametrize("prompt", ["cluster:num_clusters=2", "activation:layer=3"])
+def test_a_bundled_backbone_runs_with_prompts_that_prepare_and_that_do_not(prompt):
+    cell = Cell("photodigits", "resnet_nano", prompt, limit=20, epochs=1, optimizer="adamw", augment="none")
+    data = load_cell_data(cell)
+    data = replace(data, test=data.test.take(range(20)), valid=data.valid.take(range(20)))
+    assert 0 <= run_cell(cell, data)["accuracy"] <= 1

@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from tiny import same, tiny_backbone, tiny_split, weights
 from torch import nn
 from torch.nn import functional as F
 
-from tests.tiny import same, tiny_backbone, tiny_split, weights
 from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone
 from vpcore.bundled import classify

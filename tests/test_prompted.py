@@ -130,3 +130,10 @@ def test_a_prompt_for_another_backbone_is_refused():
 def test_it_is_a_plain_module():
     assert isinstance(tiny_model(), nn.Module)
     assert {name for name, _ in tiny_model().named_children()} == {"backbone", "prompt", "head"}
+
+
+def test_a_head_for_other_features_is_refused() -> None:
+    backbone = tiny_backbone()
+    for head in (vpcore.LinearHead(7, 3), vpcore.MLPHead(7, 3), torch.nn.Linear(7, 3)):
+        with pytest.raises(ValueError, match=f"this head takes 7 features, simple_cnn gives {backbone.spec.dim}"):
+            vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head)

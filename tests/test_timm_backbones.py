@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+import random
 
 import pytest
 import timm
@@ -11,6 +12,7 @@ from torch import nn
 
 import vpcore
 from vpcore.models.timm_nets import timm_names
+from vpcore.models.weights_file import read_weights
 
 SMALL = [
     ("vit_tiny_patch16_224", 64, 3),
@@ -285,3 +287,29 @@ def test_upto_of_a_training_backbone_trains():
     view = backbone.upto(2)
     assert not view.frozen
     assert all(p.requires_grad for p in backbone.parameters())
+
+
+def test_a_file_that_holds_itself_or_other_keys_is_refused_in_one_line(tmp_path):
+    loop: dict = {}
+    loop["state_dict"] = loop
+    for content in (loop, {1: torch.zeros(2)}, [torch.zeros(2)]):
+        torch.save(content, tmp_path / "hostile.pth")
+        with pytest.raises(ValueError, match="holds no weights by name"):
+            read_weights(tmp_path / "hostile.pth")
+
+
+def test_flipped_bytes_give_one_kind_of_error(tmp_path):
+    path = tmp_path / "flipped.pth"
+    torch.save({"weight": torch.randn(4, 4)}, path, _use_new_zipfile_serialization=False)
+    content, refused = path.read_bytes(), 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        flipped = bytearray(content)
+        for _ in range(3):
+            flipped[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(bytes(flipped))
+        try:
+            read_weights(path)
+        except ValueError:
+            refused += 1
+    assert refused > 10

@@ -118,7 +118,7 @@ def build_model(cell: Cell, data: Splits) -> Prompted:
         options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
     backbone = load_backbone(cell.backbone, pretrained=not scratch, image_size=data.image_size, **options)
     name, chosen = read_prompt(cell.prompt)
-    prompt = PROMPTS[name](backbone.spec, seed=cell.seed, **chosen)
+    prompt = PROMPTS[name](backbone.spec, seed=cell.seed, **chosen).prepare(backbone, data.train.images)
     head = LinearHead(backbone.spec.dim, len(data.classes), seed=cell.seed)
     train_backbone = scratch if cell.train_backbone is None else cell.train_backbone
     return Prompted(backbone, prompt, head, train_backbone=train_backbone)

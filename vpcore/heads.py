@@ -27,7 +27,7 @@ class LinearHead(nn.Module):
     def __init__(self, dim: int, num_classes: int, seed: int = 0) -> None:
         super().__init__()
         _check_classes(num_classes)
-        self.num_classes = num_classes
+        self.dim, self.num_classes = dim, num_classes
         with seeded(seed):
             self.linear = nn.Linear(dim, num_classes)
             nn.init.normal_(self.linear.weight, std=0.01)
@@ -63,7 +63,7 @@ class MLPHead(nn.Module):
         width = dim if hidden is None else hidden
         if width < 1 or num_layers < 2:
             raise ValueError(f"hidden must be at least 1 and num_layers at least 2, got {width} and {num_layers}")
-        self.num_classes = num_classes
+        self.dim, self.num_classes = dim, num_classes
         sizes = [dim, *[width] * (num_layers - 1)]
         with seeded(seed):
             hidden_layers = [nn.Linear(sizes[i], sizes[i + 1]) for i in range(num_layers - 1)]

@@ -29,8 +29,8 @@ class Prompted(nn.Module):
         tuning: a baseline that changes backbone weights, built for `backbone`; on its own with `NoPrompt`.
 
     Raises:
-        ValueError: the prompt or the tuning was built for a backbone of other sizes, or the backbone is to be trained
-            and tuned at once.
+        ValueError: the prompt, the tuning or the head was built for a backbone of other sizes, or the backbone is to be
+            trained and tuned at once.
     """
 
     mean: Tensor
@@ -52,6 +52,12 @@ class Prompted(nn.Module):
                     f"this {what} was built for {part.spec.name} {part.spec.shapes[0]}, the backbone is "
                     f"{backbone.spec.name} {backbone.spec.shapes[0]}: build the {what} for this backbone"
                 )
+        takes = getattr(head, "dim", getattr(head, "in_features", backbone.spec.dim))
+        if takes != backbone.spec.dim:
+            raise ValueError(
+                f"this head takes {takes} features, {backbone.spec.name} gives {backbone.spec.dim}: "
+                "build the head with backbone.spec.dim"
+            )
         if train_backbone and tuning is not None:
             raise ValueError("train_backbone trains every weight, so there is nothing to tune: choose one of the two")
         self.backbone = backbone.unfreeze() if train_backbone else backbone.freeze()

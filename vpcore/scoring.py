@@ -30,7 +30,7 @@ def evaluate(
         device: where to run; None stays where the model is.
 
     Raises:
-        ValueError: no images, or labels beyond the model's classes.
+        ValueError: no images, labels beyond the model's classes, or logits that are not finite.
     """
     if not len(split):
         raise ValueError("evaluate needs at least one image, got an empty split")
@@ -51,6 +51,8 @@ def evaluate(
     if int(labels.max()) >= scores.shape[1]:
         got = f"the model has {scores.shape[1]} classes, a label is {int(labels.max())}"
         raise ValueError(f"{got}: give the head more classes")
+    if not scores.isfinite().all():
+        raise ValueError("the model's logits are not finite: look for such values in the images or the weights")
     predictions = scores.argmax(1)
     accuracy = float((predictions == labels).double().mean())
     return Evaluation(accuracy, float(F.cross_entropy(scores, labels)), predictions.cpu(), labels.cpu())

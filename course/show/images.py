@@ -80,14 +80,14 @@ def grad_cam(
         made_by: whose code made them.
     """
     figure, axes = canvas(1.45 * len(titles) + 1.2, 1.55 * len(cams) + 0.7, len(titles), len(cams))
-    for row, (name, maps) in zip(axes, cams.items(), strict=True):
+    for place, (row, (name, maps)) in enumerate(zip(axes, cams.items(), strict=True)):
         heat = numbers(maps)
         limit = float(heat.max()) or 1.0
         for panel, image, cam, word in zip(row, images, heat, titles, strict=True):
             panel.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1)
             shown = panel.imshow(cam, cmap="inferno", vmin=0, vmax=limit, alpha=0.35 + 0.5 * np.clip(cam / limit, 0, 1))
             panel.set(xticks=[], yticks=[])
-            if row is axes[0]:
+            if place == 0:
                 panel.set_title(word, fontsize=8)
         row[0].set_ylabel(name, fontsize=9)
         figure.colorbar(shown, ax=list(row), label="logits", fraction=0.03)

@@ -78,13 +78,14 @@ def lottery(
         style = {"color": color, "alpha": 0.45 if crowd else 0.9, "markersize": 4 if crowd else 6}
         panel.plot(points, height, MARKERS[row % len(MARKERS)], markeredgewidth=0, **style)
         panel.errorbar(
-            [points.mean()], [row], xerr=[points.std(ddof=1)], fmt="k|", markersize=18, capsize=6, linewidth=1.6
-        )
+            [points.mean()], [row], xerr=[points.std(ddof=1)], fmt="k|", markersize=18, capsize=6, linewidth=1.6,
+            label="mean ± standard deviation" if row == 0 else None,
+        )  # fmt: skip
         spread = f", mean {points.mean():+.2f}, standard deviation {points.std(ddof=1):.2f}" if name not in live else ""
         words.append(f"{name}: {len(points)} differences{spread}")
     if mark is not None:
-        panel.axvline(mark, color=COLORS[1], linewidth=1.5, label=mark_name)
-        panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.22), frameon=False)
+        panel.axvline(mark, color=COLORS[3], linewidth=1.5, label=mark_name)
+    panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.22), frameon=False)
     panel.set(yticks=range(len(groups)), yticklabels=list(groups), ylim=(-0.6, len(groups) - 0.4))
     panel.set_xlabel("difference of two test accuracies (points)")
     plain(panel)
@@ -110,11 +111,13 @@ def settings(rows: Mapping[str, Any], title: str, *, unit: str = "test accuracy 
             points, np.full(len(points), row - 0.14), "o", color=COLORS[0], alpha=0.5, markersize=4, markeredgewidth=0
         )
         panel.errorbar(
-            [points.mean()], [row + 0.14], xerr=[points.std(ddof=1)], fmt="D", color=COLORS[1], capsize=4, markersize=5
-        )
+            [points.mean()], [row + 0.14], xerr=[points.std(ddof=1)], fmt="ks", capsize=4, markersize=4,
+            label="mean ± standard deviation" if row == 0 else None,
+        )  # fmt: skip
         words.append(f"{name} {points.mean():.1f} ± {points.std(ddof=1):.1f}")
     panel.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5), xlabel=unit)
     panel.grid(axis="x", color="#dddddd")
+    panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.16), frameon=False)
     panel.set_axisbelow(True)
     plain(panel)
     panel.set_title(heading(title, label), fontsize=10)

@@ -83,7 +83,9 @@ def numbers(values: Any) -> np.ndarray:
 
 def heading(title: str, label: str = "", made_by: str = "") -> str:
     """Return the figure title: what it shows, which run, and whose code made it."""
-    below = " · ".join(part for part in (label, f"made by: {made_by}" if made_by else "") if part)
+    parts = [part for part in (label, f"made by: {made_by}" if made_by else "") if part]
+    long = len(" · ".join(parts)) > 70  # a longer line would be cut off at the sides
+    below = ("\n" if long else " · ").join(parts)
     return f"{title}\n{below}" if below else title
 
 

@@ -17,6 +17,8 @@ WIDTHS, DEPTHS = (16, 32, 64, 120), (1, 2, 2, 2)
 
 def resnet_nano(
     *,
+    image_size: int = 32,
+    in_chans: int = 3,
     mean: float | Sequence[float] = CIFAR100_MEAN,
     std: float | Sequence[float] = CIFAR100_STD,
     num_source_classes: int = 100,
@@ -28,11 +30,17 @@ def resnet_nano(
     1, 2, 2, 2 blocks, so that maps shrink 16 → 8 → 4 → 2 pixels, then global average pooling.
 
     Args:
+        image_size: edge of the images in pixels; 32, as the weights were trained.
+        in_chans: channels of the images; 3.
         mean: subtracted from images in [0, 1], one value or one per channel.
         std: divides them afterwards.
         num_source_classes: size of the classifier kept beside the backbone.
         seed: seed of the fresh weights.
+
+    Raises:
+        ValueError: another image size or channel count.
     """
+    _check_images("resnet_nano", image_size, in_chans)
     with seeded(seed):
         conv = nn.Conv2d(3, WIDTHS[0], 3, stride=2, padding=1, bias=False)
         embed = nn.Sequential(conv, nn.BatchNorm2d(WIDTHS[0]), nn.ReLU(inplace=True))
@@ -50,6 +58,14 @@ def resnet_nano(
     return Backbone(embed, blocks, pool, spec, classifier)
 
 
+def _check_images(name: str, image_size: int, in_chans: int) -> None:
+    if (image_size, in_chans) != (32, 3):
+        raise ValueError(
+            f"{name} takes images of 32 pixels and 3 channels, got {image_size} and {in_chans}: "
+            "load the data with image_size=32, in_chans=3"
+        )
+
+
 def _block(chans_in: int, chans_out: int, stride: int) -> nn.Module:
     from timm.models.resnet import BasicBlock
 
@@ -65,6 +81,8 @@ def _block(chans_in: int, chans_out: int, stride: int) -> nn.Module:
 
 def vit_nano(
     *,
+    image_size: int = 32,
+    in_chans: int = 3,
     mean: float | Sequence[float] = CIFAR100_MEAN,
     std: float | Sequence[float] = CIFAR100_STD,
     num_source_classes: int = 100,
@@ -76,11 +94,17 @@ def vit_nano(
     pre-norm, no dropout; patch 8, dim 96, 3 heads. 96 is divisible by 3, which InsVP's tokens need.
 
     Args:
+        image_size: edge of the images in pixels; 32, as the weights were trained.
+        in_chans: channels of the images; 3.
         mean: subtracted from images in [0, 1], one value or one per channel.
         std: divides them afterwards.
         num_source_classes: size of the classifier kept beside the backbone.
         seed: seed of the fresh weights.
+
+    Raises:
+        ValueError: another image size or channel count.
     """
+    _check_images("vit_nano", image_size, in_chans)
     from timm.models.vision_transformer import VisionTransformer
 
     with seeded(seed):

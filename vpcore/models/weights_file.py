@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vpcore.checkpoint import read_tensors
 
 NESTS = ("state_dict", "model", "teacher")
+DEEPEST = 8  # nested dictionaries that are opened; a file may hold itself
 MOCO_PREFIXES = ("module.base_encoder.", "base_encoder.", "module.encoder_q.", "encoder_q.")
 PREFIXES = (*MOCO_PREFIXES, "module.backbone.", "module.model.", "module.", "backbone.", "model.")
 
@@ -37,12 +38,13 @@ def read_weights(path: str | Path) -> tuple[dict[str, Tensor], str]:
 
 
 def _innermost(content: Any) -> dict[str, Tensor]:
-    if not isinstance(content, dict):
-        return {}
-    nest = next((key for key in NESTS if isinstance(content.get(key), dict)), None)
-    if nest is not None:
-        return _innermost(content[nest])
-    return {name: tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    for _ in range(DEEPEST):
+        nests = [content[key] for key in NESTS if isinstance(content, dict) and isinstance(content.get(key), dict)]
+        if not nests:
+            break
+        content = nests[0]
+    found = content.items() if isinstance(content, dict) else ()
+    return {name: tensor for name, tensor in found if isinstance(name, str) and isinstance(tensor, Tensor)}
 
 
 def _read_torch(path: str | Path) -> Any:
@@ -54,7 +56,7 @@ def _read_torch(path: str | Path) -> Any:
         raise ValueError(
             f"{path} is damaged or holds pickled Python objects, which could run code: save its tensors as .safetensors"
         ) from error
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+    except Exception as error:  # a damaged file makes the reader fail in many ways
         raise ValueError(f"{path} is damaged or cut short: take a fresh copy") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import torch
@@ -68,7 +69,10 @@ class ActivationPrompt(Prompt):
 def _layers(spec: Spec, layer: int | Sequence[int] | None) -> tuple[int, ...]:
     if layer is None:
         return (3 * spec.depth // 4 if spec.kind == "cnn" else spec.depth // 4,)
-    layers = (layer,) if isinstance(layer, int) else tuple(layer)
+    given = tuple(layer) if isinstance(layer, Sequence) else (layer,)
+    if any(isinstance(each, bool) or not hasattr(each, "__index__") for each in given):
+        raise TypeError(f"layer must be a whole number or several of them, got {layer!r}")
+    layers = tuple(index(each) for each in given)
     if not layers or len(set(layers)) != len(layers) or any(not 0 <= each <= spec.depth for each in layers):
         raise ValueError(f"layer must be in 0 … {spec.depth} for {spec.name}, each at most once, got {layer}")
     return layers

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
-from vpcore.backbone import Spec
+from vpcore.backbone import Backbone, Spec
 
 Images = Float[Tensor, "batch channels height width"]
 
@@ -36,6 +36,10 @@ class Prompt(nn.Module):
         self.spec = spec
         self.seed = seed
         self._generators: dict[str, torch.Generator] = {}
+
+    def prepare(self, backbone: Backbone, images: UInt8[Tensor, "n c h w"]) -> Prompt:
+        """Compute from training images, before training, what the prompt needs; nothing, for most. Returns self."""
+        return self
 
     def condition(self, images: Images) -> Any:
         """Compute once a batch, from the original normalized images, what the other two seams need."""
