@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
+import test_heads
 import test_label_mapping
 import test_timm_backbones
 import test_tuning
@@ -19,7 +20,7 @@ import vpcore
 from vpcore import label_mapping
 from vpcore.backbone import Backbone
 from vpcore.models import resnet, timm_nets
-from vpcore.tuning import SSF, BitFit, LoRA, Tuning
+from vpcore.tuning import SSF, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning, deltas
 from vpcore.tuning.base import slot
 
 
@@ -128,7 +129,29 @@ def resnet18() -> Backbone:
     return vpcore.load_backbone("resnet18", pretrained=False, image_size=33)
 
 
+def without_last_norm(modules: dict[str, Any], leaves: tuple[str, ...], right: Any = deltas._names) -> list[str]:
+    return [name for name in right(modules, leaves) if not name.startswith("pool.")]
+
+
+def first_blocks(self: PartialK, backbone: Backbone, k: int = 1) -> None:
+    start = (*(f"blocks.{layer}." for layer in range(k)), "pool.")
+    Tuning.__init__(self, backbone, [name for name, _ in backbone.named_parameters() if name.startswith(start)])
+    self.deltas = deltas.zero_deltas(backbone, self.names)
+
+
+def with_classifier(self: FullTuning, backbone: Backbone) -> None:
+    Tuning.__init__(self, backbone, [name for name, _ in backbone.named_parameters()])
+    self.deltas = deltas.zero_deltas(backbone, self.names)
+
+
+def linear_all_through(self: vpcore.MLPHead, features: torch.Tensor) -> torch.Tensor:
+    for layer in self.hidden:
+        features = layer(features)
+    return self.last(features)
+
+
 LORA, SSFS, MAPPING = tuned(LoRA), tuned(SSF), tuned(None)
+NAMES = test_tuning.test_tuned_names_are_the_ones_meant
 
 FAULTS = [
     Fault("alpha divided without remainder", LORA, instead(LoRA, "weights", floored),
@@ -141,6 +164,12 @@ FAULTS = [
           guard(test_tuning.test_ssf_equals_scaling_every_output, "vit", False)),
     Fault("bias found by substring", tuned(BitFit, test_tuning.small_swin), instead(BitFit, "__init__", substring),
           guard(test_tuning.test_tuned_names_are_the_ones_meant)),
+    Fault("final norm forgotten", tuned(NormTuning), instead(deltas, "_names", without_last_norm), guard(NAMES)),
+    Fault("first blocks for last", tuned(PartialK), instead(PartialK, "__init__", first_blocks), guard(NAMES)),
+    Fault("source classifier tuned too", tuned(FullTuning), instead(FullTuning, "__init__", with_classifier),
+          guard(NAMES), silent=False),
+    Fault("no ReLU between the layers", MAPPING, instead(vpcore.MLPHead, "forward", linear_all_through),
+          test_heads.test_mlp_head_counts_and_computes_three_layers),
     Fault("merged into the original", LORA, instead(Tuning, "merge", merge_in_place),
           restoring(test_tuning.test_merged_equals_tuned_and_leaves_the_original_alone, "vit", "lora")),
     Fault("two classes share a source", MAPPING, instead(label_mapping, "assign_greedily", most_often),

@@ -100,3 +100,13 @@ def test_tsne_takes_features_of_a_trained_model():
     with torch.no_grad():
         features = model.eval().features(floats(net, 12))
     assert tsne(features, perplexity=3).isfinite().all()
+
+
+def test_tsne_takes_the_specific_tokens_of_each_image():
+    backbone = small_vit()
+    prompt = vpcore.InstancePrompt(backbone.spec, num_tokens=2)
+    images = floats(backbone, 12)
+    specific = prompt.condition((images - 0.5) / 0.25).specific  # p^s: (images, tokens, dim)
+    placed = tsne(specific.flatten(1), perplexity=3)
+    assert placed.shape == (12, 2)
+    assert not torch.equal(placed[0], placed[1])

@@ -40,7 +40,7 @@ def check_runs(runs: Sequence[Run], source: str) -> list[Run]:
     """Return the runs without repeats of a key, the first of each.
 
     Raises:
-        ValueError: a run lacks a field, or one data set was read from two different sources.
+        ValueError: a run lacks a field, or its accuracy is no number.
     """
     for number, run in enumerate(runs, start=1):
         wrong = [field for field, kind in REQUIRED.items() if not isinstance(run.get(field), kind)]

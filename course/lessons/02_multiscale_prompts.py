@@ -663,6 +663,20 @@ show.grad_cam(sample, cams, titles, "Grad-CAM for the true class", label="your r
 learned = {f"seed {seed}": model.prompt.added_map((28, 28)) for seed, (model, _, _) in enumerate(msvp)}
 show.prompt_maps(learned, "The learned picture of each seed", live=True, label="your run, 5 seeds")
 
+# %% [markdown]
+# **Question.** And on another data set? *photodigits* puts the same digits, colored, anywhere on real photographs.
+
+# %% name="photodigits"
+photos = vpcore.load_data("photodigits", num_train=1000)
+sizes = {"image_size": 32, "in_chans": 3, "mean": photos.mean, "std": photos.std}
+net = vpcore.load_backbone("simple_cnn", pretrained=False, width=8, **sizes)
+model = vpcore.Prompted(net, vpcore.MultiScalePrompt(net.spec), vpcore.LinearHead(spec.dim, 10), train_backbone=True)
+vpcore.fit(model, photos.train, photos.valid, epochs=4, lr=1e-2, batch_size=32, optimizer="adam", seed=0)
+red, green, blue = model.prompt.added_map((32, 32))[0]
+gallery = {"digits": msvp[0][0].prompt.added_map((28, 28)), "red": red, "green": green, "blue": blue}
+label = "your run, seed 0; red, green and blue on photodigits"
+show.prompt_maps(gallery, "The learned picture on two data sets", live=True, label=label)
+
 # %%
 sizes = np.array([amplitudes for _, _, amplitudes in msvp]).mean(0)  # (epochs + 1, 3)
 curves = {name: (range(7), sizes[:, place]) for place, name in enumerate(("global", "mid", "local"))}
