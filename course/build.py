@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from course.cells import LessonError
-from course.learner import learner_notebook
+from course.learner import learner_notebook, plain_values
 from course.lesson import solved_notebook
 from course.notebook_file import make_folder, notebook_text, read_notebook, write_text
 from course.notebook_rules import hand_edits, leaks, output_problems, verdict_problems
@@ -98,7 +98,7 @@ def _outcomes(source: Path, root: Path, force: bool, on_step: Step) -> Iterator[
 
 def _derive(source: Path) -> list[tuple[str, Any]]:
     solved = solved_notebook(source)
-    learner = learner_notebook(solved)
+    learner = plain_values(learner_notebook(solved))
     _refuse(leaks(f"lesson {source.stem}", solved, learner))
     for notebook in (solved, learner):
         notebook.metadata["course"]["source_hash"] = source_hash(notebook)

@@ -26,9 +26,19 @@ def learner_notebook(solved: Any) -> Any:
     for preprocessor in _preprocessors():
         notebook, resources = preprocessor.preprocess(notebook, resources)
     for cell in notebook.cells:
-        cell.source = VALUE_STUB.sub(r"\1", cell.source.strip("\n"))
+        cell.source = cell.source.strip("\n")
     notebook.metadata["course"]["kind"] = "learner"
     return colab.prepare(notebook)  # a link and a first cell, once pyproject names the repository
+
+
+def plain_values(notebook: Any) -> Any:
+    """Shortens the stub of a value that stands at `...` already to that one line, in place; returns the notebook.
+
+    Only for notebooks/: what nbgrader releases is what nbgrader itself would make.
+    """
+    for cell in notebook.cells:
+        cell.source = VALUE_STUB.sub(r"\1", cell.source)
+    return notebook
 
 
 def _preprocessors() -> list[Any]:

@@ -336,3 +336,12 @@ def test_strict_nbval_fails_on_a_wrong_stored_output(built, tmp_path):
     spoil(root, lambda book: book.cells[2].outputs[0].update(text="✓ 99-double: passed (2 points)\n"))
     done = nbval(root)
     assert "1 failed, 3 passed" in done.stdout, done.stdout + done.stderr
+
+
+def test_the_stub_of_a_value_is_one_line():
+    from course.learner import plain_values
+
+    function = "def double(number):\n    # your code here\n    ..."
+    sources = ['choice = ...  # "a" or "b"\n# your code here\n...', function]
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in sources])
+    assert [cell.source for cell in plain_values(book).cells] == ['choice = ...  # "a" or "b"', function]
