@@ -14,7 +14,7 @@ from vpcore.grid_report import check_runs, right
 from vpcore.runlog import read_runs
 
 RESULTS = Path(__file__).resolve().parent / "results"
-KEPT = ("key", "cell", "accuracy", "num_train", "num_test", "right", "data_md5", "seconds")
+KEPT = ("key", "cell", "accuracy", "extra", "num_train", "num_test", "right", "data_md5", "seconds")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def pack(sources: Sequence[Path], name: str, folder: Path = RESULTS) -> Path:
         "hardware": runs[0]["hardware"],
         "versions": runs[0]["versions"],
     }
-    lines = [json.dumps({key: run[key] for key in KEPT}) for run in runs]
+    lines = [json.dumps({key: run[key] for key in KEPT if key in run}) for run in runs]
     head = json.dumps(table, indent=1)[:-2]
     path = folder / f"{name}.json"
     write_text(path, f'{head},\n "runs": [\n' + ",\n".join(lines) + "\n]}\n")

@@ -1,0 +1,1 @@
+"""The experiments behind the lessons' recorded tables, one module a lesson."""

@@ -1,0 +1,134 @@
+"""What the experiments of all lessons share: rate search on validation, resumable runs, one JSON line each."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vpcore.lr_search import choose_rate
+from vpcore.records import Evaluation
+from vpcore.runlog import append_run, hardware, read_runs, repair, versions
+from vpcore.splits import Splits
+
+
+@dataclass(frozen=True)
+class Case:
+    """One run of a study.
+
+    Attributes:
+        data: name of the data set.
+        backbone: name of the frozen network.
+        prompt: name of the arm, as lessons ask for it: `recorded(name).accuracies(data, prompt, backbone)`.
+        seed: of prompt, head and batches; runs of one seed form pairs.
+        settings: everything else that decides the result, as plain values.
+    """
+
+    data: str
+    backbone: str
+    prompt: str
+    seed: int
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def cell(self) -> dict[str, Any]:
+        """Return all fields in one flat dictionary."""
+        flat = asdict(self)
+        return {**flat.pop("settings"), **flat}
+
+    def key(self) -> str:
+        """Return a short hash (16 hex digits) of all fields."""
+        return hashlib.sha256(json.dumps(self.cell(), sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run gave: the test, read once, and plain numbers a lesson plots."""
+
+    test: Evaluation
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Study:
+    """The runs of one results file; what is in the file already is not run again.
+
+    Args:
+        out: JSON lines; a search for a rate is kept beside it, in `<out>.trials`.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.trials_file = out, Path(f"{out}.trials")
+        out.parent.mkdir(parents=True, exist_ok=True)
+        for path in (out, self.trials_file):
+            repair(path)
+        self._done = {run["key"] for run in read_runs(out)}
+        self._trials = {run["key"]: run["valid_accuracy"] for run in read_runs(self.trials_file)}
+
+    def rate(self, case: Case, center: float, valid: Callable[[float], float], trials: int = 5) -> float:
+        """Return the best rate for a case, as `vpcore.lr_search.choose_rate` finds it on validation.
+
+        Args:
+            case: the arm, without its rate.
+            center: published rate of the method.
+            valid: trains at a rate and returns the best validation accuracy; it must not read the test set.
+            trials: the same number for every arm of a study.
+        """
+
+        def score(rate: float) -> float:
+            key = f"{case.key()} {rate:.6g}"
+            if key not in self._trials:
+                self._trials[key] = valid(rate)
+                append_run(self.trials_file, {"key": key, "cell": case.cell(), "rate": rate,
+                                              "valid_accuracy": self._trials[key]})  # fmt: skip
+            return self._trials[key]
+
+        return choose_rate(score, center, trials)[0]
+
+    def run(self, case: Case, data: Splits, work: Callable[[], Outcome]) -> None:
+        """Run a case, unless its result is in the file, and append the result.
+
+        Args:
+            case: names the result.
+            data: the splits the work trains on; their sizes and checksum are written down.
+            work: trains, reads the test set once, and returns what it found.
+        """
+        if case.key() in self._done:
+            return
+        began = time.perf_counter()
+        outcome = work()
+        right = np.packbits((outcome.test.predictions == outcome.test.labels).numpy())
+        append_run(self.out, {
+            "key": case.key(), "cell": case.cell(), "accuracy": outcome.test.accuracy, "extra": outcome.extra,
+            "num_train": len(data.train), "num_test": len(data.test), "data_md5": data.source_md5,
+            "right": base64.b64encode(right.tobytes()).decode(), "seconds": round(time.perf_counter() - began, 3),
+            "command": command(), "hardware": hardware("cpu"), "versions": versions(),
+        })  # fmt: skip
+        self._done.add(case.key())
+        print(f"{case.data} {case.backbone} {case.prompt} seed {case.seed}: {outcome.test.accuracy:.4f}", flush=True)
+
+
+def command() -> str:
+    """Return the command that runs this study, as a user would type it."""
+    spec = sys.modules["__main__"].__spec__
+    return f"python -m {spec.name if spec else 'course.studies'} {' '.join(sys.argv[1:])}".rstrip()
+
+
+def seeds_of(count: int) -> Iterable[int]:
+    """Return the seeds of a study: 0 … count − 1.
+
+    Raises:
+        ValueError: fewer than 5, which no comparison of this course does.
+    """
+    if count < 5:
+        raise ValueError(f"a study needs 5 seeds or more, got {count}")
+    return range(count)
