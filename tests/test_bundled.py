@@ -7,6 +7,7 @@ import os
 
 import pytest
 import torch
+from contract import randomized
 from test_pretrain import data
 
 import vpcore
@@ -42,6 +43,23 @@ def test_nano_networks_have_the_sizes_on_their_label() -> None:
         assert backbone.spec.depth == depth
         assert sum(p.numel() for p in backbone.parameters()) == sizes[backbone.spec.name]
     assert vit_nano().spec.dim % 3 == 0
+
+
+@pytest.mark.parametrize("prompt", vpcore.PROMPTS)
+@pytest.mark.parametrize("backbone", BUNDLED)
+def test_every_prompt_learns_on_the_nano_networks(backbone: str, prompt: str) -> None:
+    net = vpcore.load_backbone(backbone, pretrained=False)
+    if net.spec.kind == "cnn" and prompt in ("vpt_shallow", "vpt_deep", "instance"):
+        with pytest.raises(ValueError, match="needs a ViT"):
+            vpcore.PROMPTS[prompt](net.spec)
+        return
+    made = vpcore.PROMPTS[prompt](net.spec)
+    images = torch.randint(256, (8, 3, 32, 32), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    randomized(made.prepare(net, images))
+    model = vpcore.Prompted(net, made, vpcore.LinearHead(net.spec.dim, 10))
+    model(images.float() / 255).square().mean().backward()
+    silent = [name for name, p in made.named_parameters() if p.requires_grad and (p.grad is None or not p.grad.any())]
+    assert not silent
 
 
 def test_weights_come_back_as_they_were_written_in_half_precision(shipped) -> None:
