@@ -5,6 +5,7 @@ from vpcore.data import Split, Splits, load_data
 from vpcore.freeze import count, trainable_report
 from vpcore.heads import LinearHead, MLPHead
 from vpcore.label_mapping import LabelMapping
+from vpcore.many_seeds import fit_seeds
 from vpcore.prompted import Prompted
 from vpcore.prompts import (
     PROMPTS,
@@ -57,6 +58,7 @@ __all__ = [
     "count",
     "evaluate",
     "fit",
+    "fit_seeds",
     "load_backbone",
     "load_data",
     "trainable_report",

@@ -1,0 +1,130 @@
+"""Several seeds in one pass give what several runs give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from contract import randomized
+from tiny import tiny_backbone, tiny_split
+from torch import nn
+from torch.nn import functional as F
+
+import vpcore
+from vpcore.augment import Augment
+from vpcore.cache import cached
+from vpcore.many_seeds import fit_seeds, forward_together
+
+SEEDS = (3, 4, 5)
+PROMPTS = [name for name in vpcore.PROMPTS if name not in ("cluster",)]  # cluster needs prepare; it acts on pixels only
+
+
+def split(count: int, seed: int) -> vpcore.Split:
+    return tiny_split(count, seed=seed, size=32, chans=3)
+
+
+def build(backbone: vpcore.Backbone, name: str, seed: int, **options) -> vpcore.Prompted:
+    prompt = randomized(vpcore.PROMPTS[name](backbone.spec, seed=seed, **options), seed)
+    return vpcore.Prompted(backbone, prompt, vpcore.LinearHead(backbone.spec.dim, 3, seed=seed))
+
+
+def exact(model: nn.Module, images: torch.Tensor, labels: torch.Tensor, _: torch.Generator) -> torch.Tensor:
+    """Cross-entropy in the precision of the logits; the default rounds them to float32."""
+    return F.cross_entropy(model(images), labels)
+
+
+def learned(model: vpcore.Prompted) -> dict[str, torch.Tensor]:
+    return {name: tensor.detach().clone() for name, tensor in model.learned().items()}
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_twenty_steps_agree_with_separate_runs(name: str) -> None:
+    backbone = vpcore.load_backbone("vit_nano", pretrained=False).double()
+    options = {"epochs": 5, "batch_size": 6, "augment": Augment(crop=2), "weight_decay": 0.01}
+    rates = (0.01, 0.02, 0.005)
+    alone = [build(backbone, name, seed).double() for seed in SEEDS]
+    histories = [
+        vpcore.fit(model, split(24, 0), split(6, 1), lr=rate, seed=seed, loss=exact, **options)
+        for model, rate, seed in zip(alone, rates, SEEDS, strict=True)
+    ]
+    together = [build(backbone, name, seed).double() for seed in SEEDS]
+    found = fit_seeds(together, split(24, 0), split(6, 1), seeds=SEEDS, lr=rates, **options)
+    for one, other, before, after in zip(alone, together, histories, found, strict=True):
+        assert [r.valid_accuracy for r in before.epochs] == [r.valid_accuracy for r in after.epochs]
+        assert [r.train_loss for r in before.epochs] == pytest.approx([r.train_loss for r in after.epochs], rel=1e-5)
+        mine = learned(other)
+        for key, tensor in learned(one).items():
+            torch.testing.assert_close(mine[key], tensor, rtol=0, atol=1e-8, msg=lambda text, key=key: f"{key}: {text}")
+
+
+@pytest.mark.parametrize("backbone", ["vit_nano", "resnet_nano"])
+def test_first_gradients_agree_in_float32(backbone: str) -> None:
+    net = vpcore.load_backbone(backbone, pretrained=False)
+    models = [build(net, "instance_image", seed) for seed in SEEDS]
+    batches = [split(8, seed).images.float() / 255 for seed in SEEDS]
+    labels = torch.arange(8) % 3
+    sum(F.cross_entropy(scores, labels) for scores in forward_together(models, batches)).backward()  # type: ignore[union-attr]
+    got = [[p.grad.clone() for p in model.parameters() if p.grad is not None] for model in models]
+    for model, batch, together in zip(models, batches, got, strict=True):
+        model.zero_grad()
+        F.cross_entropy(model(batch), labels).backward()
+        alone = [p.grad for p in model.parameters() if p.grad is not None]
+        for a, b in zip(together, alone, strict=True):
+            assert float((a - b).norm() / b.norm()) < 1e-5
+
+
+def test_a_cached_split_serves_all_seeds() -> None:
+    backbone = vpcore.load_backbone("resnet_nano", pretrained=False)
+    models = [build(backbone, "activation", seed, layer=5) for seed in SEEDS]
+    train, valid = split(40, 0), split(12, 1)
+    fast = fit_seeds(models, cached(models[0], train), cached(models[0], valid), seeds=SEEDS, epochs=2)
+    slow = fit_seeds(
+        [build(backbone, "activation", seed, layer=5) for seed in SEEDS], train, valid, seeds=SEEDS, epochs=2
+    )
+    for one, other in zip(fast, slow, strict=True):
+        assert [r.train_loss for r in one.epochs] == pytest.approx([r.train_loss for r in other.epochs], rel=1e-4)
+
+
+def test_mixed_methods_may_share_a_pass() -> None:
+    backbone = tiny_backbone(width=4)
+    models = [
+        vpcore.Prompted(backbone, made, vpcore.LinearHead(backbone.spec.dim, 3))
+        for made in (vpcore.NoPrompt(backbone.spec), vpcore.ActivationPrompt(backbone.spec, layer=1))
+    ]
+    histories = fit_seeds(models, tiny_split(), tiny_split(seed=1), seeds=(0, 0), epochs=2)
+    assert len(histories) == 2
+
+
+def _models(count: int = 2, **options) -> list[vpcore.Prompted]:
+    backbone = tiny_backbone()
+    prompts = [vpcore.PadPrompt(backbone.spec, width=1, seed=seed) for seed in range(count)]
+    return [vpcore.Prompted(backbone, p, vpcore.LinearHead(backbone.spec.dim, 3), **options) for p in prompts]
+
+
+def test_refuses_what_would_not_be_separate() -> None:
+    data = tiny_split()
+    other = _models()
+    cases = [
+        ([], (), "a seed and a rate"),
+        (_models(), (0,), "a seed and a rate"),
+        ([*_models(1), *other[:1]], (0, 1), "one frozen backbone object"),
+        (_models(train_backbone=True), (0, 1), "one frozen backbone object"),
+    ]
+    for models, seeds, words in cases:
+        with pytest.raises(ValueError, match=words):
+            fit_seeds(models, data, data, seeds=seeds)
+    models = _models()
+    models[0].head = nn.Sequential(nn.Dropout(0.1), models[0].head)
+    with pytest.raises(ValueError, match="dropout masks"):
+        fit_seeds(models, data, data, seeds=(0, 1))
+    with pytest.raises(ValueError, match="float16"):
+        fit_seeds(_models(), data, data, seeds=(0, 1), precision="float16")
+    with pytest.raises(ValueError, match="needs an epoch"):
+        fit_seeds(_models(), data, data, seeds=(0, 1), epochs=0)
+
+
+def test_divergence_names_the_model() -> None:
+    models = _models()
+    with torch.no_grad():
+        models[1].head.linear.weight.fill_(float("inf"))  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match="model 1 became"):
+        fit_seeds(models, tiny_split(), tiny_split(), seeds=(0, 1))
