@@ -12,7 +12,8 @@ from torch.nn import functional as F
 import vpcore
 from vpcore.augment import Augment
 from vpcore.cache import cached
-from vpcore.many_seeds import fit_seeds, forward_together
+from vpcore.many_seeds import fit_seeds
+from vpcore.together import forward_together
 
 SEEDS = (3, 4, 5)
 PROMPTS = [name for name in vpcore.PROMPTS if name not in ("cluster",)]  # cluster needs prepare; it acts on pixels only

@@ -8,16 +8,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from vpcore.cache import CachedSplit
 from vpcore.device import autocast, choose_device, choose_precision, own_random_stream, prefer_channels_last
 from vpcore.optim import make_optimizer, schedule_factor
 from vpcore.prompted import Prompted
 from vpcore.records import EpochRecord, History
 from vpcore.runstate import RunState, start_run
 from vpcore.splits import Split
+from vpcore.together import check_together, forward_together, start_layer
 from vpcore.train import Augmentation
 
 
@@ -70,7 +70,7 @@ def fit_seeds(
     device = choose_device(device)
     precision = choose_precision(precision, device)
     rates = [float(lr)] * len(models) if isinstance(lr, int | float) else [float(rate) for rate in lr]
-    _check(models, seeds, rates, precision)
+    check_together(models, seeds, rates, precision)
     if epochs < 1 or batch_size < 1 or not len(train) or not len(valid):
         raise ValueError("fit_seeds needs an epoch, a batch size, and images to train on and to choose with")
     for model in models:
@@ -85,78 +85,30 @@ def fit_seeds(
     histories = [History() for _ in models]
     with own_random_stream(seeds[0], device):
         for epoch in range(epochs):
-            began = time.perf_counter()
-            for model in models:
-                if hasattr(model.head, "start_epoch"):
-                    model.head.start_epoch(model, train)  # type: ignore[operator]
             factors = [factor(epoch * steps + step) for step in range(steps)]
-            losses = _train_epoch(states, train, batch_size, factors, augment, precision)
-            scores = _validate(models, valid, precision)
-            seconds = (time.perf_counter() - began) / len(models)
-            for state, history, loss, score in zip(states, histories, losses, scores, strict=True):
-                history.epochs.append(EpochRecord(epoch, loss, *score, seconds))
-                if history.best is history.epochs[-1]:
-                    state.keep_best()
+            _run_epoch(epoch, states, histories, train, valid, batch_size, factors, augment, precision)
     for state in states:
         state.restore_best()
     return histories
 
 
-def forward_together(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None = None) -> list[Tensor]:
-    """Return each model's logits for its own batch, with one run of the shared backbone.
-
-    Args:
-        models: on the same backbone object.
-        batches: a batch (B, C, H, W) in [0, 1] for each model; or, with `start`, activations before that block.
-        start: as in `Prompted.features`.
-    """
-    backbone = models[0].backbone
-    sizes = [len(batch) for batch in batches]
-    if start is not None and start > backbone.spec.depth:
-        return [model.head(batch) for model, batch in zip(models, batches, strict=True)]
-    contexts, entered = [], []
-    for model, batch in zip(models, batches, strict=True):
-        x = model.normalize(batch) if start is None else batch
-        contexts.append(model.prompt.condition(x if start is None else x[:0]))
-        entered.append(model.prompt.image(x, contexts[-1]) if start is None else x)
-
-    def edit(z: Tensor, layer: int) -> Tensor:
-        parts = z.split(sizes)
-        edited = [
-            model.prompt.activation(part, layer, context)
-            for model, part, context in zip(models, parts, contexts, strict=True)
-        ]
-        return z if all(new is old for new, old in zip(edited, parts, strict=True)) else torch.cat(edited)
-
-    features = backbone(torch.cat(entered), edit, start)
-    return [model.head(part) for model, part in zip(models, features.split(sizes), strict=True)]
-
-
-def _check(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequence[float], precision: str) -> None:
-    if not models or len(seeds) != len(models) or len(rates) != len(models):
-        got = f"{len(models)} models, {len(seeds)} seeds and {len(rates)} rates"
-        raise ValueError(f"fit_seeds needs a seed and a rate for each model, got {got}")
-    first = models[0].backbone
-    if any(model.backbone is not first or not model.backbone.frozen or model.tuning is not None for model in models):
-        raise ValueError(
-            "fit_seeds needs one frozen backbone object that all models share, without tuning: pass the same backbone "
-            "to each Prompted, or call fit for each model"
-        )
+def _run_epoch(
+    epoch: int, states: Sequence[RunState], histories: Sequence[History], train: Split, valid: Split, batch_size: int,
+    factors: Sequence[float], augment: Augmentation | None, precision: str,
+) -> None:  # fmt: skip
+    """Train and validate all models once, and keep the weights of those that are at their best."""
+    began = time.perf_counter()
+    models: list[Any] = [state.model for state in states]
     for model in models:
-        for part in (model.prompt, model.head):
-            if any(isinstance(module, nn.Dropout) and module.p > 0 for module in part.modules()):
-                raise ValueError("dropout masks come from one random stream: set dropout to 0, or call fit for each")
-    if precision == "float16":
-        raise ValueError("float16 scales all losses by one number: use bfloat16 or float32, or call fit for each model")
-
-
-def _start(models: Sequence[Prompted], split: Split) -> int | None:
-    """Return the layer a cached split starts at, after asking it whether it belongs to every model."""
-    if not isinstance(split, CachedSplit):
-        return None
-    for model in models:
-        split.entry(model)
-    return split.layer
+        if hasattr(model.head, "start_epoch"):
+            model.head.start_epoch(model, train)
+    losses = _train_epoch(states, train, batch_size, factors, augment, precision)
+    scores = _validate(models, valid, precision)
+    seconds = (time.perf_counter() - began) / len(models)
+    for state, history, loss, score in zip(states, histories, losses, scores, strict=True):
+        history.epochs.append(EpochRecord(epoch, loss, *score, seconds))
+        if history.best is history.epochs[-1]:
+            state.keep_best()
 
 
 def _train_epoch(
@@ -164,7 +116,7 @@ def _train_epoch(
     precision: str,
 ) -> list[float]:  # fmt: skip
     models: list[Any] = [state.model.train() for state in states]
-    device, start = train.images.device, _start(models, train)
+    device, start = train.images.device, start_layer(models, train)
     orders = [torch.randperm(len(train), generator=state.batches).to(device).split(batch_size) for state in states]
     totals = torch.zeros(len(states), device=device)
     for indices, factor in zip(zip(*orders, strict=True), factors, strict=True):
@@ -202,7 +154,7 @@ def _validate(
     models: Sequence[Prompted], valid: Split, precision: str, batch_size: int = 500
 ) -> list[tuple[float, float]]:
     """Return (loss, accuracy) of each model on the same images."""
-    start, device = _start(models, valid), valid.images.device
+    start, device = start_layer(models, valid), valid.images.device
     for model in models:
         model.eval()
     logits: list[list[Tensor]] = [[] for _ in models]
