@@ -14,6 +14,7 @@ from course.check.verdict import COLORS as VERDICT_COLORS
 from course.check.verdict import SYMBOLS
 from course.notebook_file import read_notebook
 from course.show.picture import COLORS
+from course.widgets.placement import PlacementExplorer
 from course.widgets.scales import ScalesExplorer
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,7 +23,7 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 APART = 10  # CIE 1976 distance; 2.3 is just noticeable
 ARROWLESS = (ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.RadioButtons, ipywidgets.SelectMultiple)
-EXPLORERS = {"scales": ScalesExplorer}
+EXPLORERS = {"placement": PlacementExplorer, "scales": ScalesExplorer}
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 
