@@ -1,0 +1,126 @@
+"""Grade 60 submissions, a dozen of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
+
+Run: python tests/full/attacks.py. Honest submissions are solved, half or untouched, in turn; an attack stands in the
+answer to one exercise (2 points), the rest of that submission is right. Prints a row for each attack.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
+
+from graded_lesson import RIGHT, answered, learner, lesson, submit  # noqa: E402
+
+TOTAL, LOOP_SECONDS = 60, 30
+# The body of an answer that should return 2 · number, and what stands before it.
+ATTACKS = {
+    "reads solutions": "import glob\nfound = glob.glob('/**/solutions/*.ipynb', recursive=True)\n"
+    "return number + number if found else number",
+    "overwrites checks": "import course.check.compare as compare, course.check.engine as engine\n"
+    "compare.compare = engine.verdict = lambda *a, **k: None\nreturn number",
+    "opens sockets": "import socket\ntry:\n    socket.create_connection(('192.0.2.1', 80), timeout=2)\n"
+    "    return number + number\nexcept OSError:\n    return number",
+    "forks": "import os\nfor _ in range(200):\n    if not os.fork():\n        while 1: pass\nreturn number",
+    "allocates 8 GiB": "held = bytearray(8 * 2**30)\nfor place in range(0, len(held), 4096):\n    held[place] = 1\n"
+    "return number + number",
+    "loops for ever": "while True:\n    pass",
+    "writes 1 GB": "with open('/tmp/large', 'wb') as file:\n    for _ in range(1024):\n"
+    "        file.write(bytes(2**20))\nreturn number + number",
+    "prints 10^7 lines": "for _ in range(10_000_000):\n    print('x')\nreturn number",
+    "equals everything": "class Same(type(number)):\n    def __eq__(self, other): return True\n"
+    "    def __ne__(self, other): return False\nreturn number.as_subclass(Same)",
+    "sends verdicts": "import os\nfor place in range(3, 20):\n    try:\n        os.write(place, b'passed' * 99)\n"
+    "    except OSError: pass\nreturn number",
+    "ends its sandbox": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn number",
+}
+ABOVE = {
+    "rewrites later cells": "from IPython import get_ipython\n"
+    "get_ipython().input_transformers_cleanup.append(lambda lines: ['double = lambda n: n + n\\n'])",
+}
+HONEST = ({**RIGHT}, {"99-double": RIGHT["99-double"]}, {})
+POINTS = (4, 2, 0)
+ALLOWED = {"writes 1 GB": 2, "allocates 8 GiB": 2}  # right answers, if the machine lets them be computed
+RUN = """import sys
+from pathlib import Path
+from graded_lesson import lesson
+from course.grade import grade
+root, folder, out = map(Path, sys.argv[1:])
+lesson(root)
+grade(folder, out, root=root, workers=2, on_mark=lambda mark: print(mark.file, flush=True))
+"""
+
+
+def answer(body: str, before: str = "") -> dict[str, str]:
+    lines = "\n".join("    " + line for line in body.split("\n"))
+    return {**RIGHT, "99-double": f"{before}\ndef double(number):\n{lines}"}
+
+
+def exercise(cell) -> str | None:
+    """Return the exercise a cell answers."""
+    return cell.metadata.get("nbgrader", {}).get("grade_id")
+
+
+def submissions(book, folder: Path) -> dict[str, str]:
+    """Write all files; returns {file: attack or ""}."""
+    hostile = {name: answered(book, answer(body)) for name, body in ATTACKS.items()}
+    hostile |= {name: answered(book, answer("return number", before)) for name, before in ABOVE.items()}
+    dropped = answered(book, RIGHT)
+    dropped.cells = [cell for cell in dropped.cells if exercise(cell) != "99-double"]
+    copied = answered(book, answer("return number"))
+    copied.cells += [cell for cell in answered(book, RIGHT).cells if exercise(cell) == "99-double"]
+    hostile |= {"deletes a cell": dropped, "copies an id": copied}
+    files = {f"h{place:02}.ipynb": name for place, name in enumerate(hostile)}
+    for file, name in files.items():
+        submit(folder, file, hostile[name])
+    for place in range(TOTAL - len(files)):
+        files[f"s{place:02}.ipynb"] = ""
+        submit(folder, f"s{place:02}.ipynb", answered(book, HONEST[place % 3]))
+    return files
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as place:
+        root, folder, out = Path(place) / "root", Path(place) / "all", Path(place) / "grades.csv"
+        root.mkdir()
+        files = submissions(learner(lesson(root)), folder)
+        path = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1])])
+        command = [sys.executable, "-c", RUN, str(root), str(folder), str(out)]
+        options = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "stdout": subprocess.PIPE}
+        began = time.perf_counter()
+        first = subprocess.Popen(command, start_new_session=True, **options)
+        assert first.stdout is not None
+        before = [first.stdout.readline().strip() for _ in range(TOTAL // 3)]
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        subprocess.run(command, check=True, **options)
+        seconds = time.perf_counter() - began
+        ledger = [json.loads(line)["file"] for line in out.with_suffix(".jsonl").read_text().splitlines() if line]
+        assert sorted(ledger) == sorted(files), "a submission was graded twice, or not at all"
+        rows = {row["file"]: row for row in csv.DictReader(out.open())}
+    wrong = 0
+    for file, name in files.items():
+        points = float(rows[file]["points"])
+        if not name:
+            wrong += points != POINTS[int(file[1:3]) % 3]
+            continue
+        gained = float(rows[file]["99-double"] or 0) > ALLOWED.get(name, 0)
+        wrong += gained
+        print(f"{name:22} {rows[file]['points']:>3} points  {'GAINED' if gained else 'gained nothing'}")
+    print(
+        f"{TOTAL} submissions, killed once after {len(before)}: each graded once, {wrong} wrong marks, {seconds:.0f} s"
+    )
+    return int(wrong > 0)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
