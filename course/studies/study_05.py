@@ -1,0 +1,127 @@
+"""Lesson 05: activation prompts at every layer of a frozen network, and what might explain them.
+
+`python -m course.studies.study_05 --out runs.jsonl --backbone resnet_nano` runs one network. Arms, by layer l:
+"ap@l" (the paper's), "channel@l" (one number a channel), "bias@l" (the biases of block l), "random@l" (a frozen random
+delta as large as the learned one of the same seed), "probe@l" (a head on layer-l features), "vp", and "none".
+
+Every arm has one free rate, found in `TRIALS` trials on the validation images of photodigits with seed `TRIAL_SEED`:
+of its delta or biases, or, where those do not learn, of its head. A head beside something that learns has the rate
+`HEAD`; the arm "head" is a head alone with that rate. The other sets take these rates as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course.studies.layer_arms import HEAD, RECIPE, Arm, build, describe, step_cost, train
+from course.studies.study import Case, Outcome, Study, seeds_of
+from vpcore import evaluate, load_backbone
+from vpcore.backbone import Backbone
+from vpcore.data import Split, Splits, load_data
+from vpcore.runlog import read_runs
+
+CENTER, TRIALS, TRIAL_SEED, TRAIN = 3e-2, 4, 1000, 1000
+CONTROLS = {"resnet_nano": (4, 6), "vit_nano": (1, 4)}  # layers of the dearer controls
+
+
+def main_arms(backbone: Backbone) -> list[Arm]:
+    """Return the sweep over layers, and the heads alone."""
+    layers = range(backbone.spec.depth + 1)
+    return [Arm("none"), Arm("head"), *(Arm(kind, layer) for kind in ("probe", "ap") for layer in layers)]
+
+
+def control_arms(backbone: Backbone) -> list[Arm]:
+    """Return random deltas at every layer, and a picture at the pixels."""
+    return [*(Arm("random", layer) for layer in range(backbone.spec.depth + 1)), Arm("vp")]
+
+
+def dear_arms(backbone: Backbone) -> list[Arm]:
+    """Return one number a channel, and the biases of the block, at a few layers."""
+    layers = CONTROLS.get(backbone.spec.name, (backbone.spec.depth - 1,))
+    return [Arm(kind, layer) for kind in ("channel", "bias") for layer in layers]
+
+
+def load(name: str) -> Splits:
+    """Return a set with at most 1,000 training, 500 validation and 1,000 test images, RGB, 32 pixels."""
+    if name == "photodigits":
+        return load_data(name, num_train=TRAIN)
+    data = load_data(name, image_size=32, in_chans=3)
+    data = data.limit(min(TRAIN, len(data.train)))
+    return replace(data, valid=_first(data.valid, 500), test=_first(data.test, 1000))
+
+
+def _first(split: Split, count: int) -> Split:
+    return split.take(range(min(count, len(split))))
+
+
+def sweep(
+    study: Study, backbone: Backbone, arms: Iterable[Arm], data: Splits, tuned_on: Splits, seeds: int, **recipe: Any
+) -> None:
+    """Run arms on a set, with the rates that `tuned_on`'s validation images choose."""
+    images = data.train.images[:64].float() / 255
+    for arm in arms:
+        rate = _rate(study, backbone, arm, tuned_on, recipe)
+        for seed in seeds_of(seeds):
+            settings = {"rate": float(f"{rate:.4g}"), "num_train": len(data.train), **RECIPE, **recipe}
+            case = Case(data.name, backbone.spec.name, str(arm), seed, settings)
+
+            def work(arm: Arm = arm, seed: int = seed, rate: float = rate) -> Outcome:
+                model = build(backbone, arm, len(data.classes), seed, _norm(study, backbone, arm, data, seed))
+                extra = {"valid": train(model, data, rate, seed, **recipe), "step_flops": step_cost(model, images[:8])}
+                learned = model.prompt.num_learned() + (model.tuning.num_learned() if model.tuning else 0)
+                extra |= {"learned": learned, **describe(model, images, seed == 0)}
+                return Outcome(evaluate(model, data.test), extra)
+
+            study.run(case, data, work)
+
+
+def _rate(study: Study, backbone: Backbone, arm: Arm, data: Splits, recipe: dict[str, Any]) -> float:
+    if arm.kind == "head":
+        return HEAD
+
+    def valid(rate: float) -> float:
+        model = build(backbone, arm, len(data.classes), TRIAL_SEED, _norm(study, backbone, arm, data, 0))
+        try:
+            return train(model, data, rate, TRIAL_SEED, **recipe)
+        except ValueError:  # it diverged
+            return float("nan")
+
+    case = Case(data.name, backbone.spec.name, str(arm), TRIAL_SEED, {"num_train": len(data.train), **RECIPE, **recipe})
+    return study.rate(case, CENTER, valid, TRIALS)
+
+
+def _norm(study: Study, backbone: Backbone, arm: Arm, data: Splits, seed: int) -> float:
+    """Return how large the learned delta of the same layer and seed became, for a random one; else 0."""
+    if arm.kind != "random":
+        return 0.0
+    wanted = {"data": data.name, "backbone": backbone.spec.name, "prompt": f"ap@{arm.layer}", "seed": seed}
+    return next(run["extra"]["norm"] for run in read_runs(study.out) if wanted.items() <= run["cell"].items())
+
+
+def main() -> None:
+    """Run one network: sweep and controls, the sweep on other sets, the dearer controls, more seeds of the sweep."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--backbone", default="resnet_nano")
+    parser.add_argument("--others", default="digits", help="sets that get the sweep with photodigits' rates")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--more-seeds", type=int, default=10, help="of the sweep on photodigits")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
+    study, backbone, photos = Study(asked.out), load_backbone(asked.backbone), load("photodigits")
+    arms, seeds = main_arms(backbone), asked.seeds
+    sweep(study, backbone, [*arms, *control_arms(backbone)], photos, photos, seeds)
+    for name in filter(None, asked.others.split(",")):
+        sweep(study, backbone, arms, load(name), photos, seeds)
+    sweep(study, backbone, dear_arms(backbone), photos, photos, seeds)
+    sweep(study, backbone, arms, photos, photos, asked.more_seeds)
+
+
+if __name__ == "__main__":
+    main()
