@@ -16,6 +16,7 @@ from course.notebook_file import read_notebook
 from course.show.picture import COLORS
 from course.widgets.placement import PlacementExplorer
 from course.widgets.scales import ScalesExplorer
+from course.widgets.tokens import TokensExplorer
 
 ROOT = Path(__file__).resolve().parents[1]
 PATHS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*.ipynb")])
@@ -23,7 +24,13 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 APART = 10  # CIE 1976 distance; 2.3 is just noticeable
 ARROWLESS = (ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.RadioButtons, ipywidgets.SelectMultiple)
-EXPLORERS = {"placement": PlacementExplorer, "scales": ScalesExplorer}
+EXPLORERS = {
+    "placement": PlacementExplorer,
+    "scales": ScalesExplorer,
+    "tokens": lambda images, _: TokensExplorer(
+        images.expand(-1, 3, -1, -1), vpcore.load_backbone("vit_nano", pretrained=False).spec
+    ),
+}
 every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
 
 

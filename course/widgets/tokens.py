@@ -1,0 +1,149 @@
+"""Explorer of InsVP's feature level: which tokens stand in the sequence of each block, and what they look like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from course.show.picture import Picture, canvas
+from course.widgets.base import Explorer
+from vpcore import InstancePrompt, Spec
+from vpcore.prompts.sequence import insert_tokens, strip_tokens
+
+MOST = 9  # tokens a block; the pictures stand in a square of 3 × 3
+LIMIT = 0.3  # of a token's entries in the pictures: gray is 0
+KINDS = ("#ffffff", "#1a1a1a", "#b34700", "#9cc3e6")  # nothing, class token, prompt, patch
+
+
+class TokensExplorer(Explorer):
+    """Show an image, the sequence that each block gets, the image's specific tokens, and what block 1 is given.
+
+    The prompt is `vpcore.InstancePrompt` with its feature parts alone, as it starts from a seed; nothing is trained.
+    A token of 3·h·w numbers is drawn as a color picture of h × w; gray is zero, and all tokens share one scale.
+
+    Args:
+        images: uint8 images (N, 3, H, W) to choose from.
+        spec: sizes of a ViT whose dim is 3·h·w.
+    """
+
+    def __init__(self, images: UInt8[Tensor, "count channels height width"], spec: Spec) -> None:
+        self._mean, self._std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
+        self._images = images.float() / 255
+        self._spec = spec
+        self._panels: list[Any] = []
+        slide: dict[str, Any] = {
+            "continuous_update": False,
+            "layout": widgets.Layout(width="400px"),
+            "style": {"description_width": "initial"},
+        }
+
+        def whole(value: int, low: int, high: int, words: str) -> widgets.IntSlider:
+            return widgets.IntSlider(value=value, min=low, max=high, description=words, **slide)
+
+        controls = {
+            "tokens": whole(4, 1, MOST, "L_p, tokens a block"),
+            "blocks": whole(spec.depth, 1, spec.depth, "prompted blocks"),
+            "beta": widgets.FloatSlider(value=0.5, min=0.0, max=1.0, step=0.05, description="β_F (common)", **slide),
+            "image": whole(0, 0, len(images) - 1, "image"),
+            "seed": whole(0, 0, 9, "seed of the weights"),
+        }
+        super().__init__(controls)
+
+    def prompt(self) -> InstancePrompt:
+        """Return the prompt of the current state, untrained."""
+        state = self.state()
+        return InstancePrompt(
+            self._spec, state["tokens"], ("common", "specific"), state["blocks"], beta_feature=state["beta"],
+            seed=state["seed"],
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def tokens(self) -> dict[str, Tensor]:
+        """Return the tokens of the chosen image: p^s, and the mixture p^F of block 1, each (tokens, dim)."""
+        prompt, x = self.prompt(), (self._images[self.controls["image"].value][None] - self._mean) / self._std
+        context = prompt.condition(x)
+        assert context.specific is not None  # "specific" is on
+        return {"p^s": context.specific[0], "p^F of block 1": prompt.tokens(x, 0, context)[0]}
+
+    def sequences(self) -> list[list[int]]:
+        """Return for each block, and for pooling, the kinds of its tokens: 1 class token, 2 prompt, 3 patch."""
+        prompt, spec = self.prompt(), self._spec
+        prefix, count = spec.num_prefix_tokens, prompt.num_tokens
+        z = torch.tensor([1.0] * prefix + [3.0] * spec.num_tokens).view(1, -1, 1)
+        extra, rows = torch.full((1, count, 1), 2.0), []
+        for layer in range(spec.depth + 1):
+            if 0 < layer <= prompt.blocks:
+                z = strip_tokens(z, count, prefix)
+            z = insert_tokens(z, extra, prefix) if layer < prompt.blocks else z
+            rows.append([int(kind) for kind in z[0, :, 0]])
+        return rows
+
+    def picture(self) -> Picture:
+        """Draw four panels; the figure is kept and only its pixels and labels are exchanged."""
+        if not self._panels:
+            longest = self._spec.num_prefix_tokens + MOST + self._spec.num_tokens
+            self._figure, self._panels = _empty_figure(self._spec.depth + 1, longest, self.prompt().grid)
+        image, grid, *pictures = self._panels
+        image.set_data(self._images[self.controls["image"].value].movedim(0, -1).numpy())
+        rows = self.sequences()
+        filled = torch.zeros(grid.get_array().shape)
+        for place, row in enumerate(rows):
+            filled[place, : len(row)] = torch.tensor(row)
+        grid.set_data(filled.numpy())
+        names = [*(f"block {number + 1}" for number in range(len(rows) - 1)), "pooling"]
+        labels = [f"{name}: {len(row)}" for name, row in zip(names, rows, strict=True)]
+        grid.axes.set_yticks(range(len(rows)), labels=labels, fontsize=8)
+        for panel, values in zip(pictures, self.tokens().values(), strict=True):
+            panel.set_data(tile(self.prompt().token_pictures(values)).numpy())
+        words = "Image, sequence of each block with its length, specific tokens, tokens of block 1"
+        return Picture(self._figure, f"{words}. {self.sentence()}")
+
+    def sentence(self) -> str:
+        """Say the current state in one sentence."""
+        state, prompt = self.state(), self.prompt()
+        common, specific = (sum(p.numel() for p in part.parameters()) for part in (prompt.common, prompt.specific))
+        return (
+            f"{state['tokens']} tokens in {state['blocks']} of {self._spec.depth} blocks; beta {state['beta']:.2f}; "
+            f"image {state['image']}; seed {state['seed']}; p^c {common:,}, G_s {specific:,} numbers."
+        )
+
+
+def tile(pictures: Tensor) -> Tensor:
+    """Return pictures (N, 3, h, w) in 3 columns as one image (rows, columns, 3) in [0, 1], with white between them."""
+    _, chans, height, width = pictures.shape
+    sheet = torch.ones(chans, 3 * (height + 1) - 1, 3 * (width + 1) - 1)
+    for number, values in enumerate(pictures):
+        top, left = (number // 3) * (height + 1), (number % 3) * (width + 1)
+        sheet[:, top : top + height, left : left + width] = (0.5 + values / (2 * LIMIT)).clamp(0, 1)
+    return sheet.movedim(0, -1)
+
+
+def _empty_figure(rows: int, longest: int, token: tuple[int, int]) -> tuple[Any, list[Any]]:
+    """Return a figure with four panels; positions are fixed, so that no state leaves a trace in the next."""
+    from matplotlib.colors import ListedColormap
+
+    figure, axes = canvas(9.6, 2.6, 4, layout="none")
+    titles = ("image x", "black: class, orange: prompt, blue: patch", "p^s = G_s(x)", "p^F of block 1")
+    places = ((0.0, 0.1, 0.17, 0.76), (0.255, 0.1, 0.41, 0.76), (0.69, 0.1, 0.14, 0.76), (0.85, 0.1, 0.14, 0.76))
+    blank = tile(torch.zeros(0, 3, *token)).numpy()
+    panels = []
+    for number, (axis, title, place) in enumerate(zip(axes[0], titles, places, strict=True)):
+        axis.set_position(place)
+        axis.set_title(title, fontsize=9)
+        if number == 1:
+            empty = torch.zeros(rows, longest).numpy()
+            panels.append(axis.imshow(empty, cmap=ListedColormap(KINDS), vmin=0, vmax=3, aspect="auto"))
+            axis.set_xticks([])
+            axis.set_xticks([column - 0.5 for column in range(1, longest)], minor=True)
+            axis.set_yticks([row - 0.5 for row in range(1, rows)], minor=True)
+            axis.grid(which="minor", color="white", linewidth=1.5)
+            axis.tick_params(which="both", length=0)
+            axis.spines[:].set_visible(False)
+        else:
+            panels.append(axis.imshow(blank if number else blank[:2, :2]))
+            axis.set_axis_off()
+    return figure, panels
