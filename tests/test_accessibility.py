@@ -14,6 +14,7 @@ from course.check.verdict import COLORS as VERDICT_COLORS
 from course.check.verdict import SYMBOLS
 from course.notebook_file import read_notebook
 from course.show.picture import COLORS
+from course.widgets.instance import InstanceExplorer
 from course.widgets.placement import PlacementExplorer
 from course.widgets.scales import ScalesExplorer
 from course.widgets.tokens import TokensExplorer
@@ -25,6 +26,9 @@ PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 APART = 10  # CIE 1976 distance; 2.3 is just noticeable
 ARROWLESS = (ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.RadioButtons, ipywidgets.SelectMultiple)
 EXPLORERS = {
+    "instance": lambda images, spec: InstanceExplorer(
+        images, {f"seed {seed}": vpcore.InstanceImagePrompt(spec, init="default", seed=seed) for seed in (0, 1)}
+    ),
     "placement": PlacementExplorer,
     "scales": ScalesExplorer,
     "tokens": lambda images, _: TokensExplorer(
