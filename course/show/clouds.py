@@ -1,0 +1,67 @@
+"""Figures of points: accuracy against the number of learned values, and clouds of images from t-SNE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from course.show.picture import COLORS, MARKERS, Picture, canvas, heading, listed, numbers, plain, sentence
+
+
+def tradeoff(
+    points: Mapping[str, tuple[float, Any]], title: str, *, across: str, up: str = "test accuracy (%)", label: str = ""
+) -> Picture:
+    """Show accuracy against cost, one numbered point a method with mean and standard deviation over seeds.
+
+    Args:
+        points: name to (cost, one value a seed).
+        title: of the figure.
+        across: what the cost is; its axis is logarithmic.
+        up: what the values are.
+        label: which runs they come from.
+    """
+    figure, axes = canvas(7.6, 3.6)
+    panel, words = axes[0, 0], []
+    for number, (name, (cost, seeds)) in enumerate(points.items()):
+        values, color = numbers(seeds), COLORS[number % len(COLORS)]
+        marker = MARKERS[(number + number // len(COLORS)) % len(MARKERS)]  # another pair of color and marker each
+        mean, sd = values.mean(), values.std(ddof=1)
+        named = f"{number + 1}  {name} ({cost:,.0f})"
+        panel.errorbar([cost], [mean], yerr=[sd], fmt=marker, color=color, capsize=3, markersize=5, label=named)
+        panel.annotate(f"{number + 1}", (cost, mean), xytext=(5, 5), textcoords="offset points", fontsize=9)
+        words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
+    panel.set(xscale="log", xlabel=across, ylabel=up)
+    panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plain(panel)
+    panel.set_title(heading(title, label), fontsize=10)
+    return Picture(figure, sentence(f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label))
+
+
+def clouds(
+    panels: Mapping[str, tuple[Any, Sequence[str]]], title: str, *, about: str, label: str = "", made_by: str = ""
+) -> Picture:
+    """Show clouds of points side by side, every point as the name of its group; the sentence has no values.
+
+    Args:
+        panels: name to points (N, 2) and N short group names.
+        title: of the figure.
+        about: what a point is, and what its name says.
+        label: which run they come from.
+        made_by: whose code made them.
+    """
+    figure, axes = canvas(3.7 * len(panels), 3.9, len(panels))
+    for panel, (name, (points, groups)) in zip(axes[0], panels.items(), strict=True):
+        places, order = numbers(points), sorted(set(groups))
+        for (x, y), group in zip(places, groups, strict=True):
+            panel.text(
+                x, y, group, color=COLORS[order.index(group) % len(COLORS)], fontsize=6, ha="center", va="center"
+            )
+        low, high = np.percentile(places, 0, axis=0), np.percentile(places, 100, axis=0)
+        room = 0.04 * (high - low)
+        panel.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))
+        panel.set(xticks=[], yticks=[])
+        panel.set_title(name, fontsize=9)
+    figure.suptitle(heading(title, label, made_by), fontsize=10)
+    return Picture(figure, sentence(f"{title}: {about}; one panel each for {listed(list(panels))}", label, made_by))
