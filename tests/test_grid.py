@@ -225,6 +225,7 @@ def test_every_field_of_a_cell_is_in_its_key():
     changes = {"data": "usps", "backbone": "b", "prompt": "p", "seed": 1, "epochs": 2, "lr": 1.0, "weight_decay": 1.0}
     changes |= {"batch_size": 1, "optimizer": "sgd", "schedule": "s", "augment": "none", "train_backbone": True}
     changes |= {"limit": 3, "width": 4, "image_size": 8, "precision": "bfloat16"}
+    changes |= {"head_lr": 1.0, "trials": 5, "max_valid": 6, "max_test": 7}
     assert set(changes) == set(cell.__dataclass_fields__)
     keys = {replace(cell, **{name: value}).key() for name, value in changes.items()}
     assert len(keys | {cell.key()}) == len(changes) + 1
@@ -403,14 +404,14 @@ def test_ten_thousand_cells_are_allowed_with_yes(monkeypatch, tmp_path):
 
 
 def test_a_run_that_diverges_is_reported_and_the_others_go_on(tmp_path, monkeypatch):
-    real = vpcore.grid.run_cell
+    real = vpcore.grid_run.run_cell
 
     def diverge(cell, *rest):
         if cell.seed == 1:
             raise ValueError("the training loss became nan: lower the learning rate")
         return real(cell, *rest)
 
-    monkeypatch.setattr(grid, "run_cell", diverge)
+    monkeypatch.setattr(vpcore.grid_run, "run_cell", diverge)
     result = call(*TINY, "--prompt", "none", "--seeds", 3, "--out", tmp_path / "r")
     assert result.exit_code == 1
     assert "failed: digits simple_cnn none seed 1: the training loss became nan" in result.stderr

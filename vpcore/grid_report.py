@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from vpcore.cell import question
 from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
 
 BASELINE = "none"
@@ -51,11 +52,10 @@ def check_runs(runs: Sequence[Run], source: str) -> list[Run]:
 
 
 def summarize(runs: Sequence[Run]) -> list[Row]:
-    """Group runs by everything but prompt and seed, and compare each prompt with the baseline of its group."""
+    """Group runs by everything but method and seed, and compare each method with the baseline of its group."""
     groups: dict[str, dict[str, dict[int, Run]]] = {}
     for run in runs:
-        setting = {key: value for key, value in run["cell"].items() if key not in ("prompt", "seed")}
-        group = json.dumps([setting, run["data_md5"]], sort_keys=True)
+        group = question(run["cell"], ("prompt", "seed")) + run["data_md5"]  # rates that were searched for may differ
         groups.setdefault(group, {}).setdefault(run["cell"]["prompt"], {})[run["cell"]["seed"]] = run
     varying = _varying(runs)
     rows = []

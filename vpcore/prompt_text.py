@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from vpcore.prompts import PROMPTS
@@ -20,18 +21,21 @@ def split_prompts(text: str) -> list[str]:
     return prompts
 
 
-def read_prompt(text: str) -> tuple[str, dict[str, Any]]:
+def read_prompt(text: str, table: Mapping[str, Callable[..., Any]] = PROMPTS) -> tuple[str, dict[str, Any]]:
     """Read "multiscale:fusion=concat,scales=1+4" into a name and its options.
+
+    Args:
+        text: a name of the table, and options of what stands there.
+        table: what there is to choose from.
 
     Raises:
         ValueError: unknown prompt, unknown option, or an option without a value.
     """
     name, _, rest = text.partition(":")
-    if name not in PROMPTS:
-        raise ValueError(f"unknown prompt {name!r}: choose one of {', '.join(PROMPTS)}")
-    known = {
-        key: p.default for key, p in inspect.signature(PROMPTS[name]).parameters.items() if key not in ("spec", "seed")
-    }
+    if name not in table:
+        raise ValueError(f"unknown prompt {name!r}: choose one of {', '.join(table)}")
+    parameters = inspect.signature(table[name]).parameters
+    known = {key: p.default for key, p in parameters.items() if key not in ("spec", "backbone", "seed")}
     options: dict[str, Any] = {}
     for pair in filter(None, rest.split(",")):
         key, equals, value = pair.partition("=")

@@ -1,0 +1,46 @@
+"""Data sets and their options as text: "photodigits:position=fixed", "folder:clothing"."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vpcore.data import load_data
+from vpcore.sources import data_root
+from vpcore.splits import Splits
+
+PLACES = ("random", "fixed")  # of a photodigits digit
+
+
+def data_label(text: str) -> str:
+    """Check the name of a data set and write it the one way: what is the default anyway is left out.
+
+    A name is what `load_data` takes; "photodigits:position=fixed"; or "folder:NAME", a folder of images inside the
+    folder of the data sets.
+
+    Raises:
+        ValueError: an option that this set does not have.
+    """
+    name, _, rest = text.partition(":")
+    if not rest or (name == "folder" and rest):
+        return text.rstrip(":")
+    key, _, value = rest.partition("=")
+    if name != "photodigits" or key != "position" or value not in PLACES:
+        known = "photodigits:position=random, photodigits:position=fixed or folder:NAME"
+        raise ValueError(f"unknown option {rest!r} of data set {name}: write {known}")
+    return name if value == "random" else f"{name}:position={value}"
+
+
+def load_named(text: str, root: str | None, image_size: int | None, in_chans: int | None) -> Splits:
+    """Load a data set by its name with options.
+
+    Raises:
+        ValueError: unknown data set or option.
+        OSError: its files are missing or damaged.
+    """
+    name, _, rest = data_label(text).partition(":")
+    options: dict[str, Any] = {"root": root}
+    if name == "folder" and rest:
+        options["root"] = data_root(text, root) / rest
+    elif rest:
+        options["position"] = rest.partition("=")[2]
+    return load_data(name, **options, image_size=image_size, in_chans=in_chans)

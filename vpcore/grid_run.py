@@ -1,0 +1,144 @@
+"""Run the cells of a grid one after the other: resumable, and with what is frozen computed once."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from vpcore.cell import Cell, question
+from vpcore.cell_data import Loader
+from vpcore.cells import check_cell, run_cell, train_cell
+from vpcore.device import choose_device
+from vpcore.feature_store import FeatureStore
+from vpcore.grid_report import check_runs
+from vpcore.packed import read_results
+from vpcore.rates import RateSearch
+from vpcore.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
+from vpcore.splits import Splits
+
+DIVERGED = "the training loss became"
+
+
+def run_grid(
+    cells: Sequence[Cell], out: Path, *, device: str | None = None, root: str | None = None,
+    resume: Path | None = None, skip_lacking: bool = False,
+) -> int:  # fmt: skip
+    """Run the cells that are not in `out` or `resume` yet, and append each as it is done; returns how many failed.
+
+    Args:
+        cells: what to run; those with `trials` get their rates by a search, kept in `<out>.trials`.
+        out: results, JSON lines.
+        device: as in `fit`.
+        root: folder of the data sets.
+        resume: an earlier results file, packed or not; only read.
+        skip_lacking: leave out, and name, data sets that are not there.
+
+    Raises:
+        ValueError: a cell cannot be built, or a results file is damaged.
+        OSError: data files are missing, or the results cannot be written.
+    """
+    moved = repair(out)
+    if moved:
+        typer.echo(f"note: {moved}", err=True)
+    runs = earlier_runs(out, resume)
+    done = {run["key"] for run in runs} | {question(run["cell"]) for run in runs}
+    load = Loader(root)
+    waiting = [cell for cell in cells if question(asdict(cell)) not in done]
+    waiting = _rehearse(waiting, load, skip_lacking)
+    return _Work(out, device, load, runs).run(waiting)
+
+
+def earlier_runs(out: Path, resume: Path | None) -> list[dict[str, Any]]:
+    """Return the runs of the results file and of the one it goes on from, each once.
+
+    Raises:
+        ValueError: a file is damaged.
+        OSError: a file cannot be read.
+    """
+    before = check_runs(read_results(resume), str(resume)) if resume is not None else []
+    return check_runs([*before, *check_runs(read_runs(out), str(out))], str(out))
+
+
+class _Work:
+    """What all cells of a grid share while it runs."""
+
+    def __init__(self, out: Path, device: str | None, load: Loader, runs: list[dict[str, Any]]) -> None:
+        self.out, self.device, self.load, self.store = out, device, load, FeatureStore()
+        self.done, self.offset = read_new_keys(out, 0)
+        self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)
+
+    def run(self, cells: Sequence[Cell]) -> int:
+        """Run the cells in order; returns how many failed."""
+        from tqdm import tqdm
+
+        failed = 0
+        with tqdm(total=sum(cell.epochs for cell in cells), unit="epoch", file=sys.stderr, dynamic_ncols=True) as bar:
+            for number, cell in enumerate(cells, start=1):
+                bar.set_description(f"{number}/{len(cells)} {cell}")
+                cell = self.search(cell)
+                new, self.offset = read_new_keys(self.out, self.offset)
+                self.done |= new
+                if cell.key() in self.done:  # another process was faster
+                    bar.update(cell.epochs)
+                    continue
+                failed += not self._run_one(cell, self.load(cell), lambda _: bar.update())
+        return failed
+
+    def _run_one(self, cell: Cell, data: Splits, on_epoch: Callable[[Any], Any]) -> bool:
+        """Run one cell and append its result; a run that diverges is reported and left out."""
+        try:
+            result = run_cell(cell, data, self.device, on_epoch, self.store)
+        except ValueError as error:
+            typer.echo(f"failed: {cell}: {error}", err=True)
+            return False
+        append_run(self.out, {**result, **provenance(cell, self.device)})
+        return True
+
+    def _try(self, cell: Cell) -> float:
+        """Return the validation accuracy of a trial, nan if it diverges."""
+        try:
+            return train_cell(cell, self.load(cell), self.device, None, self.store)[1].best.valid_accuracy
+        except ValueError as error:
+            if DIVERGED not in str(error):
+                raise
+            return float("nan")
+
+
+def provenance(cell: Cell, device: str | None) -> dict[str, Any]:
+    """Return where, when and by which command a result was made."""
+    command = f"python -m vpcore.grid {shlex.join(sys.argv[1:])}"
+    used = hardware(str(choose_device(device)))
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"command": command, "seed": cell.seed, "versions": versions(), "hardware": used, "time": time}
+
+
+def _rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Cell]:
+    """Build every distinct model once, so that a wrong option is found before hours of training.
+
+    Returns:
+        The cells that can run.
+    """
+    seen, lacking = set(), set()
+    for cell in cells:
+        if cell.data in lacking:
+            continue
+        try:
+            data = load(cell)
+        except FileNotFoundError as error:
+            if not skip_lacking:
+                raise
+            lacking.add(cell.data)
+            typer.echo(f"note: left out {cell.data}, which is not here: {error}", err=True)
+            continue
+        kind = (cell.backbone, cell.prompt, data.image_size, data.in_chans, len(data.classes), cell.augment)
+        if kind not in seen:
+            seen.add(kind)
+            check_cell(cell, data)
+    return [cell for cell in cells if cell.data not in lacking]

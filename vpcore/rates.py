@@ -1,0 +1,111 @@
+"""Choose a cell's learning rate around its method's published one, with equal trials, and keep the trials."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from vpcore.cell import Cell, question
+from vpcore.lr_search import choose_rate
+from vpcore.methods import HEAD_ONLY
+from vpcore.runlog import append_run, read_runs, repair
+
+ILM = "Chen et al. 2023 (arXiv:2211.11635), code: Adam"
+VPT = "Jia et al. 2022 (arXiv:2203.12119), code: AdamW at 1e-4 … 5e-3 for networks that are tuned"
+INSVP = "Liu et al. 2024 (InsVP), code: AdamW at 5e-4 … 5e-3"
+SSF = "Lian et al. 2022 (arXiv:2210.08823): AdamW at 1e-3 (CIFAR) and 5e-3 (VTAB)"
+PUBLISHED: dict[str, tuple[float, str]] = {  # middle of the first three rates, and where it comes from
+    "none": (1e-1, f"{ILM}, linear probe"),
+    "layer_probe": (1e-1, f"{ILM}, linear probe"),
+    "full": (1e-2, f"{ILM}, pixel prompts"),
+    "pad": (1e-2, f"{ILM}, pixel prompts; Bahng et al. 2022 (arXiv:2203.17274) have 40, for SGD"),
+    "patch": (1e-2, f"{ILM}, pixel prompts"),
+    "cluster": (1e-2, f"{ILM}, pixel prompts; DAM-VP's own rate belongs to its meta-training"),
+    "multiscale": (1e-3, "arXiv:2512.03663, code: Adam"),
+    "instance": (1e-3, INSVP),
+    "instance_image": (1e-3, INSVP),
+    "vpt_shallow": (1e-3, f"{INSVP}, its learned tokens; Jia et al. have 0.1 … 50, for SGD"),
+    "vpt_deep": (1e-3, f"{INSVP}, its learned tokens; Jia et al. have 0.1 … 50, for SGD"),
+    "activation": (1e-2, "none is known for AP (arXiv:2604.06440); ours, that of pixel prompts"),
+    "norm_tuning": (1e-3, f"{SSF}; the same functions as norm tuning behind a norm"),
+    "ssf": (1e-3, SSF),
+    "bitfit": (1e-3, VPT),
+    "lora": (1e-3, f"{VPT}; usual for LoRA too"),
+    "partial": (1e-3, VPT),
+    "full_tuning": (1e-3, VPT),
+}
+
+
+def published_rate(prompt: str) -> float:
+    """Return the rate around which a method's search begins."""
+    return PUBLISHED[prompt.partition(":")[0]][0]
+
+
+class RateSearch:
+    """Give cells that ask for it the rates that validation images of seed 0 choose.
+
+    Every method gets the same number of trials of its own rate. Beside a prompt or a tuning, the head keeps the rate
+    that the search found for the linear probe on the same images and backbone, as a prompt that does nothing is then
+    the linear probe.
+
+    Args:
+        trials_file: JSON lines, one a trial; trials found there are not repeated.
+        runs: earlier runs; what was chosen for one seed holds for the others.
+        score: trains a cell and returns its validation accuracy, nan if it diverged; it must not read the test set.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: it is damaged.
+    """
+
+    def __init__(self, trials_file: Path, runs: Iterable[Mapping[str, Any]], score: Callable[[Cell], float]) -> None:
+        self.file, self.score = trials_file, score
+        self._chosen = {
+            question(run["cell"], ("seed",)): (float(run["cell"]["lr"]), run["cell"].get("head_lr"))
+            for run in runs
+            if run["cell"].get("trials") is not None
+        }
+
+    def __call__(self, cell: Cell) -> Cell:
+        """Return the cell with its rates, found now if they are not known yet."""
+        if cell.trials is None:
+            return cell
+        wanted = question(asdict(cell), ("seed",))
+        if wanted not in self._chosen:
+            self._chosen[wanted] = self._search(replace(cell, seed=0))
+        lr, head_lr = self._chosen[wanted]
+        return replace(cell, lr=lr, head_lr=head_lr)
+
+    def _search(self, cell: Cell) -> tuple[float, float | None]:
+        head_only = cell.prompt.partition(":")[0] in HEAD_ONLY
+        head_lr = None if head_only else self(replace(cell, prompt="none")).lr
+        repair(self.file)
+        kept = {run["key"]: run["valid_accuracy"] for run in read_runs(self.file)}
+
+        def score(lr: float) -> float:
+            trial = replace(cell, lr=_short(lr), head_lr=head_lr)
+            key = trial.key()
+            if key not in kept:
+                kept[key] = self._try(trial)
+            return float("nan") if kept[key] is None else kept[key]
+
+        assert cell.trials is not None
+        return _short(choose_rate(score, published_rate(cell.prompt), cell.trials)[0]), head_lr
+
+    def _try(self, trial: Cell) -> float | None:
+        began = time.perf_counter()
+        found = self.score(trial)
+        accuracy = None if found != found else found
+        seconds = round(time.perf_counter() - began, 3)
+        append_run(
+            self.file,
+            {"key": trial.key(), "cell": asdict(trial), "valid_accuracy": accuracy, "seconds": seconds},
+        )
+        return accuracy
+
+
+def _short(rate: float) -> float:
+    return float(f"{rate:.4g}")
