@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 
 from vpcore.grid_report import check_runs, right
-from vpcore.runlog import read_runs
+from vpcore.packed import read_results
 
 RESULTS = Path(__file__).resolve().parent / "results"
-KEPT = ("key", "cell", "accuracy", "extra", "num_train", "num_test", "right", "data_md5", "seconds")
+KEPT = (
+    *("key", "cell", "accuracy", "valid_accuracy", "extra", "parameters", "num_train", "num_test", "right", "data_md5"),
+    "seconds",
+)
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Recorded:
         name: of the file, without its ending.
         runs: one dictionary a run, as `vpcore.grid` writes them.
         commands: what made them.
-        hardware: where.
+        hardware: where; of the first machine if there were several.
         versions: with which packages.
     """
 
@@ -34,30 +37,32 @@ class Recorded:
     commands: list[str]
     hardware: dict[str, Any]
     versions: dict[str, str]
+    machines: tuple[dict[str, Any], ...] = ()  # all of them; a run names its own by number
 
-    def accuracies(self, data: str, prompt: str = "none", backbone: str = "simple_cnn") -> np.ndarray:
-        """Return test accuracies in percent, one per seed, in the order of the seeds.
+    def accuracies(self, data: str, prompt: str = "none", backbone: str = "simple_cnn", **settings: Any) -> np.ndarray:
+        """Return test accuracies in percent, one per seed, in the order of the seeds; settings narrow the choice.
 
         Raises:
             ValueError: nothing was recorded for these.
         """
-        return np.array([100 * run["accuracy"] for run in self._chosen(data, prompt, backbone)])
+        return np.array([100 * run["accuracy"] for run in self._chosen(data, prompt, backbone, settings)])
 
-    def correct(self, data: str, prompt: str = "none", backbone: str = "simple_cnn") -> np.ndarray:
+    def correct(self, data: str, prompt: str = "none", backbone: str = "simple_cnn", **settings: Any) -> np.ndarray:
         """Return which test images were classified right: (seeds, images), 0 or 1, in the order of the seeds."""
-        return np.stack([right(run) for run in self._chosen(data, prompt, backbone)])
+        return np.stack([right(run) for run in self._chosen(data, prompt, backbone, settings)])
 
     def about(self, data: str) -> str:
         """Say in one sentence what stands behind the numbers of a data set."""
         runs = [run for run in self.runs if run["cell"]["data"] == data]
-        used = self.hardware["gpu"] or self.hardware["processor"]
+        machines = [self.machines[run.get("hardware", 0)] if self.machines else self.hardware for run in runs]
+        used = " and ".join(dict.fromkeys(machine["gpu"] or machine["processor"] for machine in machines))
         return (
             f"recorded: {len(runs)} runs on {data}, {runs[0]['num_train']:,} training and {runs[0]['num_test']:,} "
             f"test images, {used}, torch {self.versions['torch']}"
         )
 
-    def _chosen(self, data: str, prompt: str, backbone: str) -> list[dict[str, Any]]:
-        wanted = {"data": data, "prompt": prompt, "backbone": backbone}
+    def _chosen(self, data: str, prompt: str, backbone: str, settings: dict[str, Any]) -> list[dict[str, Any]]:
+        wanted = {"data": data, "prompt": prompt, "backbone": backbone, **settings}
         runs = [run for run in self.runs if wanted.items() <= run["cell"].items()]
         if not runs:
             known = sorted({f"{r['cell']['data']} {r['cell']['backbone']} {r['cell']['prompt']}" for r in self.runs})
@@ -75,28 +80,42 @@ def recorded(name: str, folder: Path = RESULTS) -> Recorded:
     if not path.is_file():
         known = ", ".join(sorted(found.stem for found in folder.glob("*.json"))) or "none"
         raise OSError(f"no recorded results {name!r}: choose one of {known}")
-    return Recorded(name=name, **json.loads(path.read_text(encoding="utf-8")))
+    table = json.loads(path.read_text(encoding="utf-8"))
+    machines = table["hardware"] if isinstance(table["hardware"], list) else [table["hardware"]]
+    return Recorded(name=name, **{**table, "hardware": machines[0]}, machines=tuple(machines))
 
 
 def pack(sources: Sequence[Path], name: str, folder: Path = RESULTS) -> Path:
-    """Turn result lines of `vpcore.grid` into one results file of the course; returns its path.
+    """Turn results of `vpcore.grid` into one results file of the course; returns its path.
+
+    Runs may come from several machines: then "hardware" is a list, and each run names its own by number.
+
+    Args:
+        sources: files of JSON lines, or packed ones; of runs with one key the first counts.
+        name: of the file, without its ending.
+        folder: where it goes.
 
     Raises:
-        ValueError: a line is damaged, or the runs come from different hardware or versions.
+        ValueError: a line is damaged, or the runs were made with different versions.
     """
     from course.notebook_file import write_text
 
-    runs = [run for source in sources for run in check_runs(read_runs(source), str(source))]
-    for field in ("hardware", "versions"):
-        kinds = {json.dumps(run[field], sort_keys=True) for run in runs}
-        if len(kinds) != 1:
-            raise ValueError(f"all runs of one file need the same {field}, got {len(kinds)}: pack them apart")
+    runs = check_runs([run for source in sources for run in check_runs(read_results(source), str(source))], name)
+    kinds = {json.dumps(run["versions"], sort_keys=True) for run in runs}
+    if len(kinds) != 1:
+        raise ValueError(f"all runs of one file need the same versions, got {len(kinds)}: pack them apart")
+    machines = list({json.dumps(run["hardware"], sort_keys=True): run["hardware"] for run in runs}.values())
+    several = len(machines) > 1
     table = {
-        "commands": sorted({run["command"].split(" --out")[0] for run in runs}),
-        "hardware": runs[0]["hardware"],
+        "commands": sorted({part.split(" --out")[0] for run in runs for part in run["command"].split("; ")}),
+        "hardware": machines if several else machines[0],
         "versions": runs[0]["versions"],
     }
-    lines = [json.dumps({key: run[key] for key in KEPT if key in run}) for run in runs]
+    own = [{"hardware": machines.index(run["hardware"])} if several else {} for run in runs]
+    lines = [
+        json.dumps({**{key: run[key] for key in KEPT if key in run}, **place})
+        for run, place in zip(runs, own, strict=True)
+    ]
     head = json.dumps(table, indent=1)[:-2]
     path = folder / f"{name}.json"
     write_text(path, f'{head},\n "runs": [\n' + ",\n".join(lines) + "\n]}\n")

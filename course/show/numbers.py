@@ -18,6 +18,7 @@ def paired_dots(
     live: bool = False,
     label: str = "",
     made_by: str = "",
+    what: str = "MSVP − baseline",
 ) -> Picture:
     """Show one dot a seed, their mean, and the interval of the mean, against zero.
 
@@ -28,6 +29,7 @@ def paired_dots(
         live: the values come from training on this machine; the sentence then leaves them out.
         label: which run they come from.
         made_by: whose code made the interval.
+        what: which difference it is.
     """
     points = numbers(differences)
     figure, axes = canvas(6.2, 2.3)
@@ -37,7 +39,7 @@ def paired_dots(
     middle = points.mean()
     error = [[middle - interval[0]], [interval[1] - middle]]
     panel.errorbar([middle], [0], xerr=error, fmt="D", color=COLORS[1], capsize=6, label="mean and 95 % interval")
-    panel.set(yticks=[], ylim=(-0.35, 1.15), xlabel="MSVP − baseline, same seed (points of accuracy)")
+    panel.set(yticks=[], ylim=(-0.35, 1.15), xlabel=f"{what}, same seed (points of accuracy)")
     panel.spines["left"].set_visible(False)
     panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     plain(panel)
