@@ -7,9 +7,10 @@ import pytest
 import torch
 
 import vpcore
-from course.studies import study_06
+from course.studies import arms_06, study_06
+from course.studies.arms_06 import CNN, VIT, Arm, Chosen, open_stem
 from course.studies.study import Study
-from course.studies.study_06 import CNN, VIT, Arm, Chosen, Runs, open_stem
+from course.studies.study_06 import Runs
 from vpcore.runlog import read_runs
 from vpcore.splits import Splits
 
@@ -78,13 +79,22 @@ def test_records_with_equal_trials(tmp_path: Path, net: vpcore.Backbone, few: Sp
     assert len({run["cell"]["head_rate"] for run in found}) == 1
 
 
+def test_an_arm_may_take_the_rate_of_another(tmp_path: Path, net: vpcore.Backbone, few: Splits) -> None:
+    study, runs = Study(tmp_path / "c.jsonl"), Runs(net, few, epochs=1, batch_size=20)
+    for name in ("stem_bias", "ap_after_same"):
+        runs.record(study, name, range(1), 3)
+    rates = {run["cell"]["prompt"]: run["cell"]["rate"] for run in read_runs(study.out)}
+    assert rates["ap_after_same"] == rates["stem_bias"]
+    assert {run["cell"]["prompt"] for run in read_runs(study.trials_file)} == {"none", "stem_bias"}
+
+
 def test_a_diverged_trial_is_no_error(net: vpcore.Backbone, few: Splits) -> None:
     accuracy = Runs(net, few, epochs=2, batch_size=20).train(CNN["full"], 0, 1e30, 1e30)[1]
     assert accuracy != accuracy
 
 
 def test_main_runs_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Splits) -> None:
-    monkeypatch.setattr(study_06, "CNN", {"none": CNN["none"]})
+    monkeypatch.setattr(arms_06, "CNN", {"none": CNN["none"]})
     monkeypatch.setattr(vpcore, "load_data", lambda name, **options: few)
     study_06.main(["--out", str(tmp_path / "b.jsonl"), "--backbones", "resnet_nano", "--seeds", "5", "--trials", "3"])
     assert len(read_runs(tmp_path / "b.jsonl")) == 5
