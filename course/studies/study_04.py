@@ -17,13 +17,14 @@ import torch
 
 import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
-from course.studies.tokens_04 import INSTANCE, SWEEPS, VPT, Replaced, build, own_share, rates, specific_tokens
+from course.studies.tokens_04 import INSTANCE, STEPS, SWEEPS, VPT, Replaced, build, own_share, rates, specific_tokens
 from vpcore.cache import cached, first_layer
 from vpcore.splits import Splits
 
 EPOCHS, BATCH, TRIALS, TRIAL_SEED, CENTER = 5, 32, 3, 100, 1e-2
 TUNED = ("norm", "bitfit")
-ARMS = ("none", *INSTANCE, *VPT, *SWEEPS, *TUNED)
+FIRST = ("none", *STEPS, "frozen", "vpt_deep", "common+specific")
+ARMS = tuple(dict.fromkeys((*FIRST, *INSTANCE, *SWEEPS, *VPT, *TUNED)))
 CONTROLS = ("mean", "other")
 
 

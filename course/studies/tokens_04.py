@@ -13,8 +13,8 @@ from vpcore.prompts.instance import PARTS, InstanceContext
 from vpcore.tuning import TUNINGS
 
 TOKENS, BETA = 4, 0.5  # L_p and beta_F of every arm that does not say otherwise
-STEPS = ("patch", "patch+global", "patch+global+common", "all")  # the rows of InsVP's ablation, in its order
 OTHER_BETA = 0.9
+STEPS = ("patch", "patch+global", "patch+global+common", "all")  # the rows of InsVP's ablation, in its order
 INSTANCE: dict[str, dict[str, Any]] = {
     **{"+".join(PARTS[:count]): {"parts": PARTS[:count]} for count in (1, 2, 3)},
     "all": {},
