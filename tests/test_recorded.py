@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from course.recorded import RESULTS, pack, recorded
+from vpcore.packed import read_results
 
 
-def line(seed, prompt, accuracy, torch_version="2.11.0"):
+def line(seed, prompt, accuracy, torch_version="2.11.0", processor="a processor"):
     bits = np.packbits(np.array([1, 0, 1, seed % 2]))
     cell = {"data": "digits", "backbone": "simple_cnn", "prompt": prompt, "seed": seed}
     return json.dumps(
@@ -23,7 +24,7 @@ def line(seed, prompt, accuracy, torch_version="2.11.0"):
             "data_md5": "0",
             "seconds": 1.0,
             "command": "python -m vpcore.grid --data digits --out x.jsonl",
-            "hardware": {"gpu": None, "processor": "a processor"},
+            "hardware": {"gpu": None, "processor": processor},
             "versions": {"torch": torch_version},
         }
     )
@@ -55,6 +56,35 @@ def test_runs_of_different_versions_are_not_mixed(tmp_path):
     (tmp_path / "x.jsonl").write_text(line(0, "none", 0.8) + "\n" + line(1, "none", 0.8, "2.6.0") + "\n")
     with pytest.raises(ValueError, match="need the same versions, got 2"):
         pack([tmp_path / "x.jsonl"], "toy", tmp_path)
+
+
+def test_a_packed_file_grows_on_another_machine_and_every_run_names_its_own(tmp_path):
+    (tmp_path / "first.jsonl").write_text(line(0, "none", 0.8) + "\n" + line(1, "none", 0.9) + "\n")
+    old = pack([tmp_path / "first.jsonl"], "toy", tmp_path)
+    (tmp_path / "more.jsonl").write_text(
+        line(1, "none", 0.1, processor="another") + "\n" + line(2, "none", 0.7, processor="another") + "\n"
+    )
+    pack([old, tmp_path / "more.jsonl"], "toy", tmp_path)
+    table = recorded("toy", tmp_path)
+    assert table.accuracies("digits").tolist() == pytest.approx([80.0, 90.0, 70.0])  # the first of a key counts
+    assert [machine["processor"] for machine in table.machines] == ["a processor", "another"]
+    assert table.hardware == table.machines[0]
+    assert [run["hardware"] for run in table.runs] == [0, 0, 1]
+    assert "a processor and another" in table.about("digits")
+    again = read_results(tmp_path / "toy.json")
+    assert [run["hardware"]["processor"] for run in again] == ["a processor", "a processor", "another"]
+    assert again[0]["versions"] == {"torch": "2.11.0"}
+    before = (tmp_path / "toy.json").read_bytes()
+    pack([tmp_path / "toy.json"], "toy", tmp_path)
+    assert (tmp_path / "toy.json").read_bytes() == before
+
+
+def test_a_damaged_packed_file_is_named(tmp_path):
+    (tmp_path / "toy.json").write_text('{"commands": [], "hardware": [], "versions": {}, "runs": [{"key": "a"}]}')
+    with pytest.raises(ValueError, match=r"toy.json is damaged \(IndexError"):
+        read_results(tmp_path / "toy.json")
+    with pytest.raises(OSError, match="cannot read"):
+        read_results(tmp_path / "none.json")
 
 
 def test_every_recorded_file_names_hardware_versions_and_command():
