@@ -63,8 +63,9 @@ class Adapter(Prompt):
         self.first_layer, chans = spec.depth, spec.shapes[-1][0]
         with seeded(seed):
             self.down, self.up = nn.Conv2d(chans, width, 1), nn.Conv2d(width, chans, 1)
-        for tensor in (self.up.weight, self.up.bias, self.down.bias, *([self.down.weight] if both_zero else [])):
-            nn.init.zeros_(tensor)
+        for name, tensor in self.named_parameters():
+            if both_zero or name != "down.weight":
+                nn.init.zeros_(tensor)
 
     def activation(self, z: Tensor, layer: int, context: Any) -> Tensor:
         """Add to the last activations."""
