@@ -2,7 +2,7 @@
 
 `python -m course.studies.study_04 --out runs.jsonl` trains every arm on the frozen vit_nano. The head's rate is chosen
 once, on the linear probe, and is the same for all arms; each arm's own rate is chosen with three trials on validation,
-with a seed of their own. The sweeps share the rate that was chosen for all parts together.
+which are half as long as a run and have a seed of their own. The sweeps share the rate of all parts together.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from course.studies.tokens_04 import INSTANCE, STEPS, SWEEPS, VPT, Replaced, bui
 from vpcore.cache import cached, first_layer
 from vpcore.splits import Splits
 
-EPOCHS, BATCH, TRIALS, TRIAL_SEED, CENTER = 5, 32, 3, 100, 1e-2
+EPOCHS, BATCH, TRIALS, TRIAL_SEED, CENTER = 4, 32, 3, 100, 1e-2
 TUNED = ("norm", "bitfit")
 FIRST = ("none", *STEPS, "frozen", "vpt_deep", "common+specific")
 ARMS = tuple(dict.fromkeys((*FIRST, *INSTANCE, *SWEEPS, *VPT, *TUNED)))
@@ -54,16 +54,21 @@ class Experiment:
         """Return an arm's rate, chosen on validation; a sweep has that of all parts together."""
         arm = "all" if arm in SWEEPS else arm
         case = self.case(arm, TRIAL_SEED, head_lr=self.head_rate)
-        return self.study.rate(case, CENTER, lambda lr: self.train(arm, TRIAL_SEED, lr, self.head_rate)[1], TRIALS)
+        short = max(1, self.epochs // 2)
+        return self.study.rate(
+            case, CENTER, lambda lr: self.train(arm, TRIAL_SEED, lr, self.head_rate, short)[1], TRIALS
+        )
 
-    def train(self, arm: str, seed: int, lr: float, head: float) -> tuple[vpcore.Prompted, float]:
+    def train(
+        self, arm: str, seed: int, lr: float, head: float, epochs: int | None = None
+    ) -> tuple[vpcore.Prompted, float]:
         """Train an arm; returns the model and its best validation accuracy."""
         model = build(arm, self.backbone, seed, len(self.data.classes))
         low = first_layer(model) >= 0
         train, valid = (cached(model, part) if low else part for part in (self.data.train, self.data.valid))
         history = vpcore.fit(
-            model, train, valid, epochs=self.epochs, lr=rates(arm, lr, head), batch_size=BATCH, optimizer="adamw",
-            seed=seed, device="cpu",
+            model, train, valid, epochs=epochs or self.epochs, lr=rates(arm, lr, head), batch_size=BATCH,
+            optimizer="adamw", seed=seed, device="cpu",
         )  # fmt: skip
         return model, max(record.valid_accuracy for record in history.epochs)
 
