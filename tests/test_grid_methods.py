@@ -330,6 +330,22 @@ def test_trials_never_see_the_test_images(tmp_path, monkeypatch):
     assert work.search(cell).lr in {run["cell"]["lr"] for run in read_runs(tmp_path / "a.trials")}
 
 
+def test_a_run_that_was_a_trial_is_what_training_it_again_gives(searched):
+    for run in read_runs(searched[0])[:2]:
+        cell = Cell(**run["cell"])
+        again = run_cell(cell, load_cell_data(cell))
+        same = ("key", "accuracy", "valid_accuracy", "best_epoch", "train_loss", "right", "parameters")
+        assert {name: again[name] for name in same} == {name: run[name] for name in same}
+        assert run["seconds"] > 0
+
+
+def test_seed_0_is_not_trained_again_after_its_trials(tmp_path, monkeypatch):
+    trained, real = [], vpcore.cells.fit
+    monkeypatch.setattr(vpcore.cells, "fit", lambda *given, **options: (trained.append(1), real(*given, **options))[1])
+    assert call(*TINY, "--prompt", "none,norm_tuning", "--seeds", 2, "--out", tmp_path / "a").exit_code == 0
+    assert len(trained) == 2 * (3 + 1)  # trials, and the other seed
+
+
 def test_a_grid_goes_on_from_a_packed_file(searched, tmp_path):
     packed = pack([searched[0]], "toy", tmp_path)
     table = json.loads(packed.read_text())

@@ -19,7 +19,9 @@ from vpcore.device import choose_device
 from vpcore.feature_store import FeatureStore
 from vpcore.grid_report import check_runs
 from vpcore.packed import read_results
+from vpcore.prompted import Prompted
 from vpcore.rates import RateSearch
+from vpcore.records import History
 from vpcore.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
 from vpcore.splits import Splits
 
@@ -73,6 +75,7 @@ class _Work:
         self.out, self.device, self.load, self.store = out, device, load, FeatureStore()
         self.done, self.offset = read_new_keys(out, 0)
         self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)
+        self.trained: dict[str, tuple[Prompted, History]] = {}  # the trials since the last run: one is that of seed 0
 
     def run(self, cells: Sequence[Cell]) -> int:
         """Run the cells in order; returns how many failed."""
@@ -88,13 +91,17 @@ class _Work:
                 if cell.key() in self.done:  # another process was faster
                     bar.update(cell.epochs)
                     continue
+                before = bar.n
                 failed += not self._run_one(cell, self.load(cell), lambda _: bar.update())
+                bar.update(cell.epochs - (bar.n - before))  # of a run that was a trial, or that diverged
         return failed
 
     def _run_one(self, cell: Cell, data: Splits, on_epoch: Callable[[Any], Any]) -> bool:
         """Run one cell and append its result; a run that diverges is reported and left out."""
+        trained = self.trained.get(cell.key())
+        self.trained.clear()
         try:
-            result = run_cell(cell, data, self.device, on_epoch, self.store)
+            result = run_cell(cell, data, self.device, on_epoch, self.store, trained)
         except ValueError as error:
             typer.echo(f"failed: {cell}: {error}", err=True)
             return False
@@ -104,7 +111,8 @@ class _Work:
     def _try(self, cell: Cell) -> float:
         """Return the validation accuracy of a trial, nan if it diverges."""
         try:
-            return train_cell(cell, self.load(cell), self.device, None, self.store)[1].best.valid_accuracy
+            self.trained[cell.key()] = train_cell(cell, self.load(cell), self.device, None, self.store)
+            return self.trained[cell.key()][1].best.valid_accuracy
         except ValueError as error:
             if DIVERGED not in str(error):
                 raise
