@@ -51,7 +51,7 @@ print(bugs.about("photodigits"))
 
 
 # %% [markdown]
-# Two lines read the record: what each seed of an arm reports, in percent; and what a difference is worth.
+# Two functions read the record: what each seed of an arm reports, in percent; and what a difference is worth.
 
 
 # %% name="record"
@@ -89,7 +89,8 @@ def faulty_report(valid, test):
 
 
 # %% [markdown]
-# **Question.** Every number in `test` is a correct test accuracy. What is wrong with the report?
+# **Question.** Every number in `test` is a correct test accuracy. What is wrong with the report? (You have met this
+# visitor in lesson 00.)
 #
 # The test set has chosen the epoch. Of ten epochs it picks the luckiest one, so what it says about this epoch is too
 # good. The same happens to learning rates and to methods: whatever is chosen on the test set is flattered by it.
@@ -273,8 +274,9 @@ for name in ("mean of batches", "last batch dropped", "last batch of one"):
     read[name] = say(name, np.array([100 * run["extra"]["reported"][name] for run in runs]) - right)
 
 # %% [markdown]
-# The first two change little, and always in the same direction: they count the same images too much, or not at all,
-# for every seed. In the third, one single image weighs as much as 333 others. Every seed gets it wrong.
+# The first two change little. Yet their mean over seeds is not zero: for every seed they count the same images too
+# much, or not at all. The third is our own extreme case: one single image weighs as much as 333 others, and it is an
+# image that the models get wrong.
 
 # %% [markdown]
 # ## 4. Exhibit 3: somebody else's glasses
@@ -289,7 +291,7 @@ def faulty_normalize(images):
 
 
 # %% [markdown]
-# **Question.** These constants stand in hundreds of programs. What could be wrong with them?
+# **Question.** These constants stand in a great many programs. What could be wrong with them?
 #
 # They are the mean and spread of *one* data set. They are right for networks that were trained with them, and for no
 # others. Many published ViTs were trained with 0.5 and 0.5; ours with the constants of its own training images.
@@ -654,6 +656,9 @@ chair = say("shared source", accuracies("shared source") - accuracies("mapping")
 # One more fault needs no room of its own. A warm-up by epochs that starts at 0 / 2 instead of 1 / 2 gives the first
 # epoch a rate of zero: nothing is learned, and nobody is told.
 #
+# In the table each fault stands against its own right arm: the zero adapter against the one that learns, the shared
+# source against the injective mapping, the lost epoch against the warm-up that loses none.
+#
 # **Question.** Which of all these would you have noticed by the accuracy alone?
 
 # %%
@@ -783,3 +788,5 @@ check.quiz("08-quiz-zero", holds_zero)
 #   One of its two factors starts at zero, the other does not.
 # - S. Ioffe, C. Szegedy (2015). Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
 #   Shift. arXiv:1502.03167. Why there are statistics that move.
+# - Y. Li, N. Wang, J. Shi, J. Liu, X. Hou (2016). Revisiting Batch Normalization For Practical Domain Adaptation.
+#   arXiv:1603.04779. Moving them on purpose.
