@@ -33,7 +33,7 @@ class Recipe:
 RECIPES = {
     "resnet_nano": Recipe(epochs=80, lr=0.2, weight_decay=5e-4, optimizer="sgd"),
     "vit_nano": Recipe(
-        epochs=120, lr=2e-3, weight_decay=0.05, optimizer="adamw", warmup_epochs=8, mixup=0.2, cutmix=1.0, distill=0.7
+        epochs=60, lr=2e-3, weight_decay=0.05, optimizer="adamw", warmup_epochs=8, mixup=0.2, cutmix=1.0, distill=0.7
     ),
 }
 
