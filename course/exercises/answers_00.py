@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor, nn
@@ -101,7 +100,7 @@ def error_cases(rng: torch.Generator) -> list[Any]:
     return [(torch.rand(count, generator=rng) < share,) for count, share in ((40, 0.6), (250, 0.9))]
 
 
-def choose(valid: np.ndarray, test: np.ndarray) -> tuple[int, float, float]:
+def choose(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
     """Return the setting with the best mean validation accuracy, its mean test accuracy, and the largest of those."""
     setting = int(valid.mean(1).argmax())
     means = test.mean(1)
@@ -109,8 +108,8 @@ def choose(valid: np.ndarray, test: np.ndarray) -> tuple[int, float, float]:
 
 
 def choose_cases(rng: torch.Generator) -> list[Any]:
-    def table(rows: list[list[float]]) -> np.ndarray:
-        return np.array(rows, dtype=float)
+    def table(rows: list[list[float]]) -> Tensor:
+        return torch.tensor(rows, dtype=torch.float64)
 
     valid = table([[70, 74, 72], [60, 90, 63], [76, 73, 78], [71, 70, 69]])
     test = table([[73, 70, 71], [88, 62, 61], [72, 74, 70], [80, 76, 79]])

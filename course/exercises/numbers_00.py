@@ -82,11 +82,11 @@ CHOOSE = FunctionExercise(
         ),
         Mistake(
             "you choose by the best single run: take the mean over seeds first",
-            wrong.choose_with(lambda valid, test: valid.max(1), lambda valid, test: test.mean(1)),
+            wrong.choose_with(lambda valid, test: valid.amax(1), lambda valid, test: test.mean(1)),
         ),
         Mistake(
             "you report the best seed of the setting: report the mean over its seeds",
-            wrong.choose_with(lambda valid, test: valid.mean(1), lambda valid, test: test.max(1)),
+            wrong.choose_with(lambda valid, test: valid.mean(1), lambda valid, test: test.amax(1)),
         ),
         Mistake(
             "your third number is the best single run: it is the largest of the means over seeds", wrong.choose_single

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from scipy import stats
 from torch import Tensor, nn
@@ -78,14 +77,14 @@ def error_with(power: float = 0.5, factor: float = 1.0, less: int = 0, root_n: b
 def choose_with(by: Any, what: Any) -> Any:
     """Return a wrong choice: `by` scores each setting, `what` gives its reported accuracy."""
 
-    def wrong(valid: np.ndarray, test: np.ndarray) -> tuple[int, float, float]:
+    def wrong(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
         setting = int(by(valid, test).argmax())
         return setting, float(what(valid, test)[setting]), float(test.mean(1).max())
 
     return wrong
 
 
-def choose_single(valid: np.ndarray, test: np.ndarray) -> tuple[int, float, float]:
+def choose_single(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
     """Tempt with the best single run."""
     setting, honest, _ = choose(valid, test)
     return setting, honest, float(test.max())

@@ -11,7 +11,7 @@
 # **Before you start**: Python, and some PyTorch: tensors, a module, a loss. No GPU, no download.
 #
 # **Your time**: 60 minutes, of which 25 for the core exercises.
-# **Machine time**: about 30 seconds on two CPU cores.
+# **Machine time**: about 20 seconds on two CPU cores.
 
 # %% name="setup"
 import copy
@@ -167,7 +167,7 @@ places([backbone.spec, vit.spec], 3, "Where a prompt may act")
 #    x + δ, if x has k rows of zeros for them.
 # 3. **Activations** (lessons 05, 06): δ is added to z in front of a block. The picture shows block 3; any will do.
 #
-# The gray parts are **frozen**. That word has three meanings, and published prompt code mixes them up. So it
+# The gray parts are **frozen**. That word has three meanings, and some published prompt code misses one. So it
 # is worth a section.
 
 # %% [markdown]
@@ -278,7 +278,8 @@ show.lines(memory, "What 64 images keep for the backward pass", **words, live=Tr
 # %% [markdown]
 # The weights are equally frozen at every point of this curve. "Frozen" does not mean "cheap": at the pixels, the
 # whole backward pass is still to be paid. The later learning begins, the less is kept. If only a head
-# learns, the network needs no graph at all, and it needs to see each image only once (section 5).
+# learns, the network needs no graph at all, and it needs to see each image only once (section 5). PyTorch then builds
+# none by itself, because nothing requires a gradient; `no_grad` makes sure of it.
 #
 # ### Exercise: count what learns
 #
@@ -490,7 +491,7 @@ accuracies(groups, title, live=tuple(groups), error=widths, label=label, made_by
 # %% [markdown]
 # ### Three lotteries
 #
-# A table that says "30.1 ± 1.3 (10 seeds)" may mean several things. Three things are left to chance:
+# A table that says "30 ± 1 (10 seeds)" may mean several things. Three things are left to chance:
 #
 # 1. first weights of the head and order of the batches;
 # 2. which training images one happened to have;
@@ -556,7 +557,7 @@ for words in ("photodigits", "photodigits, random network"):
 #
 # ### Exercise: choose, then report
 #
-# `valid` and `test` are arrays of accuracies, a row for each setting and a column for each seed. Return three things:
+# `valid` and `test` are tensors of accuracies, a row for each setting and a column for each seed. Return three things:
 #
 # 1. the row of the setting that is best on validation, by its mean over seeds;
 # 2. the mean test accuracy of that setting: the honest number;
@@ -564,10 +565,10 @@ for words in ("photodigits", "photodigits, random network"):
 
 # %% exercise={"id": "00-choose", "points": 2, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
 def choose(valid, test):
-    """Return (setting, honest test accuracy, tempting test accuracy) from arrays (settings, seeds)."""
+    """Return (setting, honest test accuracy, tempting test accuracy) from tensors (settings, seeds)."""
     ### BEGIN SOLUTION
-    setting = int(valid.mean(axis=1).argmax())
-    means = test.mean(axis=1)
+    setting = int(valid.mean(dim=1).argmax())
+    means = test.mean(dim=1)
     return setting, float(means[setting]), float(means.max())
     ### END SOLUTION
 
@@ -583,8 +584,8 @@ check("00-choose", choose)
 def simulate(settings, repeats=1000, share=0.3):
     """Draw accuracies of equally good settings; return the mean error of the honest and of the tempting number."""
     pick, rng = check.use("00-choose", choose), np.random.default_rng(settings)
-    valid = 100 * rng.binomial(500, share, (repeats, settings, 1)) / 500
-    test = rng.binomial(100, share, (repeats, settings, 1)) / 1.0  # of 100 images: already percent
+    valid = torch.from_numpy(rng.binomial(500, share, (repeats, settings, 1)) / 5.0)  # of 500 images, in percent
+    test = torch.from_numpy(rng.binomial(100, share, (repeats, settings, 1)) / 1.0)  # of 100 images
     found = np.array([pick(v, t)[1:] for v, t in zip(valid, test, strict=True)])
     return found.mean(0) - 100 * share
 
@@ -616,9 +617,9 @@ print("20 equal settings, chosen on test: more than 5 points too high:", bool(te
 pick, gains = check.use("00-choose", choose), []
 for run in table.runs:
     if run["cell"]["prompt"] == "probe:train=300,20 settings":
-        valid, few, rest = (100 * np.array(run["extra"][part]) for part in ("valid", "test_few", "test_rest"))
+        valid, few, rest = (100 * torch.tensor(run["extra"][part]) for part in ("valid", "test_few", "test_rest"))
         setting, honest_few, tempting_few = pick(valid[:, None], few[:, None])
-        gains.append((tempting_few - honest_few, rest[few.argmax()] - rest[setting]))
+        gains.append((tempting_few - honest_few, float(rest[few.argmax()] - rest[setting])))
 claimed, true = (t_interval(list(column)) for column in np.array(gains).T)
 print("made by:", check.made_by("00-choose"))
 print(f"choosing on 100 test images, recorded, {len(gains)} seeds, 20 settings:")

@@ -97,7 +97,7 @@ ERROR = Suite(
         _error("n, k = len(correct), int(correct.sum())", "return [100 * k / n, 100 * math.sqrt(k * (n - k) / n**3)]"),
     ),
 )
-MEANS = "v, t = valid.mean(axis=1), test.mean(axis=1)"
+MEANS = "v, t = valid.mean(dim=1), test.mean(dim=1)"
 CHOOSE = Suite(
     mutants=(
         Mutant(
@@ -112,7 +112,7 @@ CHOOSE = Suite(
         ),
         Mutant(
             "best single validation run",
-            _choose(MEANS, "i = int(valid.max(axis=1).argmax())", "return i, float(t[i]), float(t.max())"),
+            _choose(MEANS, "i = int(valid.amax(1).argmax())", "return i, float(t[i]), float(t.max())"),
             says="best single run: take the mean",
         ),
         Mutant(
@@ -133,7 +133,7 @@ CHOOSE = Suite(
         ),
     ),
     alternatives=(
-        _choose(MEANS, "i = np.argmax(v)", "return i, t[i], t.max()"),
+        _choose(MEANS, "i = torch.argmax(v)", "return i, t[i], t.max()"),
         _choose(
             "v = [sum(row) / len(row) for row in valid]",
             "t = [sum(row) / len(row) for row in test]",
