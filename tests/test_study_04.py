@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -23,7 +24,9 @@ def backbone():
 
 
 @pytest.fixture
-def experiment(tmp_path: Path, backbone) -> Experiment:
+def experiment(tmp_path: Path, backbone, monkeypatch: pytest.MonkeyPatch) -> Experiment:
+    for name in ("TRIALS", "HEAD_TRIALS"):
+        monkeypatch.setattr(study_04, name, 3)
     return Experiment(Study(tmp_path / "runs.jsonl"), DATA, epochs=1, load=lambda: backbone)
 
 
@@ -61,9 +64,9 @@ def test_the_rescaled_arm_repeats_beta_05(experiment: Experiment) -> None:
     made = {}
     for arm in ("all", "beta 0.9 rescaled", "beta 0.9"):
         model, _ = experiment.train(arm, 1, 1e-2, 1e-2)
+        prompt: Any = model.prompt
         with torch.no_grad():
-            context = model.prompt.condition(model.normalize(DATA.test.images.float() / 255))
-            made[arm] = model.prompt.tokens(z, 0, context)
+            made[arm] = prompt.tokens(z, 0, prompt.condition(model.normalize(DATA.test.images.float() / 255)))
     gap = {arm: float((tokens - made["all"]).norm() / made["all"].norm()) for arm, tokens in made.items()}
     assert gap["beta 0.9 rescaled"] < 0.02  # not zero: Adam's eps, and rounding
     assert gap["beta 0.9"] > 0.2
@@ -74,10 +77,13 @@ def test_no_image_keeps_its_own_tokens(backbone) -> None:
     model = build("all", backbone, 0)
     own = specific_tokens(model, DATA.test.images)
     images = model.normalize(DATA.test.images.float() / 255)
-    mean = Replaced(model.prompt, "mean", own.mean(0), 0).condition(images).specific
+    mean, given = (
+        Replaced(model.prompt, kind, own.mean(0), 0).condition(images).specific for kind in study_04.CONTROLS
+    )
+    assert mean is not None
+    assert given is not None
     assert torch.equal(mean, own.mean(0).expand_as(own))
-    given = Replaced(model.prompt, "other", own.mean(0), 0).condition(images).specific.detach()
-    nearest = torch.cdist(given.flatten(1), own.flatten(1)).argmin(1)
+    nearest = torch.cdist(given.detach().flatten(1), own.flatten(1)).argmin(1)
     assert sorted(nearest.tolist()) == list(range(len(own)))
     assert not (nearest == torch.arange(len(own))).any()
     assert own_share(mean)["own_share"] == pytest.approx(0, abs=1e-5)
