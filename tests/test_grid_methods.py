@@ -95,6 +95,7 @@ def test_layer_all_stands_for_every_layer():
         ("--data photodigits:position=left", "unknown option 'position=left' of data set photodigits"),
         ("--data folder:nowhere --root /nowhere", "no folder /nowhere/nowhere"),
         ("--lr search --trials 2", "a search needs 3 trials or more, got --trials 2"),
+        ("--data digits --max-test 0", "max_valid and max_test must be at least 1, got None and 0"),
         ("--preset all", "unknown preset 'all': choose one of transfer"),
     ],
 )
@@ -265,6 +266,21 @@ def test_a_trial_that_diverges_counts_as_the_worst(tmp_path):
     search = RateSearch(tmp_path / "t", [], lambda cell: float("nan") if cell.lr > 0.05 else cell.lr)
     assert search(Cell("digits", "resnet_nano", "none", lr=0.0, trials=3)).lr == pytest.approx(0.03162)
     assert [run["valid_accuracy"] for run in read_runs(tmp_path / "t")] == [pytest.approx(0.03162), None, None]
+
+
+@pytest.mark.parametrize("fault", ["the training loss became nan: lower", "the model's logits are not finite: look"])
+def test_what_counts_as_diverged_and_what_stops_the_grid(tmp_path, monkeypatch, fault):
+    def broken(*given):
+        raise ValueError(fault)
+
+    monkeypatch.setattr(grid_run, "train_cell", broken)
+    (tmp_path / "a").write_text("")
+    work = grid_run._Work(tmp_path / "a", None, Loader(), [])
+    cell = Cell("digits", "resnet_nano", "none", lr=0.1, **NANO)
+    assert math.isnan(work._try(cell))
+    fault = "n must be 10"
+    with pytest.raises(ValueError, match="n must be 10"):
+        work._try(cell)
 
 
 def test_a_cell_with_a_rate_is_left_alone(tmp_path):

@@ -54,7 +54,7 @@ def _first(split: Split, count: int | None) -> Split:
     """Keep `count` images, classes in proportion: the same ones in every run."""
     if count is None or count >= len(split):
         return split
-    chosen = torch.from_numpy(stratified_order(split.labels.numpy(), seed=0)[:count].copy())
+    chosen = torch.from_numpy(stratified_order(split.labels.numpy(), seed=0)[: max(count, 0)].copy())
     return split.take(chosen.sort().values)
 
 

@@ -65,6 +65,8 @@ def check_cell(cell: Cell, data: Splits) -> None:
     """
     if cell.epochs < 1 or cell.batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
+    if not len(data.valid) or not len(data.test):
+        raise ValueError(f"max_valid and max_test must be at least 1, got {cell.max_valid} and {cell.max_test}")
     choose_augment(cell)
     choose_precision(cell.precision, choose_device())
     schedule_factor(cell.schedule, cell.epochs, 1)

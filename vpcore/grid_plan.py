@@ -34,13 +34,12 @@ def plan(options: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[list[Cel
     rates, trials = _rates(chosen["lr"], chosen["trials"])
     shared = {name: chosen[name] for name in SHARED} | {"trials": trials}
     cells: list[Cell] = []
-    backbones, notes = _words(chosen["backbone"]), []
-    if preset and "prompt" not in given:
-        notes = left_out(preset, backbones, backbone_spec)
+    backbones = _words(chosen["backbone"])
+    whole = preset if "prompt" not in given else None  # the preset's own methods, and not some that were typed
+    notes = left_out(whole, backbones, backbone_spec) if whole else []
     for data in split_prompts(chosen["data"]):
         for backbone in backbones:
-            whole = preset is None or "prompt" in given
-            methods = split_prompts(chosen["prompt"]) if whole else preset.methods_for(backbone_spec(backbone))[0]
+            methods = whole.methods_for(backbone_spec(backbone))[0] if whole else split_prompts(chosen["prompt"])
             methods = [text for method in methods for text in _layers(method, backbone)]
             cells += expand([data], [backbone], methods, chosen["seeds"], rates, **shared)
     return check_grid(cells), notes

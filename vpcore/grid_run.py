@@ -25,7 +25,7 @@ from vpcore.records import History
 from vpcore.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
 from vpcore.splits import Splits
 
-DIVERGED = "the training loss became"
+DIVERGED = ("the training loss became", "the model's logits are not finite")
 
 
 def run_grid(
@@ -114,7 +114,7 @@ class _Work:
             self.trained[cell.key()] = train_cell(cell, self.load(cell), self.device, None, self.store)
             return self.trained[cell.key()][1].best.valid_accuracy
         except ValueError as error:
-            if DIVERGED not in str(error):
+            if not str(error).startswith(DIVERGED):
                 raise
             return float("nan")
 
