@@ -58,7 +58,7 @@ def accuracies(
         error: name of a group to a half-width drawn beside its mean in another color, such as 1.96 standard errors.
         unit: of the values.
     """
-    figure, axes = canvas(7.2, 0.44 * len(rows) + 1.45)
+    figure, axes = canvas(7.2, 0.44 * len(rows) + 1.45 + 0.18 * bool(error))
     panel, words = axes[0, 0], []
     if level is not None:
         panel.axvline(level, color=GREY, linewidth=1, linestyle="--", label="chance")
@@ -75,7 +75,7 @@ def accuracies(
     panel.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.4, -0.6), xlabel=unit)
     panel.grid(axis="x", color="#dddddd")
     panel.set_axisbelow(True)
-    panel.legend(fontsize=8, frameon=False, loc="upper left", bbox_to_anchor=(0.0, -0.25 if len(rows) > 3 else -0.35))
+    figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     plain(panel)
     panel.set_title(heading(title, label, made_by), fontsize=10)
     text = f"{title}. {unit}, mean ± standard deviation over runs: {', '.join(words)}"
