@@ -1,0 +1,79 @@
+"""Explorer of a recorded table: every method at a number of images, as accuracies, differences or a trade-off."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from course import show
+from course.recorded import Recorded
+from course.show import Picture
+from course.show.clouds import tradeoff
+from course.widgets.base import Explorer
+from vpcore.statistics import paired_interval
+
+VIEWS = ("accuracy", "difference to the probe", "learned numbers")
+BASELINE = "linear probe"
+
+
+class ResultsExplorer(Explorer):
+    """Show a table of methods for one backbone and one number of images a class, in three views.
+
+    Args:
+        table: runs whose cells hold `shots`, and whose extra values hold `prompt_or_tuning`.
+        data: name of the data set in the table.
+        backbones: which backbones to offer, by name.
+    """
+
+    def __init__(self, table: Recorded, data: str, backbones: tuple[str, ...]) -> None:
+        self._runs = [run for run in table.runs if run["cell"]["data"] == data]
+        shots = sorted({run["cell"]["shots"] for run in self._runs})
+        style: dict[str, Any] = {"style": {"description_width": "initial", "button_width": "auto"}}
+        super().__init__({
+            "backbone": widgets.ToggleButtons(options=backbones, description="backbone", **style),
+            "shots": widgets.ToggleButtons(options=shots, description="images a class", **style),
+            "view": widgets.ToggleButtons(options=VIEWS, description="view", **style),
+        })  # fmt: skip
+
+    def rows(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the runs of each method in the present state, by seed, the linear probe first."""
+        wanted = {"backbone": self.controls["backbone"].value, "shots": self.controls["shots"].value}
+        found: dict[str, list[dict[str, Any]]] = {BASELINE: []}
+        for run in sorted(self._runs, key=lambda run: run["cell"]["seed"]):
+            if wanted.items() <= run["cell"].items():
+                found.setdefault(run["cell"]["prompt"], []).append(run)
+        return found
+
+    def differences(self) -> dict[str, tuple[float, float, float]]:
+        """Return (mean, low, high) of each method minus the probe, in points, paired by seed."""
+        rows = {name: np.array([run["accuracy"] for run in runs]) for name, runs in self.rows().items()}
+        base, found = rows.pop(BASELINE), {}
+        for name, values in rows.items():
+            interval = paired_interval(list(base), list(values))
+            found[name] = (100 * interval.mean, 100 * interval.low, 100 * interval.high)
+        return found
+
+    def picture(self) -> Picture:
+        """Draw the chosen view."""
+        state, rows = self.state(), self.rows()
+        title = f"{state['backbone']}, {state['shots']} images a class"
+        label = f"recorded, {len(rows[BASELINE])} seeds"
+        accuracies = {name: [100 * run["accuracy"] for run in runs] for name, runs in rows.items()}
+        if state["view"] == VIEWS[0]:
+            return show.settings(accuracies, title, label=label)
+        if state["view"] == VIEWS[1]:
+            return show.intervals(self.differences(), f"{title}, against the probe", label=label)
+        points = {name: (max(runs[0]["extra"]["prompt_or_tuning"], 1), accuracies[name]) for name, runs in rows.items()}
+        return tradeoff(points, title, across="learned numbers besides the head (probe: 0)", label=label)
+
+    def sentence(self) -> str:
+        """Say how many methods stand clear of the probe."""
+        state, found = self.state(), self.differences()
+        above = sum(low > 0 for _, low, _ in found.values())
+        below = sum(high < 0 for _, _, high in found.values())
+        return (
+            f"{state['backbone']}, {state['shots']} a class, {state['view']}: {above} of {len(found)} above the probe, "
+            f"{below} below."
+        )
