@@ -1,0 +1,709 @@
+# %% [markdown]
+# # Pixel prompts
+#
+# **You will be able to**
+#
+# - build a learned frame around an image, and count its numbers exactly;
+# - say in which space a prompt lives, and convert a learning rate from one space to another;
+# - reuse the old classes of a frozen network instead of training a new head;
+# - judge from paired runs whether a prompt helps a frozen network.
+#
+# **Before you start**: lesson 00 (frozen networks, splits, linear probe, standard error).
+#
+# **Your time**: 60 minutes, of which 20 for the core exercises.
+# **Machine time**: about 35 seconds on two CPU cores.
+
+# %% name="setup"
+import numpy as np
+import torch
+
+import vpcore
+from course import check, show
+from course.recorded import recorded
+from course.studies.study_01 import kept_picture
+from course.widgets.placement import PlacementExplorer
+from vpcore.cache import cached
+from vpcore.label_mapping import assign_greedily, count_pairs
+from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
+
+torch.set_num_threads(1)  # so small a network gains nothing from a second thread
+
+# %% [markdown]
+# ## 1. A frame of learned pixels
+#
+# A network was trained on CIFAR-100: 100 classes of natural things. Now it shall read digits, and no weight of it may
+# change. A **visual prompt** (VP, Bahng et al. 2022) changes the image instead: every image x becomes x + δ.
+# The picture δ is learned, and it is the same for all images.
+#
+# **Question.** One picture for all images says nothing about any one of them. How can it help at all?
+
+# %%
+data = vpcore.load_data("photodigits", num_train=1000)
+backbone = vpcore.load_backbone("resnet_nano")
+spec = backbone.spec
+mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
+print("images:", tuple(data.train.images.shape), "to train on,", len(data.test), "to test on")
+print("network:", spec.name, "with", backbone.classifier.out_features, "source classes, frozen")
+titles = [f"digit {label}" for label in data.test.labels[:6].tolist()]
+show.image_row(data.test.images[:6] / 255, titles, "photodigits: real digits, colored, anywhere on real photographs")
+
+# %% [markdown]
+# It can move all images to a place where the frozen network tells them apart better. Whether it does is measured below.
+#
+# The published prompt is a *frame*: p pixels wide, zero in the middle, so that it mostly leaves the object alone.
+# The frame is added to the border, and the image stays visible under it.
+# Added where? After normalization. The network sees (x − mean) / σ, and δ is added to that, without limits.
+
+# %% [markdown]
+# ### Exercise: add a frame
+#
+# The frame comes in four learned strips. `top` and `bottom` have shape (1, C, p, W).
+# `left` and `right` have shape (1, C, H − 2p, p): the corners belong to top and bottom.
+# Build the frame, and return images + frame. The images (B, C, H, W) stay as they are.
+
+# %% exercise={"id": "01-pad", "points": 3, "minutes": 8, "difficulty": 2, "path": "core", "needs": ["setup"]}
+def add_frame(images, top, bottom, left, right):
+    """Return all images (B, C, H, W) with the frame of the four strips added."""
+    ### BEGIN SOLUTION
+    chans, height, width = images.shape[1:]
+    p = top.shape[2]
+    middle = images.new_zeros(1, chans, height - 2 * p, width - 2 * p)
+    rows = torch.cat([left, middle, right], dim=3)  # (1, C, H − 2p, W)
+    frame = torch.cat([top, rows, bottom], dim=2)  # (1, C, H, W)
+    return images + frame
+    ### END SOLUTION
+
+
+# %% check="01-pad"
+check("01-pad", add_frame)
+
+# %% [markdown]
+# Stuck? `check.hint("01-pad")` gives one hint at a time, in a new cell of yours.
+#
+# **Question.** The strips start at zero in our runs, and at N(0, 1) in the published code. What does an image look like
+# at either start?
+
+# %%
+frame = check.use("01-pad", add_frame)
+x = (data.test.images[:1].float() / 255 - mean) / std
+shapes = [(1, 3, 4, 32)] * 2 + [(1, 3, 24, 4)] * 2
+draw = torch.Generator().manual_seed(0)
+strips = [torch.randn(shape, generator=draw) for shape in shapes]
+framed = torch.cat([frame(x, *[size * strip for strip in strips]) for size in (0, 0.2, 1)]) * std + mean
+titles = ["zeros", "N(0, 0.2²)", "N(0, 1)"]
+show.image_row(framed, titles, "One image, three starts of the frame", made_by=check.made_by("01-pad"))
+
+# %% [markdown]
+# At zero the model is exactly the frozen one. At N(0, 1) the border is noise before the first step.
+# σ is about 0.27 here, so a step of 1 in normalized units moves a pixel by about a quarter of its range.
+#
+# ### Explore: place, width, amplitude
+#
+# Choose frame, full image or patch; change width and amplitude. All controls work with Tab, Space and the arrow keys.
+# Before you touch it, guess: at which width does the frame start to cover the digit of image 0?
+
+# %% name="explorer"
+explorer = PlacementExplorer(data.test.images[:10], spec)
+explorer
+
+# %% [markdown]
+# The next cell moves every control once, as a learner would, and shows the explorer as it stands.
+
+# %%
+print(explorer.drive())
+explorer.picture()
+
+# %% [markdown]
+# "Beyond 0 … 1" counts values that no photograph could have. The drawing clips them; the network sees them as they are.
+# So a pixel prompt is not a sticker one could print.
+
+# %% [markdown]
+# ## 2. How many numbers?
+#
+# ### Exercise: count a frame
+#
+# Return how many numbers a frame of p pixels learns, on images of C × H × W. H and W may differ.
+
+# %% exercise={"id": "01-count", "points": 1, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
+def count_frame(chans, height, width, p):
+    """Return the number of learned entries of a frame of p pixels, all channels together."""
+    ### BEGIN SOLUTION
+    return 2 * chans * p * (height + width - 2 * p)
+    ### END SOLUTION
+
+
+# %% check="01-count"
+check("01-count", count_frame)
+
+# %% [markdown]
+# **Question.** The paper's frame is 30 pixels wide on 224 × 224 images. Is that few numbers or many?
+
+# %%
+count = check.use("01-count", count_frame)
+print("made by:", check.made_by("01-count"))
+for size, p in ((224, 30), (224, 112), (32, 2), (32, 4), (32, 8), (32, 16)):
+    whole = "  (the full image)" if 2 * p == size else ""
+    print(f"{size:3} × {size:3}, p = {p:3}: {count(3, size, size, p):7,} numbers{whole}")
+print(f"a linear head from {spec.dim} features to 10 classes: {10 * (spec.dim + 1):,}")
+
+# %% [markdown]
+# The count depends on the image alone, not on the network: 69,840 numbers for the paper's frame.
+# Four pixels at 32 × 32 are the same share of the image. They learn more numbers than a new linear head would.
+# So count what *all* of a method learns. A frame with a new head learns both; a frame that reuses the old classes
+# (section 5) learns the frame alone.
+
+# %% [markdown]
+# ### Exercise: a patch at random places
+#
+# The paper also tries a small square. In training it lies at a random place of each image.
+# `draws` (B, 2) holds two uniform numbers in [0, 1) for each image: the first for its row, the second for its column.
+# Every place where the square fits must have the same chance, the last one too.
+
+# %% exercise={"id": "01-patch", "points": 2, "minutes": 8, "difficulty": 2, "path": "extra", "needs": ["setup"]}
+def add_patches(images, patch, draws):
+    """Return images (B, C, H, W) with patch (C, p, p) added to each of them at a place of its own."""
+    ### BEGIN SOLUTION
+    p, prompted = patch.shape[-1], images.clone()
+    height, width = images.shape[-2:]
+    for i, (down, right) in enumerate(draws):
+        row, column = int(down * (height - p + 1)), int(right * (width - p + 1))
+        prompted[i, :, row : row + p, column : column + p] += patch
+    return prompted
+    ### END SOLUTION
+
+
+# %% check="01-patch"
+check("01-patch", add_patches)
+
+# %%
+scatter = check.use("01-patch", add_patches)
+patch, draws = -1.5 * torch.ones(3, 8, 8), torch.rand(5, 2, generator=draw)
+placed = scatter(x.expand(5, -1, -1, -1), patch, draws) * std + mean
+show.image_row(placed, [f"draw {i}" for i in range(5)], "A patch at random places", made_by=check.made_by("01-patch"))
+
+# %% [markdown]
+# The published code draws from 0 … H − p − 1, so its last row and column never come, and it draws one place a batch.
+# It also draws at test time: the same image may get two answers. Ours lies still in the center then.
+
+# %% [markdown]
+# ## 3. In which space does δ live?
+#
+# The published learning rate is **40**. With most networks a rate of 40 is absurd.
+#
+# **Question.** Is it absurd here? The picture is learned in normalized units. What would it be on pixels in [0, 1]?
+#
+# Let u = σ · δ be the same picture on pixels. Take one step of SGD on δ with rate η:
+#
+# - the gradient for δ is σ times the gradient for u, because u = σ · δ;
+# - δ moves by η · σ · (gradient for u), so u = σ · δ moves by **η · σ²** · (gradient for u).
+#
+# So the same path on pixels needs the rate η · σ². Adam divides each gradient by its own size: the σ of the gradient
+# drops out, only the σ of u = σ · δ is left.
+
+# %% [markdown]
+# ### Exercise: convert a rate
+#
+# `rate` was used in normalized units, `std` (C,) is σ, `optimizer` is "sgd" or "adam".
+# Return, for each channel, the rate on pixels in [0, 1] that takes the same path.
+
+# %% exercise={"id": "01-rate", "points": 2, "minutes": 6, "difficulty": 2, "path": "extra", "needs": ["setup"]}
+def pixel_rate(rate, std, optimizer):
+    """Return the rates on pixels, a tensor (C,), that do what `rate` does in normalized units."""
+    ### BEGIN SOLUTION
+    if optimizer == "sgd":
+        return rate * std**2
+    return rate * std
+    ### END SOLUTION
+
+
+# %% check="01-rate"
+check("01-rate", pixel_rate)
+
+# %%
+convert = check.use("01-rate", pixel_rate)
+print("made by:", check.made_by("01-rate"))
+imagenet = torch.tensor([0.229, 0.224, 0.225])
+print("SGD, 40 with ImageNet's σ:     ", [round(float(rate), 2) for rate in convert(40.0, imagenet, "sgd")])
+print("SGD, 40 with this network's σ: ", [round(float(rate), 2) for rate in convert(40.0, std.flatten(), "sgd")])
+print("Adam, 0.01 with this network's σ:", [round(float(rate), 4) for rate in convert(0.01, std.flatten(), "adam")])
+
+# %% [markdown]
+# 40 is about 2 on pixels: large, not absurd. A rate means nothing without its space.
+#
+# **Question.** Is the conversion exact? The next cell takes three SGD steps in either space.
+
+# %%
+exact = vpcore.load_backbone("resnet_nano").double()
+exact.freeze()
+sigma = torch.tensor(spec.std, dtype=torch.float64).view(1, -1, 1, 1)
+batch, labels = data.train.images[:16].double() / 255, data.train.labels[:16]
+start = (batch - mean) / sigma
+
+
+def walk(scale, rate):
+    """Take three SGD steps on a picture that is multiplied by `scale`; return it in normalized units."""
+    learned = torch.zeros(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
+    for _ in range(3):
+        logits = exact.classifier(exact(start + scale * learned))
+        (slope,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels), learned)
+        learned = (learned - rate * slope).detach().requires_grad_()
+    return (scale * learned).detach()
+
+
+in_units = walk(1.0, 0.5)
+in_pixels = walk(1 / sigma, convert(0.5, sigma.flatten(), "sgd").view(1, -1, 1, 1))
+print("both paths end at the same picture, to 1e-9:", bool((in_units - in_pixels).abs().max() < 1e-9))
+
+# %% [markdown]
+# ## 4. Train it, five times, in pairs
+#
+# A prompt is a module with parameters and a function of images. Your frame does the work here.
+
+# %%
+class FramePrompt(vpcore.Prompt):
+    """A frame of p pixels around every image, from four learned strips."""
+
+    def __init__(self, spec, p=4):
+        super().__init__(spec)
+        shapes = [(1, 3, p, 32)] * 2 + [(1, 3, 32 - 2 * p, p)] * 2
+        self.strips = torch.nn.ParameterList(torch.zeros(shape) for shape in shapes)
+
+    def image(self, images, context):
+        return frame(images, *self.strips)
+
+
+# %% [markdown]
+# What it is compared with: a **linear probe**, the same head on the same frozen features, without a prompt.
+# Both have the same seeds, so the same first head and the same batches.
+# Rates, epochs and batch size are those of the recorded runs below. The rates were chosen on validation images.
+#
+# **Question.** The probe learns 1,210 numbers. The frame adds 1,344. How many points will they bring? Write down a
+# guess.
+
+# %%
+table = recorded("vp")
+runs = {run["cell"]["prompt"]: run["cell"] for run in table.runs if run["cell"]["data"] == "photodigits"}
+HEAD_RATE, RATE = runs["none"]["lr"], runs["pad:4"]["lr"]
+print(table.about("photodigits"))
+print(f"epochs {runs['none']['epochs']}, batch size {runs['none']['batch_size']}, head rate {HEAD_RATE:.3g}, "
+      f"frame rate {RATE:.3g}")  # fmt: skip
+
+
+# %% name="train"
+def train(prompt, seed, train_split, valid_split):
+    """Train a new head, with a prompt or none, on the frozen network."""
+    head = vpcore.LinearHead(spec.dim, 10, seed=seed)
+    model = vpcore.Prompted(backbone, prompt, head)
+    rates = {"prompt": RATE, "head": HEAD_RATE}
+    recipe = {"epochs": runs["none"]["epochs"], "batch_size": runs["none"]["batch_size"], "optimizer": "adamw"}
+    vpcore.fit(model, train_split, valid_split, lr=rates, seed=seed, **recipe)
+    return model
+
+
+# %%
+SEEDS = range(5)
+bare = vpcore.Prompted(backbone, vpcore.NoPrompt(spec), vpcore.LinearHead(spec.dim, 10))
+features = {part: cached(bare, getattr(data, part)) for part in ("train", "valid")}
+probes = [train(vpcore.NoPrompt(spec), seed, features["train"], features["valid"]) for seed in SEEDS]
+print("a probe learns:", vpcore.count(probes[0]))
+
+# %%
+frames = [train(FramePrompt(spec), seed, data.train, data.valid) for seed in SEEDS[:2]]
+print("with the frame:", vpcore.count(frames[0]))
+print("frame made by:", check.made_by("01-pad"))
+
+# %% [markdown]
+# Two of five are done; the next cell trains the other three. Each training runs the whole network forward and
+# backward for every image in every epoch. The probe's features were computed once: that is what "cached" means.
+
+# %%
+frames += [train(FramePrompt(spec), seed, data.train, data.valid) for seed in SEEDS[2:]]
+print(len(probes), "probes and", len(frames), "frames are trained")
+
+# %%
+scores = {
+    name: np.array([vpcore.evaluate(model, data.test).accuracy for model in models])
+    for name, models in {"probe": probes, "frame": frames}.items()
+}
+live = 100 * (scores["frame"] - scores["probe"])
+kept = table.accuracies("photodigits", "pad:4", "resnet_nano") - table.accuracies("photodigits", "none", "resnet_nano")
+title = "Frame of 4 pixels − linear probe, same seeds, 1,000 test images"
+label = "your run, 5 seeds; recorded, 5 seeds"
+show.lottery({"recorded": kept, "your run": live}, title, live=("your run",), label=label)
+
+# %% [markdown]
+# Compare with your guess. Your five points repeat seeds 0 to 4 of the record, so they check it and add no evidence.
+# The mean is small against the spread, and some seeds lose.
+#
+# **Question.** Five seeds start from the same zero frame and the same images. Do they learn the same frame?
+
+# %%
+learned = {}
+for seed, model in enumerate(frames):
+    picture = frame(torch.zeros(1, 3, 32, 32), *model.prompt.strips)
+    learned[f"seed {seed}"] = picture.mean(1).detach()
+label = "your run, 5 seeds; mean of three channels"
+show.prompt_maps(learned, "The learned frames", live=True, label=label, made_by=check.made_by("01-pad"))
+
+# %% [markdown]
+# The frames look like noise, and they are faint: hold the color bar against an image, whose standard deviation is
+# about 1 in these units. You would not see such a frame on a photograph.
+
+# %% [markdown]
+# The frames look like noise, and they are faint: hold the color bar against an image, whose standard deviation is
+# about 1 in these units. You would not see such a frame on a photograph.
+
+# %% [markdown]
+# ## 5. Reuse the old classes
+#
+# So far a new head was learned beside the prompt. VP does without: the network keeps its 100 source classes, and each
+# target class k is read off one of them, the logit of class k being the logit of source class m(k).
+# That is **label mapping**: no new weight. Only δ learns.
+#
+# **Question.** Which source class should stand for the digit 0?
+#
+# - *random*: any ten different source classes;
+# - *frequency* (Chen et al. 2023): the one that the frozen network already sees in most images of that digit;
+# - *iterative*: the same, counted again before each epoch, because the prompt changes what the network sees.
+#
+# Two digits must not get the same source class, or no image could ever be told to be one and not the other.
+# Such a mapping is called **injective**. So the classes have to compete.
+
+# %% [markdown]
+# ### Exercise: frequency mapping
+#
+# `counts[s, k]` says how many images of target class k were taken for source class s, a tensor (S, K), S ≥ K.
+# Take the largest count of all: its source class goes to its target class. Both are then taken.
+# Go on with the largest count among what is left, until every target class has a source class of its own.
+# Of equal counts take the first, row by row. Return m, a tensor of K source classes.
+
+# %% exercise={"id": "01-mapping", "points": 3, "minutes": 8, "difficulty": 2, "path": "core", "needs": ["setup"]}
+def source_for_each(counts):
+    """Return the source class (K,) of each target class: greedy, one to one."""
+    ### BEGIN SOLUTION
+    left, num_classes = counts.clone(), counts.shape[1]
+    mapping = torch.zeros(num_classes, dtype=torch.long)
+    for _ in range(num_classes):
+        source, target = divmod(int(left.argmax()), num_classes)
+        mapping[target] = source
+        left[source] = -1
+        left[:, target] = -1
+    return mapping
+    ### END SOLUTION
+
+
+# %% check="01-mapping"
+check("01-mapping", source_for_each)
+
+# %%
+assign = check.use("01-mapping", source_for_each)
+with torch.no_grad():
+    predictions = backbone.classifier(features["train"].activations).argmax(1)
+counts = count_pairs(predictions, data.train.labels, 100, 10)
+print("made by:", check.made_by("01-mapping"))
+print("digits whose favorite source classes differ:", "all" if len(set(counts.argmax(0).tolist())) == 10 else "not all")
+print("source classes of the mapping differ:", "all" if len(set(assign(counts).tolist())) == 10 else "not all")
+
+# %% [markdown]
+# **Question.** A network that never saw a digit must call it something. What does it say?
+
+# %%
+NAMES = {1: "aquarium fish", 9: "bottle", 25: "couch", 54: "orchid", 62: "poppy", 67: "ray", 73: "shark",
+         83: "sweet pepper", 92: "tulip", 99: "worm"}  # fmt: skip
+BARE = "frequency mapping, no prompt"
+run = next(run for run in table.runs if run["cell"]["prompt"] == BARE and run["cell"]["data"] == "photodigits")
+print("recorded:", ", ".join(f"{digit} is {NAMES[source]}" for digit, source in enumerate(run["extra"]["mappings"][0])))
+print(f"that mapping alone, without a prompt, gets {100 * run['accuracy']:.1f} % of {run['num_test']:,} test images")
+
+# %% [markdown]
+# Hardly more than one in ten, which is chance. The mapping alone is no classifier: all the work is left to δ.
+
+# %% [markdown]
+# ### Exercise: count again in each epoch
+#
+# `predictions` (epochs, N) holds what the network, with the prompt as it is before each epoch, says of the N training
+# images: source classes. Their target classes are `labels` (N,). Return iterative mapping: (epochs, K).
+# Count for yourself; for the rest use `assign_greedily(counts)` of the library, which is the exercise before.
+
+# %% exercise={"id": "01-iterative", "points": 2, "minutes": 6, "difficulty": 2, "path": "extra", "needs": ["setup"]}
+def mapping_per_epoch(predictions, labels, num_source, num_classes):
+    """Return one mapping an epoch (epochs, K), each from that epoch's predictions alone."""
+    ### BEGIN SOLUTION
+    mappings = []
+    for said in predictions:
+        counts = torch.zeros(num_source, num_classes, dtype=torch.long)
+        for source, target in zip(said.tolist(), labels.tolist(), strict=True):
+            counts[source, target] += 1
+        mappings.append(assign_greedily(counts))
+    return torch.stack(mappings)
+    ### END SOLUTION
+
+
+# %% check="01-iterative"
+check("01-iterative", mapping_per_epoch)
+
+# %% [markdown]
+# **Question.** How strong must a frame be before the network sees other things in the same digits?
+# A frame of noise, N(0, amplitude²), stands in for a learned one.
+
+# %%
+follow = check.use("01-iterative", mapping_per_epoch)
+few, labels = (data.train.images[:500].float() / 255 - mean) / std, data.train.labels[:500]
+amplitudes = (0, 0.1, 0.2, 0.5, 1, 2)
+with torch.no_grad():
+    noisy = [frame(few, *[size * strip for strip in strips]) for size in amplitudes]
+    said = torch.stack([backbone.classifier(backbone(images)).argmax(1) for images in noisy])
+moved = (follow(said, labels, 100, 10) != follow(said[:1], labels, 100, 10)).sum(1)
+curve = {"digits with another source class, of 10": (amplitudes, moved)}
+words = {"across": "amplitude of the frame (normalized units)", "up": "digits"}
+who = check.made_by("01-iterative")
+show.lines(curve, "A frame changes what the network sees", **words, live=True, label="500 digits", made_by=who)
+
+# %% [markdown]
+# Where the curve leaves zero, a mapping counted without the prompt is out of date.
+# Whether counting again *pays* is another question, and one for paired runs.
+
+# %% [markdown]
+# ## 6. What the record says
+#
+# Every arm below has five seeds, the same 1,000 test images, five epochs, and four trials for its rate, chosen on
+# validation images. One picture for all images cannot follow a digit that moves. So there are two data sets:
+# digits anywhere, and digits always in the middle.
+#
+# **Question.** Sort these by accuracy before you look: linear probe, frame + new head, full image + new head,
+# full image + old classes.
+
+# %%
+ARMS = {
+    "linear probe": "none", "frame of 4 + new head": "pad:4", "frame of 8 + new head": "pad:8",
+    "full image + new head": "full", "random patch of 8 + new head": "patch:8",
+    "full image + iterative mapping": "iterative mapping",
+    "the same, 20 epochs": "iterative mapping, 20 epochs",
+    "full image + frequency mapping": "frequency mapping", "full image + random mapping": "random mapping",
+    "frequency mapping alone": "frequency mapping, no prompt", "random mapping alone": "random mapping, no prompt",
+}  # fmt: skip
+rows = {name: table.accuracies("photodigits", arm, "resnet_nano") for name, arm in ARMS.items()}
+print(table.about("photodigits"))
+show.settings(rows, "Digits anywhere, frozen resnet_nano", label="recorded, 5 seeds, 1,000 test images")
+
+# %%
+SHORT = ("none", "pad:4", "full", "iterative mapping", "frequency mapping, no prompt", "random mapping, no prompt")
+rows = {
+    name: table.accuracies("photodigits_fixed", arm, "resnet_nano") for name, arm in ARMS.items() if arm in SHORT
+}
+print(table.about("photodigits_fixed"))
+show.settings(rows, "Digits in the middle, frozen resnet_nano", label="recorded, 5 seeds, 1,000 test images")
+
+# %% [markdown]
+# **Question.** Which of these differences would another five seeds confirm? Look at them seed by seed.
+
+# %%
+def compare(name, base, arm):
+    """Return the mean difference of two arms, its paired interval, and the smallest difference they would detect."""
+    before, after = (table.accuracies(name, which, "resnet_nano") for which in (base, arm))
+    found = paired_interval(list(before), list(after))
+    variance = image_variance(*(table.correct(name, which, "resnet_nano") for which in (base, arm)))
+    least = smallest_detectable_difference((after - before).std(ddof=1) / 100, len(after), variance, 1000)
+    return (found.mean, found.low, found.high), 100 * least
+
+
+def verdict(low, high):
+    """Say what an interval allows."""
+    return "cannot tell" if low <= 0 <= high else "differs"
+
+
+# %%
+PAIRS = [
+    ("frame of 4 − probe", "none", "pad:4"), ("full image − probe", "none", "full"),
+    ("iterative − mapping alone", "frequency mapping, no prompt", "iterative mapping"),
+    ("iterative − probe", "none", "iterative mapping"),
+]  # fmt: skip
+MORE = [
+    ("frame of 8 − probe", "none", "pad:8"), ("random patch − probe", "none", "patch:8"),
+    ("iterative − frequency", "frequency mapping", "iterative mapping"),
+    ("frequency − random", "random mapping", "frequency mapping"),
+    ("iterative: 20 − 5 epochs", "iterative mapping", "iterative mapping, 20 epochs"),
+]  # fmt: skip
+shown = {}
+for name, words, pairs in (("photodigits", "anywhere", PAIRS + MORE), ("photodigits_fixed", "middle", PAIRS)):
+    for pair, base, arm in pairs:
+        found, least = compare(name, base, arm)
+        shown[f"{words}: {pair}"] = found
+        gain, low, high = found
+        print(f"{words:8} {pair:26} {gain:+6.2f} ({low:+6.2f} to {high:+6.2f})  {verdict(low, high):11}"
+              f"  would detect {least:.1f}")  # fmt: skip
+
+# %%
+show.intervals(shown, "What a prompt adds, paired", label="recorded, 5 seeds, 1,000 test images")
+
+# %% [markdown]
+# Read it in three steps.
+#
+# **With a new head**, most intervals hold zero: this record cannot tell prompt and probe apart.
+# One lies above zero: the full image, with digits in the middle. But that interval is about seeds alone.
+# "Would detect" also counts the lottery of the test images, and asks for more than was found. It is also the one of
+# several intervals that happens to lie there. A hint, to be confirmed with other images.
+#
+# **Without a new head**, accuracy stays near chance, far below the probe. After five epochs this record tells neither
+# prompt from no prompt, nor iterative from frequency from random mapping. Chen et al. report an order of the three;
+# here the order of the means is theirs, and every interval holds zero.
+# With four times as many epochs, at the same rate, iterative mapping gains: the short runs had not converged.
+#
+# **Digits that move.** The full image "differs" in the middle and "cannot tell" anywhere.
+#
+# **Question.** Does that show that a universal picture needs digits that stay in place?
+
+# %%
+for words, arm in {"frame": "pad:4", "full image": "full"}.items():
+    gains = [
+        table.accuracies(name, arm, "resnet_nano") - table.accuracies(name, "none", "resnet_nano")
+        for name in ("photodigits", "photodigits_fixed")
+    ]
+    found = paired_interval(list(gains[0]), list(gains[1]))
+    print(f"{words:10} gain in the middle − gain anywhere: {found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})  "
+          f"{verdict(found.low, found.high)}")  # fmt: skip
+
+# %% [markdown]
+# No. The difference *between the gains* has an interval of its own, and it holds zero for both prompts.
+# One result that differs from zero and one that does not are not yet two different results.
+#
+# And the papers? Bahng et al. train a frame for 1,000 epochs and find large gains with CLIP, whose classes are texts.
+# Chen et al. map 1,000 ImageNet classes; their abstract reports +6.7 points over earlier prompts on CIFAR-100.
+# Here are a small network, 100 source classes, images of 32 × 32 and few steps. None of this refutes them.
+# It says that a prompt is no free gain: with this budget, on this network, the new head does the work.
+
+# %% [markdown]
+# ### What did the pictures learn?
+#
+# **Question.** If a picture carried knowledge about digits, two seeds should learn similar ones. Do they?
+
+# %%
+pictures = {}
+for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.items():
+    for run in table.runs:
+        if (run["cell"]["data"], run["cell"]["prompt"]) == (name, "full") and run["cell"]["seed"] < 2:
+            pictures[f"{words}, seed {run['cell']['seed']}"] = kept_picture(run["extra"]).mean(0)
+label = "recorded, full image + new head; mean of three channels"
+show.prompt_maps(pictures, "Learned full-image pictures", label=label)
+
+# %%
+for words in ("anywhere", "middle"):
+    first, second = (pictures[f"{words}, seed {seed}"].flatten() for seed in (0, 1))
+    cosine = float(first @ second / (first.norm() * second.norm()))
+    print(f"{words:8} cosine between the pictures of seeds 0 and 1: {cosine:+.2f}")
+
+# %% [markdown]
+# A cosine of +1 means the same picture, 0 means nothing in common.
+# Two seeds share network, images and a start at zero. Only the first head and the batches differ, as in any rerun.
+# So do not read blobs into a single picture: look at two before you explain one.
+#
+# **Question.** And the mapping: does it settle?
+
+# %%
+for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.items():
+    cells = [run for run in table.runs if run["cell"]["data"] == name and run["cell"]["prompt"] == "iterative mapping"]
+    history = np.array([run["extra"]["mappings"] for run in cells])  # (seeds, epochs, classes)
+    changed = (history[:, 1:] != history[:, :-1]).sum(2).mean(0)
+    steps = ", ".join(f"{value:.1f}" for value in changed)
+    print(f"{words:8} digits of 10 that change their source class, from epoch to epoch, mean of 5 seeds: {steps}")
+
+# %% [markdown]
+# While it changes, the prompt learns for one mapping and is asked about another in the next epoch.
+
+# %% [markdown]
+# ### Exercise: what may be claimed?
+#
+# A colleague writes: "Our frame of 1,344 numbers reaches what a linear probe reaches, so pixel prompts replace new
+# heads. We trained it with SGD at a rate of 40 on pixels in [0, 1], as the paper does." In four sentences: what stands,
+# what does not, and what would you run?
+
+# %% [markdown] exercise={"id": "01-claim", "points": 3, "minutes": 5, "difficulty": 2, "path": "extra"}
+# ### BEGIN SOLUTION
+# The frame was trained together with a new head of 1,210 numbers, so it replaced nothing: the head alone gets as far.
+# A prompt that really does without a new head is one with label mapping, and in our record that stays far below the
+# probe.
+# The paper's rate of 40 belongs to normalized units, where it is about 2 to 3 on pixels; 40 on pixels is about fifteen
+# times as much.
+# I would compare frame with head, head alone, and frame with mapping, over at least five paired seeds with rates from
+# equal numbers of trials on validation, and report the paired intervals with all learned numbers.
+# ### END SOLUTION
+# ### BEGIN MARK SCHEME
+# 3 points: names that the head was learned too; that the rate belongs to another space, with σ²; and proposes a paired
+#   comparison with head alone and with mapping.
+# 2 points: two of these.
+# 1 point: one of these.
+# ### END MARK SCHEME
+
+# %% [markdown]
+# ## Recap
+#
+# - A visual prompt adds one learned picture δ to every normalized image: a frame has 2·C·p·(H + W − 2p) numbers.
+# - A rate belongs to a space. η in normalized units is η·σ² on pixels for SGD, η·σ for Adam.
+# - Label mapping reuses source classes, one for each target class; frequency counts once, iterative in each epoch.
+# - Count what all of a method learns, head included, and compare with the same head alone.
+# - Short runs on a small network say how such runs scatter. They do not refute a paper with another recipe.
+#
+# ## Self-test
+#
+# ### Exercise: one path, two rates
+#
+# A frame is trained by SGD at a rate of 40 in normalized units, and σ is 0.25. Which rate on pixels in [0, 1] takes the
+# same path?
+#
+# - **a** 40
+# - **b** 10
+# - **c** 2.5
+# - **d** 640
+
+# %% exercise={"id": "01-quiz-space", "points": 1, "minutes": 1, "difficulty": 1, "path": "extra"}
+same_path = ...  # "a", "b", "c" or "d"
+### BEGIN SOLUTION
+same_path = "c"
+### END SOLUTION
+
+# %% check="01-quiz-space"
+check.quiz("01-quiz-space", same_path)
+
+# %% [markdown]
+# ### Exercise: what does the optimizer change?
+#
+# A frozen network is prompted with a full-image picture and iterative label mapping. What does the optimizer change?
+#
+# - **a** the picture alone
+# - **b** the picture and the old head
+# - **c** nothing: the mapping is counted
+
+# %% exercise={"id": "01-quiz-learns", "points": 1, "minutes": 1, "difficulty": 1, "path": "extra"}
+changes = ...  # "a", "b" or "c"
+### BEGIN SOLUTION
+changes = "a"
+### END SOLUTION
+
+# %% check="01-quiz-learns"
+check.quiz("01-quiz-learns", changes)
+
+# %% [markdown]
+# ### Exercise: twice as wide
+#
+# A frame on 32 × 32 images grows from 4 to 8 pixels. How many numbers does it learn now?
+#
+# - **a** twice as many
+# - **b** more, but less than twice as many
+# - **c** more than twice as many
+
+# %% exercise={"id": "01-quiz-double", "points": 1, "minutes": 1, "difficulty": 1, "path": "extra"}
+wider = ...  # "a", "b" or "c"
+### BEGIN SOLUTION
+wider = "b"
+### END SOLUTION
+
+# %% check="01-quiz-double"
+check.quiz("01-quiz-double", wider)
+
+# %% [markdown]
+# ## Further reading
+#
+# - H. Bahng, A. Jahanian, S. Sankaranarayanan, P. Isola (2022). Exploring Visual Prompts for Adapting Large-Scale
+#   Models. arXiv:2203.17274. Frame, fixed patch and random patch.
+# - A. Chen, Y. Yao, P.-Y. Chen, Y. Zhang, S. Liu (2023). Understanding and Improving Visual Prompting: A Label-Mapping
+#   Perspective. arXiv:2211.11635. Random, frequency and iterative mapping.
