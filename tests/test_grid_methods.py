@@ -239,12 +239,12 @@ def test_rates_come_from_equal_trials_on_seed_0_and_hold_for_all_seeds(tmp_path)
     search, tried = search_with(tmp_path / "t", best=10**-3.5)
     cell = Cell("digits", "resnet_nano", "full", seed=3, lr=0.0, trials=5)
     found = search(cell)
-    assert [trial.prompt for trial in tried] == ["none"] * 5 + ["full"] * 5
+    assert [trial.prompt for trial in tried] == ["full"] * 5
     assert {trial.seed for trial in tried} == {0}
-    assert found == replace(cell, lr=3.162e-4, head_lr=tried[4].lr)  # the edge was passed
-    assert {trial.head_lr for trial in tried[:5]} == {None}
-    assert {trial.head_lr for trial in tried[5:]} == {found.head_lr}
+    assert found == replace(cell, lr=3.162e-4)  # the edge was passed
     assert search(replace(cell, seed=4)).lr == found.lr
+    assert len(tried) == 5
+    assert search(replace(cell, prompt="none")).lr == 3.162e-3  # from 0.1, two steps past the edge
     assert len(tried) == 10
     again, more = search_with(tmp_path / "t", best=1.0)  # another process: all trials are in the file
     assert (again(cell), more) == (found, [])
@@ -326,7 +326,6 @@ def test_trials_and_runs_are_written_apart(searched):
     assert not any("accuracy" in trial or "right" in trial for trial in trials)
     best = max(trials[:3], key=lambda trial: trial["valid_accuracy"])["cell"]["lr"]
     assert {run["cell"]["lr"] for run in runs[::2]} == {best}
-    assert {run["cell"]["head_lr"] for run in runs[1::2]} == {best}
     assert {run["cell"]["trials"] for run in runs} == {3}
     assert f"lr={best}" in printed
 

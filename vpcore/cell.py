@@ -14,7 +14,7 @@ from vpcore.data_text import data_label
 from vpcore.methods import method_label
 
 AUGMENTS = ("paper", "none")
-LATER = ("head_lr", "trials", "max_valid", "max_test")  # fields that keys of older results lack: not hashed when None
+LATER = ("trials", "max_valid", "max_test")  # fields that keys of older results lack: not hashed when None
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Cell:
         width: channels of simple_cnn's first block; None takes its default.
         image_size: edge of the images in pixels; None takes the backbone's, or the data's.
         precision: as in `fit`.
-        head_lr: rate of the head; None takes `lr`, the rate of everything else that learns.
-        trials: the rates were chosen on validation with this many trials; None if they were given.
+        trials: `lr` was chosen on validation with this many trials; None if it was given.
         max_valid: most validation images to keep; None keeps all.
         max_test: most test images to keep; None keeps all.
     """
@@ -53,7 +52,6 @@ class Cell:
     width: int | None = None
     image_size: int | None = None
     precision: str | None = None
-    head_lr: float | None = None
     trials: int | None = None
     max_valid: int | None = None
     max_test: int | None = None
@@ -67,8 +65,8 @@ class Cell:
 
 
 def question(cell: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
-    """Return a hash of what a cell asks: all its fields, without rates that a search was to choose."""
-    searched = ("lr", "head_lr") if cell.get("trials") is not None else ()
+    """Return a hash of what a cell asks: all its fields, without a rate that a search was to choose."""
+    searched = ("lr",) if cell.get("trials") is not None else ()
     return _hash({name: value for name, value in cell.items() if name not in (*searched, *without)})
 
 

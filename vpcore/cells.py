@@ -25,7 +25,7 @@ from vpcore.records import EpochRecord, History
 from vpcore.train import evaluate, fit
 
 __all__ = [
-    "Cell", "build_model", "check_cell", "choose_augment", "expand", "load_cell_data", "question", "rates", "run_cell",
+    "Cell", "build_model", "check_cell", "choose_augment", "expand", "load_cell_data", "question", "run_cell",
     "train_cell",
 ]  # fmt: skip
 
@@ -50,13 +50,6 @@ def build_model(cell: Cell, data: Splits) -> Prompted:
     )  # fmt: skip
 
 
-def rates(cell: Cell, model: Prompted) -> float | dict[str, float]:
-    """Return the peak rate of all that learns, or one for each child if the head has its own."""
-    if cell.head_lr is None:
-        return cell.lr
-    return {child: cell.head_lr if child == "head" else cell.lr for child, _ in model.named_children()}
-
-
 def check_cell(cell: Cell, data: Splits) -> None:
     """Find out whether a cell can run, without training it.
 
@@ -70,8 +63,7 @@ def check_cell(cell: Cell, data: Splits) -> None:
     choose_augment(cell)
     choose_precision(cell.precision, choose_device())
     schedule_factor(cell.schedule, cell.epochs, 1)
-    model = build_model(cell, data)
-    make_optimizer(model, cell.optimizer, rates(cell, model), cell.weight_decay)
+    make_optimizer(build_model(cell, data), cell.optimizer, cell.lr, cell.weight_decay)
 
 
 def train_cell(
@@ -85,7 +77,7 @@ def train_cell(
     model = build_model(cell, data).to(choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
     history = fit(
-        model, train, valid, epochs=cell.epochs, lr=rates(cell, model), weight_decay=cell.weight_decay,
+        model, train, valid, epochs=cell.epochs, lr=cell.lr, weight_decay=cell.weight_decay,
         batch_size=cell.batch_size, optimizer=cell.optimizer, schedule=cell.schedule, augment=choose_augment(cell),
         seed=cell.seed, precision=cell.precision, device=device, on_epoch=on_epoch,
     )  # fmt: skip

@@ -44,7 +44,7 @@ def main(
         str,
         typer.Option(
             help="Learning rates, with commas between; or search: each method's own, on seed 0's validation images, "
-            "around its published rate. The head beside a prompt then has the linear probe's."
+            "around its published rate."
         ),
     ] = "1e-3",
     trials: Annotated[int, typer.Option(help="Rates that --lr search tries for every method.")] = 5,

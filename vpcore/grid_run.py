@@ -35,7 +35,7 @@ def run_grid(
     """Run the cells that are not in `out` or `resume` yet, and append each as it is done; returns how many failed.
 
     Args:
-        cells: what to run; those with `trials` get their rates by a search, kept in `<out>.trials`.
+        cells: what to run; those with `trials` get their rate by a search, kept in `<out>.trials`.
         out: results, JSON lines.
         device: as in `fit`.
         root: folder of the data sets.

@@ -31,7 +31,6 @@ def layer_probe(backbone: Backbone, layer: int | None = None) -> Backbone:
 RENAMED = {"norm": "norm_tuning", "full": "full_tuning"}  # "full" alone is a prompt: a picture as large as the image
 TUNING_METHODS = {RENAMED.get(name, name): build for name, build in TUNINGS.items()}
 METHODS: dict[str, Callable[..., Any]] = {**PROMPTS, **TUNING_METHODS, "layer_probe": layer_probe}
-HEAD_ONLY = ("none", "layer_probe")  # nothing learns but the head
 
 
 def read_method(text: str) -> tuple[str, dict[str, Any]]:
