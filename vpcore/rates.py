@@ -48,7 +48,7 @@ class RateSearch:
 
     Every method gets the same number of trials. One rate holds for all that learns, the head included, as in the
     published codes of methods that train a head (VPT, InsVP). A head that keeps the probe's rate, up to 0.3 on these
-    small networks, drove an activation prompt's best rate to the lower edge: the prompt was off.
+    small networks, drove the best rate of activation:layer=6 (photodigits, resnet_nano) to the edge of its trials.
 
     Args:
         trials_file: JSON lines, one a trial; trials found there are not repeated.
