@@ -1,6 +1,6 @@
 """Lesson 09: few images, many methods, the same number of rates for each.
 
-    python -m course.studies.study_09 --out shots.jsonl --backbones resnet_nano vit_nano
+    python -m course.studies.study_09 --out shots.jsonl --backbones resnet_nano vit_nano --data digits photodigits
 
 A run sees 1, 4 or 16 training images a class; its seed draws them too, so runs of one seed form pairs: same images,
 same batches. All runs take the same number of steps of the same size. Rates are chosen on 160 validation images.
@@ -42,6 +42,12 @@ class Protocol:
     epochs: int = 6
     trials: int = 4
     steps: int = STEPS
+
+
+def load(name: str) -> Splits:
+    """Return a set as the bundled backbones take it; photodigits with 1,000 training images to draw from."""
+    some = {"num_train": 1000} if name == "photodigits" else {}
+    return vpcore.load_data(name, image_size=32, in_chans=3, **some)
 
 
 def methods_for(backbone: vpcore.Backbone) -> dict[str, tuple[str, float]]:
@@ -110,17 +116,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--backbones", nargs="+", default=["resnet_nano"])
+    parser.add_argument("--data", nargs="+", default=["digits"], help="digits, photodigits")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=Protocol.epochs)
     parser.add_argument("--steps", type=int, default=STEPS)
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    data = vpcore.load_data("photodigits", num_train=1000)
-    study = Study(chosen.out)
-    for backbone_name in chosen.backbones:
-        backbone = vpcore.load_backbone(backbone_name)
-        for name in methods_for(backbone):
-            record(study, name, backbone, data, chosen.seeds, Protocol(chosen.epochs, steps=chosen.steps))
+    study, protocol = Study(chosen.out), Protocol(chosen.epochs, steps=chosen.steps)
+    for data_name in chosen.data:
+        data = load(data_name)
+        for backbone_name in chosen.backbones:
+            backbone = vpcore.load_backbone(backbone_name)
+            for name in methods_for(backbone):
+                record(study, name, backbone, data, chosen.seeds, protocol)
 
 
 if __name__ == "__main__":
