@@ -1,7 +1,7 @@
 """Cuts lessons into lab sessions: one self-standing notebook for each session, from a table of exercises.
 
-A session holds, for each of its exercises, everything of the lesson from the exercise's section heading to the last
-cell before the next exercise, and before that the named cells the exercise needs.
+A session holds, for each of its exercises, the named cells it needs, the first words of its section, and its own cells
+from the question to the check.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Session:
 LAB_2X90 = (
     Session("lab_1", "Lab 1: freeze, frame, three scales", 90, ("00-freeze", "01-pad", "02-average", "02-interval")),
     Session("lab_2", "Lab 2: a prompt for each image, a prompt for each layer", 90,
-            ("03-patch", "05-module", "05-first-layer", "09-report")),
+            ("03-patch", "05-module", "05-first-layer", "05-choose", "09-report")),
 )  # fmt: skip
 PATHS: dict[str, tuple[Session, ...]] = {"lab2x90": LAB_2X90}
 
@@ -101,6 +101,8 @@ def _parts(name: str, book: Any) -> list[Any]:
     place = next(index for index, cell in enumerate(cells) if cell_name(cell) == name)
     needs = all_needs(cells)[name]
     needed = [cell for cell in cells[:place] if cell_name(cell) in needs]
-    start = next((index for index in range(place, 0, -1) if cells[index].cell_type == "markdown"), place)
+    text = [index for index in range(place) if cells[index].cell_type == "markdown"]
+    start = text[-1] if text else place
+    section = next((index for index in reversed(text) if cells[index].source.startswith("## ")), start)
     stop = next((index for index in range(place, len(cells)) if cell_name(cells[index]) == f"{name}-check"), place)
-    return [*needed, *cells[start : stop + 1]]
+    return [*needed, *cells[section : section + (section < start)], *cells[start : stop + 1]]

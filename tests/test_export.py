@@ -12,10 +12,11 @@ import pytest
 from graded_lesson import LESSON, RIGHT, answered, lesson
 from toy_lesson import TOY, write
 
-from course.cells import LessonError
+from course.cells import LessonError, cell_name
 from course.cli import main
+from course.execute import execute
 from course.export import export_nbgrader, export_path
-from course.sessions import Session, export_sessions
+from course.sessions import LAB_2X90, Session, export_sessions
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 REBIND = "import course.check\ncourse.check.grade = lambda *args, **options: 2.0"
@@ -191,3 +192,14 @@ def test_the_command_writes_and_refuses(tmp_path, capsys):
     assert "release/99_toy/99_toy.ipynb" in capsys.readouterr().out
     assert main(["export", str(tmp_path / "out"), "--root", str(tmp_path)]) == 2
     assert "export needs --to nbgrader" in capsys.readouterr().err
+
+
+def test_the_two_labs_stand_by_themselves(tmp_path):
+    for file in export_path(tmp_path / "labs", "lab2x90"):
+        book = nbformat.read(file, as_version=4)
+        wanted = next(session for session in LAB_2X90 if session.name == file.stem).exercises
+        assert set(wanted) <= {cell_name(cell) for cell in book.cells}
+        assert any(cell.source.startswith("## ") for cell in book.cells), "no section says what it is about"
+        assert "one page" in str(book) or file.stem == "lab_1", "the report lost its question"
+        execute(file.stem, book, REPOSITORY)  # raises if a cell fails
+        assert "not attempted yet" in str(book)
