@@ -85,7 +85,8 @@ class OtherPrompt(vpcore.Prompt):
 @torch.no_grad()
 def pictures(model: vpcore.Prompted, images: Tensor) -> Tensor:
     """Return the picture (N, C, H, W) that an instance prompt adds to each uint8 image, in normalized units."""
-    return torch.cat([model.prompt.added_map(model.normalize(part.float() / 255)) for part in images.split(500)])
+    prompt: Any = model.prompt
+    return torch.cat([prompt.added_map(model.normalize(part.float() / 255)) for part in images.split(500)])
 
 
 def strength(model: vpcore.Prompted, images: Tensor) -> dict[str, Any]:
