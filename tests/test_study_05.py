@@ -49,7 +49,7 @@ def test_a_small_sweep_is_resumable_and_packs(tmp_path: Path) -> None:
     chosen = [Arm("ap", 7), Arm("random", 7), Arm("head")]
     out = tmp_path / "toy.jsonl"
     for _ in range(2):
-        study_05.sweep(Study(out), NET, chosen, DATA, DATA, 5, epochs=1)
+        study_05.sweep(Study(out), NET, chosen, DATA, DATA, 5, trial_epochs=1, epochs=1)
     pack([out], "toy", tmp_path)
     table = recorded("toy", tmp_path)
     for arm in chosen:
@@ -59,11 +59,8 @@ def test_a_small_sweep_is_resumable_and_packs(tmp_path: Path) -> None:
     assert torch.tensor(first["grid"]).shape == (2, 2)
 
 
-def test_every_layer_is_swept_and_has_a_random_control() -> None:
-    swept, controls, dear = (
-        [str(arm) for arm in arms(NET)] for arms in (study_05.main_arms, study_05.control_arms, study_05.dear_arms)
-    )
-    assert {f"ap@{layer}" for layer in range(8)} <= set(swept)
-    assert {f"probe@{layer}" for layer in range(8)} <= set(swept)
-    assert {f"random@{layer}" for layer in range(8)} | {"vp"} <= set(controls)
-    assert {"channel@4", "bias@4"} <= set(dear)
+def test_every_layer_is_swept_and_probed() -> None:
+    swept = {str(arm) for arm in study_05.main_arms(NET)}
+    assert {f"{kind}@{layer}" for kind in ("ap", "probe") for layer in range(8)} | {"none", "head"} == swept
+    controls = {str(arm) for arm in study_05.control_arms(NET)}
+    assert controls == {"random@2", "random@4", "random@6", "channel@4"}

@@ -26,8 +26,10 @@ from vpcore.backbone import Backbone
 from vpcore.data import Split, Splits, load_data
 from vpcore.runlog import read_runs
 
-CENTER, TRIALS, TRIAL_SEED, TRAIN = 3e-2, 4, 1000, 1000
-CONTROLS = {"resnet_nano": (4, 6), "vit_nano": (1, 4)}  # layers of the dearer controls
+CENTER, TRIALS, TRIAL_SEED, TRAIN, SECOND = 3e-2, 4, 1000, 1000, 500
+CONTROLS: dict[str, dict[str, tuple[int, ...]]] = {  # kind to layers: every kind at every layer would be dear
+    "resnet_nano": {"random": (2, 4, 6), "channel": (4,)},
+}
 
 
 def main_arms(backbone: Backbone) -> list[Arm]:
@@ -37,22 +39,17 @@ def main_arms(backbone: Backbone) -> list[Arm]:
 
 
 def control_arms(backbone: Backbone) -> list[Arm]:
-    """Return random deltas at every layer, and a picture at the pixels."""
-    return [*(Arm("random", layer) for layer in range(backbone.spec.depth + 1)), Arm("vp")]
-
-
-def dear_arms(backbone: Backbone) -> list[Arm]:
-    """Return one number a channel, and the biases of the block, at a few layers."""
-    layers = CONTROLS.get(backbone.spec.name, (backbone.spec.depth - 1,))
-    return [Arm(kind, layer) for kind in ("channel", "bias") for layer in layers]
+    """Return other deltas at a few layers: random, one number a channel, or the biases of the block."""
+    chosen = CONTROLS.get(backbone.spec.name, {})
+    return [Arm(kind, layer) for kind, layers in chosen.items() for layer in layers]
 
 
 def load(name: str) -> Splits:
-    """Return a set with at most 1,000 training, 500 validation and 1,000 test images, RGB, 32 pixels."""
+    """Return a set of RGB images of 32 pixels: 1,000 to train on, of another set than photodigits at most 500."""
     if name == "photodigits":
         return load_data(name, num_train=TRAIN)
     data = load_data(name, image_size=32, in_chans=3)
-    data = data.limit(min(TRAIN, len(data.train)))
+    data = data.limit(min(SECOND, len(data.train)))
     return replace(data, valid=_first(data.valid, 500), test=_first(data.test, 1000))
 
 
@@ -61,12 +58,13 @@ def _first(split: Split, count: int) -> Split:
 
 
 def sweep(
-    study: Study, backbone: Backbone, arms: Iterable[Arm], data: Splits, tuned_on: Splits, seeds: int, **recipe: Any
-) -> None:
-    """Run arms on a set, with the rates that `tuned_on`'s validation images choose."""
+    study: Study, backbone: Backbone, arms: Iterable[Arm], data: Splits, tuned_on: Splits, seeds: int,
+    trial_epochs: int = RECIPE["epochs"], **recipe: Any,
+) -> None:  # fmt: skip
+    """Run arms on a set, with the rates that `tuned_on`'s validation images choose in trials of so many epochs."""
     images = data.train.images[:64].float() / 255
     for arm in arms:
-        rate = _rate(study, backbone, arm, tuned_on, recipe)
+        rate = _rate(study, backbone, arm, tuned_on, {**RECIPE, **recipe, "epochs": trial_epochs})
         for seed in seeds_of(seeds):
             settings = {"rate": float(f"{rate:.4g}"), "num_train": len(data.train), **RECIPE, **recipe}
             case = Case(data.name, backbone.spec.name, str(arm), seed, settings)
@@ -92,7 +90,7 @@ def _rate(study: Study, backbone: Backbone, arm: Arm, data: Splits, recipe: dict
         except ValueError:  # it diverged
             return float("nan")
 
-    case = Case(data.name, backbone.spec.name, str(arm), TRIAL_SEED, {"num_train": len(data.train), **RECIPE, **recipe})
+    case = Case(data.name, backbone.spec.name, str(arm), TRIAL_SEED, {"num_train": len(data.train), **recipe})
     return study.rate(case, CENTER, valid, TRIALS)
 
 
@@ -105,22 +103,26 @@ def _norm(study: Study, backbone: Backbone, arm: Arm, data: Splits, seed: int) -
 
 
 def main() -> None:
-    """Run one network: sweep and controls, the sweep on other sets, the dearer controls, more seeds of the sweep."""
+    """Run one network: sweep and controls, the sweep on other sets, more seeds of the sweep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--backbone", default="resnet_nano")
     parser.add_argument("--others", default="digits", help="sets that get the sweep with photodigits' rates")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--more-seeds", type=int, default=10, help="of the sweep on photodigits")
+    parser.add_argument("--more-seeds", type=int, default=10, help="of the sweep on photodigits, at the end")
+    parser.add_argument("--trial-epochs", type=int, default=RECIPE["epochs"], help="of a run that tries a rate")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     study, backbone, photos = Study(asked.out), load_backbone(asked.backbone), load("photodigits")
-    arms, seeds = main_arms(backbone), asked.seeds
-    sweep(study, backbone, [*arms, *control_arms(backbone)], photos, photos, seeds)
+    arms = main_arms(backbone)
+
+    def run(chosen: list[Arm], data: Splits, seeds: int = asked.seeds) -> None:
+        sweep(study, backbone, chosen, data, photos, seeds, asked.trial_epochs)
+
+    run([*arms, *control_arms(backbone), Arm("vp")], photos)
     for name in filter(None, asked.others.split(",")):
-        sweep(study, backbone, arms, load(name), photos, seeds)
-    sweep(study, backbone, dear_arms(backbone), photos, photos, seeds)
-    sweep(study, backbone, arms, photos, photos, asked.more_seeds)
+        run(arms, load(name))
+    run(arms, photos, max(asked.seeds, asked.more_seeds))
 
 
 if __name__ == "__main__":
