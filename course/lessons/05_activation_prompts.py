@@ -574,7 +574,8 @@ made_by = check.made_by("05-module")
 sweep(curves, title, levels=levels, live=("AP, your run",), label=label, made_by=made_by)
 
 # %% [markdown]
-# Same seeds, same rates, same batches: your points should fall on the recorded ones up to rounding.
+# Same seeds, rates and batches: your points should lie close to the recorded ones. They need not be equal: a difference
+# in the last digit of a rate or a sum grows over 160 steps.
 # The layers are not chosen to win: one in the middle and the last, which train in seconds from a cache.
 #
 # **Question.** Put another δ in the place of the learned one, and leave the head alone: its mean over places, or a
@@ -703,7 +704,8 @@ title = "How far each head looks (dashed: even attention)"
 show.lines(heads, title, **words, level=float(apart.mean()), live=True, label="vit_nano, 64 test images")
 
 # %% [markdown]
-# A coarse measure here: with 16 patches there is little room between "near" and "everywhere".
+# In our ViT the last blocks look farthest, nearly evenly, and early ones less far. That is not "global early".
+# But the measure is coarse here: with 16 patches there is little room between "near" and "everywhere".
 # And it says where a head looks, not what it does with what it sees.
 #
 # **Linear CKA** (Kornblith et al. 2019) asks whether two layers see the same images as alike. Center the features of
@@ -737,6 +739,7 @@ axes = {name: tuple(f"{word} layer" for word in name.split(" and ")) for name in
 layer_map(views, "How alike do layers see 64 images?", names=axes, label="frozen networks, no prompt")
 
 # %% [markdown]
+# The CNN's last layer is a little more like the ViT's later layers than its first; the differences are small.
 # Neighboring layers are alike, as they must be: a residual block adds to what it gets.
 # With 64 images and thousands of features, CKA is biased upwards; compare cells, not single numbers with 1.
 #
