@@ -417,7 +417,7 @@ arms = {name: arm for name, arm in arms.items() if arm in chosen}  # what was re
 rows = {name: table.accuracies("photodigits", arm, "resnet_nano") for name, arm in arms.items()}
 mine = "instance, your run"
 rows[mine] = np.array([100 * vpcore.evaluate(model, data.test).accuracy for model in instance])
-label = "recorded: 5 seeds, 1,000 images, 10 epochs; your run: 5 seeds, 500 images, 4 epochs"
+label = "recorded: 5 seeds, 10 epochs; your run: 5 seeds, 4 epochs"
 accuracies(rows, "Universal, cluster and instance prompts", live=(mine,), label=label, made_by=who)
 
 
@@ -580,8 +580,8 @@ for network, arm in sorted(kinds):
         found[f"{network} {arm}: universal"] = compare(arm, "universal", network)
 
 # %%
-label = "recorded, 5 seeds each, 1,000 test images; beta:1 is the global part alone"
-show.intervals(found, "Controls against the trained prompt, paired", label=label)
+label = "recorded, 5 seeds each"
+show.intervals(found, "Controls against own prompts", label=label)
 
 # %%
 share = check.use("03-share", own_share)
