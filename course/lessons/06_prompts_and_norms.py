@@ -755,8 +755,9 @@ label = "10 recorded seeds; your 5 repeat the first five; 1,000 test images"
 show.lottery(groups, "AP at the last map − linear probe, one dot a seed", live=("your run",), label=label)
 
 # %% [markdown]
-# Equal functions, unequal numbers: pairs differ by up to a point or two, in both directions, although nothing that one
-# of them computes is out of the other's reach. Your five repeat recorded seeds: a check of the record, no new evidence.
+# Equal functions, unequal numbers: some pairs differ by more than a point, in both directions, although nothing that
+# one of them computes is out of the other's reach. Your five repeat recorded seeds: a check of the record, no new
+# evidence.
 #
 # ### The usual table
 #
