@@ -13,9 +13,13 @@ from course.check import texts
 from course.check.verdict import COLORS as VERDICT_COLORS
 from course.check.verdict import SYMBOLS
 from course.notebook_file import read_notebook
+from course.recorded import recorded
 from course.show.picture import COLORS
+from course.widgets.cam import CamExplorer
 from course.widgets.instance import InstanceExplorer
+from course.widgets.layers import LayersExplorer
 from course.widgets.placement import PlacementExplorer
+from course.widgets.results import ResultsExplorer
 from course.widgets.scales import ScalesExplorer
 from course.widgets.tokens import TokensExplorer
 
@@ -25,11 +29,31 @@ WIDGET = "application/vnd.jupyter.widget-view+json"
 PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
 APART = 10  # CIE 1976 distance; 2.3 is just noticeable
 ARROWLESS = (ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.RadioButtons, ipywidgets.SelectMultiple)
+
+
+def cam(images, spec):
+    net = vpcore.load_backbone("resnet_nano")
+    models = {
+        name: vpcore.Prompted(net, vpcore.NoPrompt(net.spec), vpcore.LinearHead(120, 10, seed=seed))
+        for seed, name in enumerate(("linear probe", "prompt"))
+    }
+    photos = vpcore.load_data("photodigits", num_train=10).test
+    return CamExplorer(photos.images[:4], photos.labels[:4], models)
+
+
+def layers(images, spec):
+    nets = {name: vpcore.load_backbone(name) for name in ("resnet_nano", "vit_nano")}
+    return LayersExplorer(recorded("ap_layers"), nets, vpcore.load_data("photodigits", num_train=10).test.images[:4])
+
+
 EXPLORERS = {
     "instance": lambda images, spec: InstanceExplorer(
         images, {f"seed {seed}": vpcore.InstanceImagePrompt(spec, init="default", seed=seed) for seed in (0, 1)}
     ),
+    "cam": cam,
+    "layers": layers,
     "placement": PlacementExplorer,
+    "results": lambda *_: ResultsExplorer(recorded("shots"), "digits", ("resnet_nano", "vit_nano")),
     "scales": ScalesExplorer,
     "tokens": lambda images, _: TokensExplorer(
         images.expand(-1, 3, -1, -1), vpcore.load_backbone("vit_nano", pretrained=False).spec

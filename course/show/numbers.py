@@ -143,7 +143,7 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], title: str, *, lab
         style = {"fmt": "D", "color": COLORS[1]} if sure else {"fmt": "o", "color": COLORS[0], "mfc": "white"}
         panel.errorbar([mean], [row], xerr=[[mean - low], [high - mean]], capsize=4, **style)
     panel.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5))
-    panel.set_xlabel("difference to the baseline (points); filled: zero is outside")
+    panel.set_xlabel("difference to the baseline (points)\nfilled: zero is outside")
     plain(panel)
     panel.set_title(heading(title, label), fontsize=10)
     words = [f"{name} {mean:+.2f} ({low:+.2f} to {high:+.2f})" for name, (mean, low, high) in rows.items()]
