@@ -277,7 +277,10 @@ print(explorer.drive())
 explorer.picture()
 
 # %%
-print(table.about("digits"))
+count = sum(run["cell"]["data"] == "digits" for run in table.runs)
+print(
+    f"recorded on digits: {count} runs, 5 seeds, {table.runs[0]['num_test']} test images, torch {table.versions['torch']}"
+)
 verdicts = {}
 for backbone_name in ("resnet_nano", "vit_nano"):
     names = methods_for(vpcore.load_backbone(backbone_name))
