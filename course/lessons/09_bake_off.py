@@ -206,7 +206,7 @@ apart = 100 * np.sqrt(mine["activation prompt"].var(ddof=1) + mine["linear probe
 title = "Activation prompt − linear probe, four images a class"
 ends = paired_interval(list(mine["linear probe"]), list(mine["activation prompt"]))
 label = f"your run, 5 seeds, {len(data.test):,} test images"
-show.paired_dots(gap, (100 * ends.low, 100 * ends.high), title, live=True, label=label, what=title)
+show.paired_dots(gap, (100 * ends.low, 100 * ends.high), title, live=True, label=label, what="AP − probe")
 
 # %% [markdown]
 # ## 4. Audit a protocol
@@ -279,7 +279,7 @@ explorer.picture()
 # %%
 count = sum(run["cell"]["data"] == "digits" for run in table.runs)
 print(
-    f"recorded on digits: {count} runs, 5 seeds, {table.runs[0]['num_test']} test images, torch {table.versions['torch']}"
+    f"recorded on digits: {count} runs, 5 seeds, {table.runs[0]['num_test']} test images,", table.hardware["processor"]
 )
 verdicts = {}
 for backbone_name in ("resnet_nano", "vit_nano"):
