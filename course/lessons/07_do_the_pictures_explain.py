@@ -27,7 +27,7 @@ from course import check, show
 from course.recorded import recorded
 from course.show.clouds import clouds
 from course.studies.layer_arms import Arm, build, train
-from course.studies.study_07 import CAM_LAYER, parts_of, rebuilt, token_model, unpack
+from course.studies.study_07 import CAM_LAYER, features, parts_of, rebuilt, token_model, unpack
 from course.studies.tokens_04 import specific_tokens
 from course.widgets.cam import CamExplorer
 from vpcore.analysis import grad_cam
@@ -93,6 +93,23 @@ clouds(planes, "Row B: specific tokens in the plane", about=about, label="your r
 # Look along a row, too. The points are the same three times. Perplexity is about the number of neighbors that a point
 # cares for: with 5 the plane falls into many small groups, with 80 into few large ones. Neither the size of a group
 # nor the gap between two of them was measured by anything.
+#
+# **Question.** What would the same picture show for plain pixels, for the frozen network's features without any
+# prompt, and for *trained* tokens of the other set?
+
+# %%
+bare = vpcore.Prompted(vit, vpcore.NoPrompt(vit.spec), vpcore.LinearHead(vit.spec.dim, 10))
+points = {"pixels of digits": digits.test.images[:250].float().flatten(1)}
+points["frozen features of digits"] = features(bare, digits.test.images[:250])
+points["trained tokens of photodigits"] = tokens_of(photos, recorded_weights("photodigits"))
+others = [str(int(label)) for label in photos.test.labels[:250]]
+planes = {name: (tsne(rows), others if "photo" in name else names) for name, rows in points.items()}
+about = "a point is a test image, written as its class"
+clouds(planes, "Controls, perplexity 30", about=about, label="your run, 250 test images each, seed 0")
+
+# %% [markdown]
+# Pixels need no network for their clusters. The trained tokens of *photodigits* gather too, and in our run in groups that
+# hold all ten digits: they follow something else. The photographs behind the digits are one candidate.
 #
 # So measure. For each image, take its k nearest other images **in the original space**. Which share has its label?
 # No plane, no perplexity, no impression.
@@ -405,7 +422,6 @@ check("07-distance", mean_distance)
 from vpcore.attention import attention_distances, attention_weights
 
 reach = check.use("07-distance", mean_distance)
-bare = vpcore.Prompted(vit, vpcore.NoPrompt(vit.spec), vpcore.LinearHead(vit.spec.dim, 10))
 steps = torch.arange(4) * float(vit.spec.patch_size)
 places = torch.cartesian_prod(steps, steps)
 by_hand = torch.stack([
