@@ -108,8 +108,8 @@ about = "a point is a test image, written as its class"
 clouds(planes, "Controls, perplexity 30", about=about, label="your run, 250 test images each, seed 0")
 
 # %% [markdown]
-# Pixels need no network for their clusters. The trained tokens of *photodigits* gather too, and in our run in groups that
-# hold all ten digits: they follow something else. The photographs behind the digits are one candidate.
+# Pixels need no network for their clusters. The trained tokens of *photodigits* gather too, and in our run in groups
+# that hold all ten digits: they follow something else. The photographs behind the digits are one candidate.
 #
 # So measure. For each image, take its k nearest other images **in the original space**. Which share has its label?
 # No plane, no perplexity, no impression.
