@@ -564,8 +564,8 @@ tested = say("tested in train mode", in_train - right)
 # known one. But it is not the prompt, it changes tensors that the table of parameters calls frozen, and a prompt saved
 # without these statistics will not give the same accuracy again.
 #
-# Tested in train mode, the cost is clear. The prompt and the head were trained with fixed statistics; and the answer for
-# an image now depends on the other images of its batch.
+# Tested in train mode, the cost is clear. The prompt and the head were trained with fixed statistics; and the answer
+# for an image now depends on the other images of its batch.
 
 # %% [markdown]
 # ## 8. Exhibit 7: two classes on one chair

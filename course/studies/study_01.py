@@ -82,7 +82,7 @@ class Experiment:
         history = vpcore.fit(
             model, train, valid, epochs=self._epochs(arm), batch_size=BATCH, lr=lr if arm == "none" else rates,
             optimizer="adamw", seed=seed, device="cpu",
-            on_epoch=lambda record: None if has_head else mappings.append(model.head.mapping.tolist()),
+            on_epoch=lambda record: None if has_head else mappings.append(model.head.mapping.tolist()),  # type: ignore[operator]
         )  # fmt: skip
         return model, history.best.valid_accuracy, mappings
 
@@ -106,9 +106,9 @@ class Experiment:
 
     def _bare(self, arm: str, seed: int) -> Outcome:
         model = build(arm, self.load(), seed)
-        model.head.start_epoch(model, self.data.train)
+        model.head.start_epoch(model, self.data.train)  # type: ignore[operator]
         return Outcome(
-            vpcore.evaluate(model, self.data.test, device="cpu"), {"mappings": [model.head.mapping.tolist()]}
+            vpcore.evaluate(model, self.data.test, device="cpu"), {"mappings": [model.head.mapping.tolist()]}  # type: ignore[operator]
         )
 
     def _choose(self, arm: str) -> float:

@@ -46,8 +46,8 @@ class Protocol:
 
 def load(name: str) -> Splits:
     """Return a set as the bundled backbones take it; photodigits with 1,000 training images to draw from."""
-    some = {"num_train": 1000} if name == "photodigits" else {}
-    return vpcore.load_data(name, image_size=32, in_chans=3, **some)
+    num_train = 1000 if name == "photodigits" else None
+    return vpcore.load_data(name, image_size=32, in_chans=3, num_train=num_train)
 
 
 def methods_for(backbone: vpcore.Backbone) -> dict[str, tuple[str, float]]:
