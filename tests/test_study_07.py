@@ -10,7 +10,7 @@ from scipy import stats
 import vpcore
 from course.exercises.answers_07 import rank_correlation, shuffle_top
 from course.recorded import pack, recorded
-from course.studies import study_07
+from course.studies import maps_07, study_07
 from course.studies.study import Study
 from course.studies.tokens_04 import specific_tokens
 
@@ -29,11 +29,11 @@ def test_packed_tokens_come_back() -> None:
 def test_a_cascade_ends_with_all_weights_shuffled_and_starts_with_none() -> None:
     net = vpcore.load_backbone("resnet_nano")
     model = vpcore.Prompted(net, vpcore.NoPrompt(net.spec), vpcore.LinearHead(120, 10)).eval()
-    parts = study_07.parts_of(model)
+    parts = maps_07.parts_of(model)
     used = [p for name, p in model.named_parameters() if "classifier" not in name]
     assert sum(p.numel() for p in parts.parameters()) == sum(p.numel() for p in used)
-    same = study_07.rebuilt(model, shuffle_top(parts, 0, 0)).eval()
-    all_new = study_07.rebuilt(model, shuffle_top(parts, len(parts), 0)).eval()
+    same = maps_07.rebuilt(model, shuffle_top(parts, 0, 0)).eval()
+    all_new = maps_07.rebuilt(model, shuffle_top(parts, len(parts), 0)).eval()
     with torch.no_grad():
         assert torch.equal(model(IMAGES), same(IMAGES))
         assert not torch.allclose(model(IMAGES), all_new(IMAGES))
@@ -50,7 +50,7 @@ def test_rank_correlation_is_spearmans() -> None:
 def test_flat_maps_of_the_first_model_are_left_out() -> None:
     maps = torch.rand(2, 4, 4)
     first = torch.stack([maps[0], torch.zeros(4, 4)])
-    assert study_07.alike(first, maps) == pytest.approx(1)
+    assert maps_07.alike(first, maps) == pytest.approx(1)
 
 
 def test_a_small_study_is_resumable_and_packs(tmp_path: Path) -> None:

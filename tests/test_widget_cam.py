@@ -4,7 +4,7 @@ import ipywidgets
 import pytest
 import torch
 
-from course.studies.study_07 import CAM_LAYER
+from course.studies.maps_07 import CAM_LAYER
 from course.widgets.base import LONGEST
 from course.widgets.cam import SHUFFLED, CamExplorer
 from vpcore import ActivationPrompt, LinearHead, NoPrompt, Prompted, load_backbone

@@ -27,7 +27,8 @@ from course import check, show
 from course.recorded import recorded
 from course.show.clouds import clouds
 from course.studies.layer_arms import Arm, build, train
-from course.studies.study_07 import CAM_LAYER, features, parts_of, rebuilt, token_model, unpack
+from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
+from course.studies.study_07 import features, token_model, unpack
 from course.studies.tokens_04 import specific_tokens
 from course.widgets.cam import CamExplorer
 from vpcore.analysis import grad_cam

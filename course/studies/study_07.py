@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 
 import vpcore
-from course.exercises.answers_07 import agreement, rank_correlation, shuffle_top
+from course.exercises.answers_07 import agreement, shuffle_top
 from course.studies.layer_arms import RECIPE, Arm, build, train
+from course.studies.maps_07 import CAM_LAYER, alike, cams, parts_of, rebuilt
 from course.studies.study import Case, Outcome, Study, seeds_of
 from course.studies.tokens_04 import specific_tokens
-from vpcore.analysis import grad_cam
 from vpcore.attention import attention_distances
 from vpcore.backbone import Backbone
 from vpcore.splits import Splits
@@ -31,7 +31,7 @@ from vpcore.splits import Splits
 TOKENS, NEIGHBORS = 4, 10
 RATES = {"prompt": 10**-2.5, "head": 10**-1.5}  # as lesson 04 starts its search
 TOKEN_RECIPE = {"epochs": 6, "batch_size": 32}
-CAM_LAYER, AP_LAYER, CAM_IMAGES = 5, 4, 100  # the deepest map of 4 × 4 places; the pooled one has 2 × 2
+AP_LAYER, CAM_IMAGES = 4, 100
 CENTER, TRIALS, TRIAL_SEED = 1e-2, 4, 1000
 
 
@@ -86,28 +86,6 @@ def tokens(backbone: Backbone, data: Splits, seed: int, **recipe: Any) -> Outcom
     if seed == 0:
         extra["distance"] = attention_distances(bare, images[:500].float() / 255).tolist()
     return Outcome(vpcore.evaluate(model, data.test, device="cpu"), extra)
-
-
-def parts_of(model: vpcore.Prompted) -> nn.ModuleList:
-    """Return what a cascade goes through, from the pixels to the logits."""
-    return nn.ModuleList([model.backbone.embed, *model.backbone.blocks, model.head])
-
-
-def rebuilt(model: vpcore.Prompted, parts: nn.ModuleList) -> vpcore.Prompted:
-    """Return a model with other parts and the same prompt."""
-    embed, *blocks, head = parts
-    return vpcore.Prompted(Backbone(embed, blocks, model.backbone.pool, model.backbone.spec), model.prompt, head)
-
-
-def alike(first: Tensor, second: Tensor) -> float:
-    """Return the mean rank correlation of two stacks of maps (N, H, W), without images whose first map is flat."""
-    pairs = [(a.numpy(), b.numpy()) for a, b in zip(first, second, strict=True) if bool(a.max() > a.min())]
-    return float(np.mean([rank_correlation(a, b) for a, b in pairs]))
-
-
-def cams(model: vpcore.Prompted, images: Tensor, classes: Tensor) -> Tensor:
-    """Return Grad-CAM maps at the layer of this study."""
-    return grad_cam(model, images, layer=CAM_LAYER, classes=classes).detach()
 
 
 def sanity(models: Callable[[str, int], vpcore.Prompted], arm: str, seed: int, data: Splits, seeds: int) -> Outcome:

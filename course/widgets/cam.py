@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from course.exercises.answers_07 import shuffle_top
 from course.show.picture import Picture, canvas
-from course.studies.study_07 import CAM_LAYER, parts_of, rebuilt, shuffle_top
+from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
 from course.widgets.base import Explorer
 from vpcore import Prompted
 from vpcore.analysis import grad_cam
