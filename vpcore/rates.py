@@ -50,7 +50,8 @@ class RateSearch:
     published codes of methods that train a head (VPT, InsVP). A head that keeps the probe's rate, up to 0.3 on these
     small networks, drove the best rate of activation:layer=6 (photodigits, resnet_nano) to the edge of its trials.
     Accuracy did not decide between the two: with seed 0, activation:layer=6 reached 33.4 % on validation with the
-    probe's head rate, and 32.6 % with one rate for both.
+    probe's head rate, and 32.6 % with one rate for both. The choice was made after test results of the other way had
+    been seen on that one set; no recorded run is older than it.
 
     Args:
         trials_file: JSON lines, one a trial; trials found there are not repeated.
