@@ -3,13 +3,13 @@
 import bz2
 import os
 import shutil
-import struct
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from fake_sets import fake_kmnist
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
@@ -237,28 +237,10 @@ def test_no_root_and_unknown_profile(tmp_path, quick, monkeypatch):
         load_data("digits")
 
 
-def fake_mnist(loader):
-    """Write a tiny KMNIST-like set, as torchvision's download would."""
-
-    def write(root, train=True, download=False):
-        if download:
-            raw = Path(root) / "KMNIST" / "raw"
-            raw.mkdir(parents=True, exist_ok=True)
-            for part, count in (("train", 40), ("t10k", 20)):
-                pixels = np.arange(count * 784, dtype=np.uint32).astype(np.uint8)
-                head = struct.pack(">IIII", 2051, count, 28, 28)
-                (raw / f"{part}-images-idx3-ubyte").write_bytes(head + pixels.tobytes())
-                labels = (np.arange(count) % 10).astype(np.uint8)
-                (raw / f"{part}-labels-idx1-ubyte").write_bytes(struct.pack(">II", 2049, count) + labels.tobytes())
-        return loader(root, train=train)
-
-    return write
-
-
 def test_full_profile_downloads_aside_then_moves(tmp_path, quick, monkeypatch):
     from torchvision import datasets
 
-    monkeypatch.setattr(datasets, "KMNIST", fake_mnist(datasets.KMNIST))
+    monkeypatch.setattr(datasets, "KMNIST", fake_kmnist(datasets.KMNIST))
     monkeypatch.setenv("VPCOURSE_PROFILE", "full")
     data = load_data("kmnist", tmp_path / "new")
     assert [len(data.train), len(data.valid), len(data.test)] == [36, 4, 20]
