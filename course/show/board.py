@@ -1,0 +1,55 @@
+"""A figure of many comparisons at once: methods in rows, data sets in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from course.show.picture import Picture, canvas, heading, sentence
+from vpcore.statistics import Interval
+
+LIMIT = 30.0  # points; larger differences get the color of this one, and their number says how large they are
+
+
+def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str, *, label: str = "") -> Picture:
+    """Show differences to a baseline as colored numbers; those whose interval holds zero are gray and in brackets.
+
+    Args:
+        tables: name of a panel to {row: {column: paired interval in points}}; all panels have the same columns.
+        title: of the figure.
+        label: which runs they come from.
+    """
+    columns = list(dict.fromkeys(column for rows in tables.values() for row in rows.values() for column in row))
+    longest = max(len(rows) for rows in tables.values())
+    figure, axes = canvas(0.5 * len(columns) * len(tables) + 3.4, 0.27 * longest + 1.9, len(tables))
+    shown: Any = None
+    words = []
+    for panel, (name, rows) in zip(axes[0], tables.items(), strict=True):
+        means = np.array([[rows[row][column].mean for column in columns] for row in rows])
+        shown = panel.imshow(np.clip(means, -LIMIT, LIMIT), cmap="PuOr_r", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
+        for (row, column), mean in np.ndenumerate(means):
+            unsure = _holds_zero(rows[list(rows)[row]][columns[column]])
+            ink = "white" if abs(mean) > 0.7 * LIMIT else "#555555" if unsure else "black"
+            panel.text(column, row, f"({mean:+.0f})" if unsure else f"{mean:+.0f}", ha="center", va="center",
+                       fontsize=7, color=ink)  # fmt: skip
+        panel.set(xticks=range(len(columns)), yticks=range(len(rows)))
+        panel.set_xticklabels(columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=7.5)
+        panel.set_yticklabels(list(rows), fontsize=7.5)
+        panel.set_title(name, fontsize=9)
+        words.append(f"{name}: {_counts(rows)}")
+    figure.colorbar(shown, ax=list(axes[0]), label="difference, points", fraction=0.03)
+    figure.suptitle(heading(title, label), fontsize=10)
+    return Picture(figure, sentence(f"{title}, one row a method and one column a data set. {'. '.join(words)}", label))
+
+
+def _holds_zero(interval: Interval) -> bool:
+    return interval.low <= 0 <= interval.high
+
+
+def _counts(rows: Mapping[str, Mapping[str, Interval]]) -> str:
+    cells = [interval for row in rows.values() for interval in row.values()]
+    unsure = sum(map(_holds_zero, cells))
+    above = sum(cell.low > 0 for cell in cells)
+    return f"{above} of {len(cells)} above the baseline, {len(cells) - unsure - above} below, {unsure} cannot be told"
