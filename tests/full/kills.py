@@ -2,73 +2,124 @@
 
 Run: python tests/full/kills.py --kills 50. For each of fit, pretrain and grid, one run is left alone; then runs are
 killed with SIGKILL at random moments and started again, until so many kills are spent and the last run has finished.
+The processes are forked from one that has done the imports, so that kills hit the work.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
+import multiprocessing
 import os
 import random
-import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-WORKER = Path(__file__).with_name("killed_worker.py")
+HERE = Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
+
+from full.killed_worker import work  # noqa: E402
+
 KINDS = ("fit", "pretrain", "grid")
 SECONDS = 600
 
 
-def start(kind: str, folder: Path) -> subprocess.Popen[str]:
-    """Start a worker, and return when its imports are done: kills shall hit the work."""
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(WORKER.parents[2])}
-    process = subprocess.Popen(
-        [sys.executable, str(WORKER), kind, str(folder)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        env=env,
-    )  # fmt: skip
-    assert process.stdout is not None
-    if process.stdout.readline() != "ready\n":
-        raise RuntimeError(f"{kind} did not start: {process.communicate()[1][-500:]}")
+@functools.cache
+def server() -> ForkServerContext:
+    """Start the server that does the imports, and return the context that forks from it."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["full.killed_worker", "timm", "sklearn.datasets"])
+    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[2])])
+    with unittest.mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}):
+        forkserver.ensure_running()
+    process = context.Process(target=int)
+    process.start()
+    process.join()  # the imports are done, so they do not count as work
+    return context
+
+
+def start(kind: str, folder: Path, share: float) -> ForkServerProcess:
+    """Start a worker."""
+    process = server().Process(target=work, args=(kind, folder, share))
+    process.start()
     return process
 
 
-def finish(process: subprocess.Popen[str], folder: Path) -> str:
-    """Wait for a worker and return its result."""
-    _, error = process.communicate(timeout=SECONDS)
-    if process.returncode:
-        raise RuntimeError(f"a resumed run failed: {error[-1000:]}")
+def finish(kind: str, folder: Path, share: float) -> str:
+    """Run a worker to its end and return its result.
+
+    Raises:
+        RuntimeError: it failed, or took longer than ten minutes.
+    """
+    process = start(kind, folder, share)
+    process.join(SECONDS)
+    if process.exitcode:
+        raise RuntimeError(f"a resumed {kind} failed: its error stands above")
+    if process.exitcode is None:
+        process.kill()
+        raise RuntimeError(f"a resumed {kind} hangs")
     return (folder / "result.txt").read_text()
 
 
-def kill_runs(kind: str, kills: int, seed: int = 0) -> tuple[int, int]:
-    """Kill runs of one kind so often; returns how many runs finished, and how many kills hit work half done.
+def epochs_done(folder: Path) -> int:
+    """Count the epochs whose checkpoint was written, by all processes that worked in a folder."""
+    file = folder / "done.txt"
+    return len(file.read_text().split()) if file.exists() else 0
+
+
+def killed_once(kind: str, folder: Path, seconds: float, share: float) -> bool:
+    """Start a worker and kill it after some seconds of work; returns whether work was half done then.
 
     Raises:
-        AssertionError: a resumed run gave other bits than the one left alone.
+        RuntimeError: it failed before that.
+    """
+    process = start(kind, folder, share)
+    process.join(seconds)
+    if process.exitcode:
+        raise RuntimeError(f"a resumed {kind} failed: its error stands above")
+    process.kill()
+    process.join()
+    return any(folder.iterdir()) and not (folder / "result.txt").exists()
+
+
+def kill_runs(kind: str, kills: int, seed: int = 0, share: float = 1, hits: int = 0) -> tuple[int, int]:
+    """Kill runs of one kind so often; returns how many runs finished, and how many kills hit work half done.
+
+    Args:
+        kind: fit, pretrain or grid.
+        kills: how many.
+        seed: of the moments.
+        share: of the full size of a run.
+        hits: kill on until so many hit work half done, five times at most.
+
+    Raises:
+        AssertionError: a resumed run gave other bits than the one left alone, or did finished epochs again.
         RuntimeError: a resumed run failed.
     """
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory() as place:
         alone = Path(place) / "alone"
         alone.mkdir()
-        process, began = start(kind, alone), time.perf_counter()
-        expected, length = finish(process, alone), time.perf_counter() - began
+        server()
+        began = time.perf_counter()
+        expected, length = finish(kind, alone, share), time.perf_counter() - began
         spent = finished = halfway = 0
-        while spent < kills:
+        while spent < kills or (halfway < hits and spent < kills + 5):
             folder = Path(place) / f"run{finished}"
             folder.mkdir()
             while not (folder / "result.txt").exists():
-                process = start(kind, folder)
-                if spent < kills:
-                    time.sleep(chance.uniform(0, length))
-                    process.kill()
-                    process.communicate()
+                if spent < kills or (halfway < hits and spent < kills + 5):
+                    halfway += killed_once(kind, folder, chance.uniform(0, length), share)
                     spent += 1
-                    halfway += any(folder.iterdir()) and not (folder / "result.txt").exists()
                 else:
-                    finish(process, folder)
+                    finish(kind, folder, share)
             assert (folder / "result.txt").read_text() == expected, f"{kind}: another result after a kill"
+            assert epochs_done(folder) <= epochs_done(alone), f"{kind}: finished epochs were done again"
             finished += 1
     return finished, halfway
 
