@@ -91,8 +91,8 @@ class Backbone(nn.Module):
         """
         z = self.embed(x) if start is None else x
         for layer in range(start or 0, self.spec.depth):
-            z = self.blocks[layer](edit(z, layer) if edit else z)
-        return self.pool(edit(z, self.spec.depth) if edit else z)
+            z = self.blocks[layer](edit(z, layer) if edit is not None else z)
+        return self.pool(edit(z, self.spec.depth) if edit is not None else z)
 
     def activations(self, images: Float[Tensor, "batch channels height width"], layer: int) -> Tensor:
         """Return the activations before block `layer` (0 … depth) of normalized images."""

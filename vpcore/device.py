@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 PROFILES = ("quick", "full")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -66,3 +66,8 @@ def prefer_channels_last(model: nn.Module) -> nn.Module:
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     return model
+
+
+def may_look(tensor: Tensor) -> bool:
+    """Return whether a check of values costs nothing: not on a GPU, which would have to wait, nor while compiling."""
+    return tensor.device.type == "cpu" and not torch.compiler.is_compiling()

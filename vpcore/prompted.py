@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone, Edit
+from vpcore.device import may_look
 from vpcore.prompts.base import Images, Prompt
 from vpcore.tuning.base import Tuning
 
@@ -107,7 +108,7 @@ class Prompted(nn.Module):
                 f"{spec.name} needs images of shape (batch, {sizes}), got {tuple(images.shape)}: "
                 "load the data with this image_size and in_chans, or build the backbone for the data"
             )
-        if images.device.type == "cpu" and not images.flatten(1).mean(1).isfinite().all():  # a GPU would have to wait
+        if may_look(images) and not images.flatten(1).mean(1).isfinite().all():
             raise ValueError("images hold values that are not finite: look for a division by zero where they are made")
         return (images - self.mean) / self.std
 
@@ -120,7 +121,8 @@ class Prompted(nn.Module):
         return {
             name: tensor
             for name, tensor in self.state_dict(keep_vars=True).items()
-            if isinstance(tensor, Tensor) and (tensor.requires_grad or not isinstance(tensor, nn.Parameter))
+            if isinstance(tensor, Tensor)
+            and (tensor.requires_grad or not isinstance(tensor, nn.Parameter))
             and not name.startswith(fixed)
         }
 

@@ -56,6 +56,7 @@ class ClusterPrompt(Prompt):
         start = start_values((num_clusters, spec.in_chans, len(self.pixels)), init, scale, self.generator())
         self.frames = nn.Parameter(start)  # (K, C, pixels of the frame)
         self._backbone: tuple[Backbone, ...] = ()  # a tuple, so that it is no submodule
+        self._looked: int | None = None  # the version of the centers that were seen to be numbers
 
     def attach(self, backbone: Backbone) -> ClusterPrompt:
         """Use this frozen backbone's features; returns self."""
@@ -88,7 +89,7 @@ class ClusterPrompt(Prompt):
 
     def condition(self, images: Images) -> Int64[Tensor, " batch"]:
         """Return the nearest center of each original image."""
-        if not self._backbone or not self._backbone[0].frozen or self.centers.isnan().any():
+        if not self._backbone or not self._backbone[0].frozen or not self._prepared():
             raise ValueError(
                 "this ClusterPrompt is not prepared: call prompt.prepare(frozen backbone, train.images) "
                 "first (or prompt.attach(backbone) and load what was saved)"
@@ -102,6 +103,17 @@ class ClusterPrompt(Prompt):
     def added_map(self) -> Float[Tensor, "clusters channels height width"]:
         """Return every cluster's picture, in normalized units."""
         return paint(self.frames, self.pixels, self.spec.image_size)
+
+    def _prepared(self) -> bool:
+        """Look whether there are centers; once until they change, for a GPU has to wait for the answer."""
+        if torch.compiler.is_compiling():
+            return True
+        version = None if self.centers.is_inference() else self.centers._version
+        if version is not None and version == self._looked:
+            return True
+        found = not self.centers.isnan().any()
+        self._looked = version if found else None
+        return found
 
     @torch.no_grad()
     def _features(self, images: Images) -> Float[Tensor, "batch dim"]:

@@ -58,10 +58,10 @@ class PatchPrompt(Prompt):
         room = self.spec.image_size - self.size  # the last place that fits
         if self.position == "random" and self.training:
             places = torch.randint(0, room + 1, (len(images), 2), generator=self.generator())
-        else:
-            fixed = (room // 2, room // 2) if self.position == "random" else self.position
-            places = torch.tensor([fixed]).expand(len(images), 2)
-        return places.to(images.device)
+            return places.to(images.device)
+        row, column = (room // 2, room // 2) if self.position == "random" else self.position
+        lines = [torch.full((len(images),), int(place), device=images.device) for place in (row, column)]
+        return torch.stack(lines, dim=1)  # made where the images are: a copy would have to wait for a GPU
 
     def image(self, images: Images, context: Int64[Tensor, "batch 2"]) -> Images:
         """Add the square to normalized images (B, C, H, W) at the places in `context`."""
