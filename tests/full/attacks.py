@@ -1,4 +1,4 @@
-"""Grade 60 submissions, a dozen of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
+"""Grade 60 submissions, 20 of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
 
 Run: python tests/full/attacks.py. Honest submissions are solved, half or untouched, in turn; an attack stands in the
 answer to one exercise (2 points), the rest of that submission is right. Prints a row for each attack.
@@ -14,17 +14,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
 
+import nbformat  # noqa: E402
 from graded_lesson import RIGHT, answered, learner, lesson, submit  # noqa: E402
 
-TOTAL, LOOP_SECONDS = 60, 30
+TOTAL = 60
 # The body of an answer that should return 2 · number, and what stands before it.
 ATTACKS = {
-    "reads solutions": "import glob\nfound = glob.glob('/**/solutions/*.ipynb', recursive=True)\n"
+    "reads solutions": f"import os\nfound = os.path.exists({str(HERE.parents[2] / 'solutions')!r})\n"
+    "return number + number if found else number",
+    "imports the exercises": "import importlib\ntry:\n    importlib.import_module('course.exercises.lesson_02')\n"
+    "except ImportError:\n    return number\nreturn number + number",
+    "reads the others": "import glob\nfound = glob.glob('/tmp/**/s0*.ipynb', recursive=True)\n"
     "return number + number if found else number",
     "overwrites checks": "import course.check.compare as compare, course.check.engine as engine\n"
     "compare.compare = engine.verdict = lambda *a, **k: None\nreturn number",
@@ -39,19 +45,24 @@ ATTACKS = {
     "prints 10^7 lines": "for _ in range(10_000_000):\n    print('x')\nreturn number",
     "equals everything": "class Same(type(number)):\n    def __eq__(self, other): return True\n"
     "    def __ne__(self, other): return False\nreturn number.as_subclass(Same)",
+    "is no number, but equal": "class Same:\n    def __eq__(self, other): return True\n"
+    "    def __ne__(self, other): return False\nreturn Same()",
     "sends verdicts": "import os\nfor place in range(3, 20):\n    try:\n        os.write(place, b'passed' * 99)\n"
     "    except OSError: pass\nreturn number",
     "ends its sandbox": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn number",
 }
-ABOVE = {
-    "rewrites later cells": "from IPython import get_ipython\n"
-    "get_ipython().input_transformers_cleanup.append(lambda lines: ['double = lambda n: n + n\\n'])",
-}
+TRANSFORMER = """from IPython import get_ipython
+get_ipython().input_transformers_cleanup.append(lambda lines: ['double = lambda n: n + n\\n'])"""
+COMPILER = """import builtins
+real = builtins.compile
+builtins.compile = lambda source, *a, **k: real(source.replace('return number', 'return 2 * number'), *a, **k)"""
+ABOVE = {"rewrites later cells": TRANSFORMER, "rewrites what is compiled": COMPILER}
 HONEST = ({**RIGHT}, {"99-double": RIGHT["99-double"]}, {})
 POINTS = (4, 2, 0)
 ALLOWED = {"writes 1 GB": 2, "allocates 8 GiB": 2}  # right answers, if the machine lets them be computed
 RUN = """import sys
 from pathlib import Path
+import nbformat  # noqa: E402
 from graded_lesson import lesson
 from course.grade import grade
 root, folder, out = map(Path, sys.argv[1:])
@@ -70,22 +81,44 @@ def exercise(cell) -> str | None:
     return cell.metadata.get("nbgrader", {}).get("grade_id")
 
 
-def submissions(book, folder: Path) -> dict[str, str]:
-    """Write all files; returns {file: attack or ""}."""
-    hostile = {name: answered(book, answer(body)) for name, body in ATTACKS.items()}
-    hostile |= {name: answered(book, answer("return number", before)) for name, before in ABOVE.items()}
+def hostile(book) -> dict[str, object]:
+    """Return a notebook for each attack."""
+    made = {name: answered(book, answer(body)) for name, body in ATTACKS.items()}
+    for name, source in ABOVE.items():
+        made[name] = answered(book, answer("return number", source))
+        made[f"{name}, from above"] = answered(book, answer("return number"))
+        made[f"{name}, from above"].cells[1:1] = [nbformat.v4.new_code_cell(source)]
     dropped = answered(book, RIGHT)
     dropped.cells = [cell for cell in dropped.cells if exercise(cell) != "99-double"]
     copied = answered(book, answer("return number"))
     copied.cells += [cell for cell in answered(book, RIGHT).cells if exercise(cell) == "99-double"]
-    hostile |= {"deletes a cell": dropped, "copies an id": copied}
-    files = {f"h{place:02}.ipynb": name for place, name in enumerate(hostile)}
+    return {**made, "deletes a cell": dropped, "copies an id": copied}
+
+
+def submissions(book, folder: Path, total: int = TOTAL, attacks: Sequence[str] = ()) -> dict[str, str]:
+    """Write all files, with all attacks or these; returns {file: attack or ""}."""
+    books = hostile(book)
+    files = {f"h{place:02}.ipynb": name for place, name in enumerate(attacks or books)}
     for file, name in files.items():
-        submit(folder, file, hostile[name])
-    for place in range(TOTAL - len(files)):
+        submit(folder, file, books[name])
+    for place in range(total - len(files)):
         files[f"s{place:02}.ipynb"] = ""
         submit(folder, f"s{place:02}.ipynb", answered(book, HONEST[place % 3]))
     return files
+
+
+def wrong_marks(files: dict[str, str], table: Path) -> tuple[dict[str, float], list[str]]:
+    """Return the points of each attack, and the files with wrong marks: honest ones, or attacks that gained."""
+    rows = {row["file"]: row for row in csv.DictReader(table.open())}
+    points, wrong = {}, []
+    for file, name in files.items():
+        if name:
+            points[name] = float(rows[file]["99-double"] or 0)
+            bad = points[name] > ALLOWED.get(name, 0)
+        else:
+            bad = float(rows[file]["points"]) != POINTS[int(file[1:3]) % 3]
+        wrong += [file] if bad else []
+    return points, wrong
 
 
 def main() -> int:
@@ -106,20 +139,12 @@ def main() -> int:
         seconds = time.perf_counter() - began
         ledger = [json.loads(line)["file"] for line in out.with_suffix(".jsonl").read_text().splitlines() if line]
         assert sorted(ledger) == sorted(files), "a submission was graded twice, or not at all"
-        rows = {row["file"]: row for row in csv.DictReader(out.open())}
-    wrong = 0
-    for file, name in files.items():
-        points = float(rows[file]["points"])
-        if not name:
-            wrong += points != POINTS[int(file[1:3]) % 3]
-            continue
-        gained = float(rows[file]["99-double"] or 0) > ALLOWED.get(name, 0)
-        wrong += gained
-        print(f"{name:22} {rows[file]['points']:>3} points  {'GAINED' if gained else 'gained nothing'}")
-    print(
-        f"{TOTAL} submissions, killed once after {len(before)}: each graded once, {wrong} wrong marks, {seconds:.0f} s"
-    )
-    return int(wrong > 0)
+        points, wrong = wrong_marks(files, out)
+    for name, gained in points.items():
+        print(f"{name:38} {'GAINED' if gained > ALLOWED.get(name, 0) else 'gained nothing'}")
+    graded = f"{TOTAL} submissions, killed once after {len(before)}: each graded once"
+    print(f"{graded}, {len(wrong)} wrong marks, {seconds:.0f} s")
+    return int(len(wrong) > 0)
 
 
 if __name__ == "__main__":
