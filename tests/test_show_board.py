@@ -17,3 +17,11 @@ def test_the_board_counts_verdicts_and_brackets_what_cannot_be_told() -> None:
     panel = shown.figure.axes[0]
     assert [text.get_text() for text in panel.texts] == ["+4", "(+1)", "-40", "+2"]
     assert shown.png().startswith(b"\x89PNG")
+
+
+def test_a_column_that_a_panel_lacks_is_a_dash() -> None:
+    some = {"pad": {"digits": Interval(4.0, 1.0, 7.0)}}
+    more = {"pad": {"digits": Interval(4.0, 1.0, 7.0), "usps": Interval(1.0, -1.0, 3.0)}}
+    shown = board({"one": some, "two": more}, "Toy")
+    assert [text.get_text() for text in shown.figure.axes[0].texts] == ["+4", "–"]
+    assert "one: 1 of 1 above" in shown.alt

@@ -14,10 +14,10 @@ LIMIT = 30.0  # points; larger differences get the color of this one, and their 
 
 
 def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str, *, label: str = "") -> Picture:
-    """Show differences to a baseline as colored numbers; those whose interval holds zero are gray and in brackets.
+    """Show differences to a baseline as colored numbers; those whose interval holds zero are in brackets.
 
     Args:
-        tables: name of a panel to {row: {column: paired interval in points}}; all panels have the same columns.
+        tables: name of a panel to {row: {column: paired interval in points}}; what is missing is drawn as a dash.
         title: of the figure.
         label: which runs they come from.
     """
@@ -27,13 +27,12 @@ def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str
     shown: Any = None
     words = []
     for panel, (name, rows) in zip(axes[0], tables.items(), strict=True):
-        means = np.array([[rows[row][column].mean for column in columns] for row in rows])
+        cells = [[rows[row].get(column) for column in columns] for row in rows]
+        means = np.array([[np.nan if cell is None else cell.mean for cell in line] for line in cells])
         shown = panel.imshow(np.clip(means, -LIMIT, LIMIT), cmap="PuOr_r", vmin=-LIMIT, vmax=LIMIT, aspect="auto")
         for (row, column), mean in np.ndenumerate(means):
-            unsure = _holds_zero(rows[list(rows)[row]][columns[column]])
-            ink = "white" if abs(mean) > 0.7 * LIMIT else "#555555" if unsure else "black"
-            panel.text(column, row, f"({mean:+.0f})" if unsure else f"{mean:+.0f}", ha="center", va="center",
-                       fontsize=7, color=ink)  # fmt: skip
+            ink = "white" if abs(mean) > 0.7 * LIMIT else "black"
+            panel.text(column, row, _said(cells[row][column]), ha="center", va="center", fontsize=7, color=ink)
         panel.set(xticks=range(len(columns)), yticks=range(len(rows)))
         panel.set_xticklabels(columns, rotation=60, ha="right", rotation_mode="anchor", fontsize=7.5)
         panel.set_yticklabels(list(rows), fontsize=7.5)
@@ -42,6 +41,12 @@ def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str
     figure.colorbar(shown, ax=list(axes[0]), label="difference, points", fraction=0.03)
     figure.suptitle(heading(title, label), fontsize=10)
     return Picture(figure, sentence(f"{title}, one row a method and one column a data set. {'. '.join(words)}", label))
+
+
+def _said(cell: Interval | None) -> str:
+    if cell is None:
+        return "–"
+    return f"({cell.mean:+.0f})" if _holds_zero(cell) else f"{cell.mean:+.0f}"
 
 
 def _holds_zero(interval: Interval) -> bool:
