@@ -65,7 +65,7 @@ class RunState:
         found |= {f"best/{name}": tensor for name, tensor in (self.best or {}).items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
             found |= {f"optimizer/{index}/{slot}": value for slot, value in slots.items() if isinstance(value, Tensor)}
-        found |= {f"random/{name}": generator.get_state() for name, generator in self._generators().items()}
+        found |= {f"random/{name}": generator.get_state() for name, generator in self.generators().items()}
         found["random/global"] = torch.get_rng_state()
         if self.noise.device.type == "cuda":
             found["random/cuda"] = torch.cuda.get_rng_state(self.noise.device)
@@ -88,7 +88,8 @@ class RunState:
         self.best = {name: torch.empty_like(mine[name]).copy_(tensor) for name, tensor in best.items()} or None
         self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
 
-    def _generators(self) -> dict[str, torch.Generator]:
+    def generators(self) -> dict[str, torch.Generator]:
+        """Return all random generators of the run but the global ones, by name."""
         found = {"batches": self.batches, "noise": self.noise}
         for name, module in self.model.named_modules():
             for key, generator in getattr(module, "_generators", {}).items():
@@ -100,10 +101,10 @@ class RunState:
             if hasattr(module, "_generators"):
                 for key in [key for key in states if key.startswith(f"{name}@")]:
                     module.generator(key.removeprefix(f"{name}@"))  # pyright: ignore[reportCallIssue]
-        expected = {*self._generators(), "global"} | ({"cuda"} if self.noise.device.type == "cuda" else set())
+        expected = {*self.generators(), "global"} | ({"cuda"} if self.noise.device.type == "cuda" else set())
         if set(states) != expected:
             raise ValueError("it holds other random generators than this model")
-        for name, generator in self._generators().items():
+        for name, generator in self.generators().items():
             generator.set_state(states[name])
         torch.set_rng_state(states["global"])
         if "cuda" in states:

@@ -14,16 +14,16 @@ from torch.nn import functional as F
 
 from vpcore.checkpoint import read_run, write_run
 from vpcore.data import Split
-from vpcore.device import autocast, choose_device, choose_precision, own_random_stream, prefer_channels_last
+from vpcore.device import choose_device, choose_precision, own_random_stream, prefer_channels_last
 from vpcore.optim import make_optimizer, schedule_factor
 from vpcore.records import EpochRecord, Evaluation, History
-from vpcore.runstate import RunState, start_run
+from vpcore.runstate import start_run
 from vpcore.scoring import evaluate
+from vpcore.steps import Loss, Step, choose_speedups
 
 __all__ = ["EpochRecord", "Evaluation", "History", "Loss", "cross_entropy", "evaluate", "fit"]
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
-Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 
 
 def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
@@ -50,6 +50,8 @@ def fit(
     device: str | torch.device | None = None,
     on_epoch: Callable[[EpochRecord], None] | None = None,
     checkpoint: str | Path | None = None,
+    compile: bool | None = None,
+    cuda_graph: bool | None = None,
 ) -> History:
     """Train what requires a gradient, and leave the model with its best validation epoch.
 
@@ -74,10 +76,13 @@ def fit(
         device: where to train; None takes CUDA if there is one.
         on_epoch: called with each epoch's record; what it draws at random does not change the run.
         checkpoint: a file to write after each epoch and, if it is there, to go on from, bit-identically on the CPU.
+        compile: compile the model for full batches with torch.compile; None as `vpcore.steps.speedups` says, else no.
+        cuda_graph: record a step of a full batch and replay it, which spares the launches of small networks; the
+            same default. Both round otherwise; the smaller last batch of an epoch runs plainly, none is dropped.
 
     Raises:
         ValueError: no epoch, no images, unknown option, labels beyond the model's classes, nothing to learn, a loss
-            that is not finite, or a checkpoint of another run.
+            that is not finite, a checkpoint of another run, or a step that no CUDA graph can replay.
         OSError: the checkpoint cannot be written.
     """
     device = choose_device(device)
@@ -89,6 +94,8 @@ def fit(
         epochs=epochs, lr=lr, weight_decay=weight_decay, batch_size=batch_size, optimizer=optimizer, schedule=schedule,
         warmup_steps=warmup_steps, seed=seed, precision=precision, images=len(train),
     )  # fmt: skip
+    wanted = choose_speedups(compile, cuda_graph, device, precision)
+    step_on = Step(state, loss, precision, min(batch_size, len(train)), wanted)
     steps = math.ceil(len(train) / batch_size)
     factor = schedule_factor(schedule, epochs, steps, warmup_steps)
     _check_labels(model, train)
@@ -100,7 +107,7 @@ def fit(
             if hasattr(model, "head") and hasattr(model.head, "start_epoch"):
                 model.head.start_epoch(model, train)  # type: ignore[operator]
             factors = [factor(epoch * steps + step) for step in range(steps)]
-            train_loss = _train_epoch(state, train, batch_size, factors, augment, loss, precision)
+            train_loss = _train_epoch(step_on, train, batch_size, factors, augment)
             result = evaluate(model, valid, precision=precision, device=device)
             record = EpochRecord(epoch, train_loss, result.loss, result.accuracy, time.perf_counter() - began)
             history.epochs.append(record)
@@ -134,19 +141,16 @@ def _check_labels(model: nn.Module, train: Split) -> None:
 
 
 def _train_epoch(
-    state: RunState, train: Split, batch_size: int, factors: list[float], augment: Augmentation | None, loss: Loss,
-    precision: str,
-) -> float:  # fmt: skip
+    step_on: Step, train: Split, batch_size: int, factors: list[float], augment: Augmentation | None
+) -> float:
+    state, device = step_on.state, train.images.device
     state.model.train()
-    device, entry = train.images.device, train.entry(state.model)
+    entry = train.entry(state.model)
     order = torch.randperm(len(train), generator=state.batches).to(device)
     total = torch.zeros((), device=device)
     for index, factor in zip(order.split(batch_size), factors, strict=True):
         images = train.batch(index, device, augment, state.noise)
-        with autocast(precision, device):
-            value = loss(entry, images, train.labels[index], state.noise)
-        state.step(value, factor)
-        total += value.detach() * len(index)
+        total += step_on(entry, images, train.labels[index], factor) * len(index)
     mean = float(total) / len(train)
     if not math.isfinite(mean):
         raise ValueError(f"the training loss became {mean}: lower the learning rate")
