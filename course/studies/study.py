@@ -18,6 +18,7 @@ from vpcore.lr_search import choose_rate
 from vpcore.records import Evaluation
 from vpcore.runlog import append_run, hardware, read_runs, repair, versions
 from vpcore.splits import Splits
+from vpcore.trials import Trials
 
 
 @dataclass(frozen=True)
@@ -67,12 +68,11 @@ class Study:
     """
 
     def __init__(self, out: Path) -> None:
-        self.out, self.trials_file = out, Path(f"{out}.trials")
+        self.out = out
         out.parent.mkdir(parents=True, exist_ok=True)
-        for path in (out, self.trials_file):
-            repair(path)
+        repair(out)
         self._done = {run["key"] for run in read_runs(out)}
-        self._trials = {run["key"]: run["valid_accuracy"] for run in read_runs(self.trials_file)}
+        self._trials = Trials(Path(f"{out}.trials"))
 
     def rate(self, case: Case, center: float, valid: Callable[[float], float], trials: int = 5) -> float:
         """Return the best rate for a case, as `vpcore.lr_search.choose_rate` finds it on validation.
@@ -86,11 +86,7 @@ class Study:
 
         def score(rate: float) -> float:
             key = f"{case.key()} {rate:.6g}"
-            if key not in self._trials:
-                self._trials[key] = valid(rate)
-                append_run(self.trials_file, {"key": key, "cell": case.cell(), "rate": rate,
-                                              "valid_accuracy": self._trials[key]})  # fmt: skip
-            return self._trials[key]
+            return self._trials.accuracy(key, lambda: valid(rate), cell=case.cell(), rate=rate)
 
         return choose_rate(score, center, trials)[0]
 
