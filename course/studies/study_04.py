@@ -24,7 +24,7 @@ from vpcore.splits import Splits
 EPOCHS, BATCH, TRIAL_SEED = 4, 32, 100
 TRIALS, HEAD_TRIALS = 4, 6  # a probe on cached features is cheap
 CENTER, HEAD_CENTER = 10**-2.5, 10**-1.5  # of InsVP's published 0.0005 … 0.005, its upper half: these runs are short
-TUNED = ("norm", "bitfit")
+TUNED = ("norm", "bitfit", "lora")
 FIRST = ("none", *STEPS, "frozen", "vpt_deep", "common+specific")
 ARMS = tuple(dict.fromkeys((*FIRST, *INSTANCE, *SWEEPS, *VPT, *TUNED)))
 CONTROLS = ("mean", "other")

@@ -28,7 +28,8 @@ from vpcore.runlog import read_runs
 
 CENTER, TRIALS, TRIAL_SEED, TRAIN, SECOND = 3e-2, 4, 1000, 1000, 500
 CONTROLS: dict[str, dict[str, tuple[int, ...]]] = {  # kind to layers: every kind at every layer would be dear
-    "resnet_nano": {"random": (2, 4, 6), "channel": (4,)},
+    "resnet_nano": {"random": (2, 4, 6), "channel": (2, 4, 6), "bias": (2, 4, 6)},
+    "vit_nano": {"random": (2, 3, 4), "channel": (2, 3, 4), "bias": (2, 3, 4)},
 }
 
 
