@@ -630,8 +630,8 @@ for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.it
 # The frame was trained together with a new head of 1,210 numbers, so it replaced nothing: the head alone gets as far.
 # A prompt that really does without a new head is one with label mapping, and in our record that stays far below the
 # probe.
-# The paper's rate of 40 belongs to normalized units, where it is about 2 to 3 on pixels; 40 on pixels is about fifteen
-# times as much.
+# The paper's rate of 40 belongs to normalized units, where it is about 2 to 3 on pixels; 40 on pixels is 13 to 20 times
+# as much.
 # I would compare frame with head, head alone, and frame with mapping, over at least five paired seeds with rates from
 # equal numbers of trials on validation, and report the paired intervals with all learned numbers.
 # ### END SOLUTION

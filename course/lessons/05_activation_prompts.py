@@ -289,7 +289,7 @@ for network, data_set in (("resnet_nano", "photodigits"), ("resnet_nano", "digit
 # again the worst. The paper's "CNNs prefer late layers" is not what these runs show.
 #
 # **ViT.** Not early either. At layer 0 AP is level with no prompt. At layers 1 and 2 it gains about two points, at
-# layers 3 and 4 three to four, and after that nothing. "ViTs prefer early layers" is not what we see.
+# layers 3 and 4 three to four points, and after that nothing. "ViTs prefer early layers" is not what we see.
 #
 # The wins come from test accuracies of five seeds: they say how sure the picture is, they do not choose a layer.
 #
