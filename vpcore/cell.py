@@ -14,7 +14,7 @@ from vpcore.data_text import data_label
 from vpcore.methods import method_label
 
 AUGMENTS = ("paper", "none")
-LATER = ("trials", "max_valid", "max_test")  # fields that keys of older results lack: not hashed when None
+LATER = ("trials", "max_valid", "max_test", "shots")  # fields that keys of older results lack: not hashed when None
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Cell:
 
     Attributes:
         data: name of the data set, as `vpcore.cell_data.data_label` writes it.
-        backbone: name of the backbone, as `load_backbone` takes it.
+        backbone: name of the backbone, as `load_backbone` takes it, or "NAME:checkpoint=FILE".
         prompt: name of the method in `vpcore.methods.METHODS`, with options: "multiscale:fusion=concat,scales=1+4".
         seed: of the weights, prompt, batches, augmentation and dropout; runs of one seed form pairs.
         train_backbone: train it with the prompt; None means yes for the networks without trained weights.
@@ -34,6 +34,7 @@ class Cell:
         trials: `lr` was chosen on validation with this many trials; None if it was given.
         max_valid: most validation images to keep; None keeps all.
         max_test: most test images to keep; None keeps all.
+        shots: training images a class, drawn by `seed`; None keeps all.
     """
 
     data: str
@@ -55,13 +56,15 @@ class Cell:
     trials: int | None = None
     max_valid: int | None = None
     max_test: int | None = None
+    shots: int | None = None
 
     def key(self) -> str:
         """Return a short hash (16 hex digits) of all fields: two runs with one key give one result."""
         return _hash(asdict(self))
 
     def __str__(self) -> str:
-        return f"{self.data} {self.backbone} {self.prompt} seed {self.seed}"
+        few = "" if self.shots is None else f"{self.shots} a class "
+        return f"{self.data} {self.backbone} {self.prompt} {few}seed {self.seed}"
 
 
 def question(cell: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:

@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import cache
-from typing import Any
 
 import torch
 
-from vpcore.backbone import Spec, load_backbone
 from vpcore.cell import Cell
+from vpcore.cell_backbone import SCRATCH, backbone_spec
 from vpcore.data_text import load_named
 from vpcore.kept import Kept
-from vpcore.models import BUNDLED, MODELS
+from vpcore.protocols import few_shot
 from vpcore.splits import Split, Splits, stratified_order
 
-SCRATCH = tuple(name for name in MODELS if name not in BUNDLED)  # the MSVP paper's networks: trained from scratch
+__all__ = ["SCRATCH", "Loader", "backbone_spec", "image_format", "load_cell_data"]
+
 LIMIT = 2**29  # bytes of images that a loader keeps
-
-
-@cache
-def backbone_spec(name: str, image_size: int | None = None) -> Spec:
-    """Return the sizes of a backbone; it needs no trained weights.
-
-    Raises:
-        ValueError: unknown backbone.
-    """
-    options: dict[str, Any] = {"image_size": image_size} if image_size else {}
-    return load_backbone(name, pretrained=False, **options).spec
 
 
 def image_format(cell: Cell) -> tuple[int | None, int | None]:
@@ -42,12 +30,13 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """Load the data of a cell, in the size and channels its backbone takes.
 
     Raises:
-        ValueError: unknown data set, or a limit below one image a class.
+        ValueError: unknown data set, a limit below one image a class, or more shots than a class has images.
         OSError: its files are missing or damaged.
     """
     data = load_named(cell.data, root, *image_format(cell))
     data = replace(data, valid=_first(data.valid, cell.max_valid), test=_first(data.test, cell.max_test))
-    return data if cell.limit is None else data.limit(min(cell.limit, len(data.train)))
+    data = data if cell.limit is None else data.limit(min(cell.limit, len(data.train)))
+    return data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
 
 
 def _first(split: Split, count: int | None) -> Split:
@@ -68,7 +57,8 @@ class Loader:
     def __call__(self, cell: Cell) -> Splits:
         """Return the data of a cell; raises what `load_cell_data` raises."""
         wanted = (cell.data, image_format(cell), cell.limit, cell.max_valid, cell.max_test)
-        return self.kept.get(wanted, lambda: load_cell_data(cell, self.root))
+        data = self.kept.get(wanted, lambda: load_cell_data(replace(cell, shots=None), self.root))
+        return data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
 
 
 def _size(data: Splits) -> int:

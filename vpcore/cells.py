@@ -9,16 +9,16 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from torch import nn
 
-from vpcore.backbone import load_backbone
 from vpcore.cell import Cell, choose_augment, expand, question
+from vpcore.cell_backbone import fresh_backbone, load_trained, weights_sha256
 from vpcore.cell_data import SCRATCH, load_cell_data
 from vpcore.data import Splits
 from vpcore.device import choose_device, choose_precision
 from vpcore.feature_store import FeatureStore
 from vpcore.freeze import count
-from vpcore.heads import LinearHead
-from vpcore.methods import build_prompted
+from vpcore.methods import build_head, build_prompted
 from vpcore.optim import make_optimizer, schedule_factor
 from vpcore.prompted import Prompted
 from vpcore.records import EpochRecord, History
@@ -42,12 +42,14 @@ def build_model(cell: Cell, data: Splits) -> Prompted:
     scratch = cell.backbone in SCRATCH
     if scratch:
         options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
-    backbone = load_backbone(cell.backbone, pretrained=not scratch, image_size=data.image_size, **options)
+    load = fresh_backbone if scratch else load_trained
+    backbone = load(cell.backbone, image_size=data.image_size, **options)
     train_backbone = scratch if cell.train_backbone is None else cell.train_backbone
-    return build_prompted(
-        cell.prompt, backbone, data.train.images, lambda dim: LinearHead(dim, len(data.classes), seed=cell.seed),
-        cell.seed, train_backbone,
-    )  # fmt: skip
+
+    def head(dim: int) -> nn.Module:
+        return build_head(cell.prompt, dim, len(data.classes), cell.seed)
+
+    return build_prompted(cell.prompt, backbone, data.train.images, head, cell.seed, train_backbone)
 
 
 def check_cell(cell: Cell, data: Splits) -> None:
@@ -120,5 +122,6 @@ def run_cell(
         "right": base64.b64encode(right.tobytes()).decode(),  # one bit a test image
         "parameters": {**asdict(count(model)), "total": count(model).total},
         "data_md5": data.source_md5,
+        **weights_sha256(cell.backbone),
         "seconds": round(time.perf_counter() - began + earlier, 3),
     }

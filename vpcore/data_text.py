@@ -1,21 +1,23 @@
-"""Data sets and their options as text: "photodigits:position=fixed", "folder:clothing"."""
+"""Data sets and their options as text: "photodigits:position=fixed", "cifar100:split=vtab1k", "folder:clothing"."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from vpcore.data import load_data
+from vpcore.data import TORCHVISION, load_data
+from vpcore.protocols import vtab_1k
 from vpcore.sources import data_root
 from vpcore.splits import Splits
 
 PLACES = ("random", "fixed")  # of a photodigits digit
+VTAB = "split=vtab1k"  # 800 images to train on, 200 to choose with
 
 
 def data_label(text: str) -> str:
     """Check the name of a data set and write it the one way: what is the default anyway is left out.
 
-    A name is what `load_data` takes; "photodigits:position=fixed"; or "folder:NAME", a folder of images inside the
-    folder of the data sets.
+    A name is what `load_data` takes; "photodigits:position=fixed"; a real set with ":split=vtab1k"; or "folder:NAME", a
+    folder of images inside the folder of the data sets.
 
     Raises:
         ValueError: an option that this set does not have.
@@ -23,9 +25,11 @@ def data_label(text: str) -> str:
     name, _, rest = text.partition(":")
     if not rest or (name == "folder" and rest):
         return text.rstrip(":")
+    if rest == VTAB and name in TORCHVISION:
+        return text
     key, _, value = rest.partition("=")
     if name != "photodigits" or key != "position" or value not in PLACES:
-        known = "photodigits:position=random, photodigits:position=fixed or folder:NAME"
+        known = f"photodigits:position=random, photodigits:position=fixed, a real set with {VTAB}, or folder:NAME"
         raise ValueError(f"unknown option {rest!r} of data set {name}: write {known}")
     return name if value == "random" else f"{name}:position={value}"
 
@@ -41,6 +45,7 @@ def load_named(text: str, root: str | None, image_size: int | None, in_chans: in
     options: dict[str, Any] = {"root": root}
     if name == "folder" and rest:
         options["root"] = data_root(text, root) / rest
-    elif rest:
+    elif rest and rest != VTAB:
         options["position"] = rest.partition("=")[2]
-    return load_data(name, **options, image_size=image_size, in_chans=in_chans)
+    data = load_data(name, **options, image_size=image_size, in_chans=in_chans)
+    return vtab_1k(data) if rest == VTAB else data

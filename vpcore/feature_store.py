@@ -33,8 +33,10 @@ class FeatureStore:
         layer = _layer(cell, model)
         if layer is None or 4 * len(images) * prod(_shape(model, layer)) > self.limit:
             return images
-        place = (model.backbone.spec.name, layer, str(model.mean.device))
+        place = (cell.backbone, model.backbone.spec.name, layer, str(model.mean.device))
         sizes = (cell.data, data.source_md5, image_format(cell), cell.limit, cell.max_valid, cell.max_test)
+        if cell.shots is not None and part == "train":
+            sizes += (cell.shots, cell.seed)
         return self.kept.get((part, *place, *sizes), lambda: cached(model, images, layer))
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from vpcore.cell import question
+from vpcore.grid_cost import cost_table
+from vpcore.grid_files import write_report
 from vpcore.grid_plan import plan
 from vpcore.grid_report import check_runs, format_table, summarize
 from vpcore.grid_run import earlier_runs, run_grid
 from vpcore.packed import read_results
+from vpcore.steps import speedups
 
 MOST_CELLS = 10_000
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -22,8 +26,14 @@ app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions
 def main(
     context: typer.Context,
     preset: Annotated[
-        str | None, typer.Option(help="A whole table by name: transfer. Options given beside it narrow or change it.")
+        str | None,
+        typer.Option(
+            help="A paper's table by name: transfer, msvp, msvp-scales, insvp or ap. Options given beside it narrow or "
+            "change it."
+        ),
     ] = None,
+    table: Annotated[int | None, typer.Option(help="Which table of the preset insvp: 1 to 5.")] = None,
+    figure: Annotated[int | None, typer.Option(help="Which figure of the preset insvp: 5 or 7.")] = None,
     data: Annotated[
         str, typer.Option(help="Data sets, with commas between; photodigits:position=fixed, folder:NAME too.")
     ] = "digits",
@@ -36,6 +46,9 @@ def main(
         ),
     ] = "none,multiscale",
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, …")] = 5,
+    shots: Annotated[
+        str | None, typer.Option(help="Training images a class, drawn by the seed, with commas between: 1,4,16.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="Most training images to keep; all by default.")] = None,
     max_valid: Annotated[int | None, typer.Option(help="Most validation images to keep; all by default.")] = None,
     max_test: Annotated[int | None, typer.Option(help="Most test images to keep; all by default.")] = None,
@@ -67,23 +80,27 @@ def main(
     resume: Annotated[
         Path | None, typer.Option(help="An earlier results file, packed or not, whose runs are not repeated either.")
     ] = None,
-    report: Annotated[Path | None, typer.Option(help="Only print the table of this results file.")] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(help="Only print the table of this results file, and write it beside as CSV, LaTeX and PNG."),
+    ] = None,
+    report_to: Annotated[Path | None, typer.Option(help="Another folder for what --report writes.")] = None,
+    cost: Annotated[
+        bool, typer.Option("--cost", help="Only measure what a training step of each method costs, on random images.")
+    ] = False,
+    compile: Annotated[bool, typer.Option("--compile", help="Compile the models, for GPUs.")] = False,
+    cuda_graph: Annotated[bool, typer.Option("--cuda-graph", help="Replay steps as CUDA graphs.")] = False,
+    cluster: Annotated[
+        str | None, typer.Option(help="Run the cells on a Ray cluster this machine is part of: HOST:PORT, or auto.")
+    ] = None,
+    gpus: Annotated[
+        float | None, typer.Option(help="With --cluster: share of a GPU a run; by default one where one is used.")
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Run more than 10,000 cells.")] = False,
 ) -> None:
     """Train every cell of a grid and print baseline, method, and paired difference with a 95 % interval."""
     try:
-        if report is not None:
-            typer.echo(format_table(summarize(check_runs(read_results(report), str(report)))))
-            return
-        cells, notes = plan(context.params, _given(context))
-        for note in notes:
-            typer.echo(f"note: {note}", err=True)
-        if len(cells) > MOST_CELLS and not yes:
-            raise ValueError(f"the grid has {len(cells):,} cells, more than {MOST_CELLS:,}: add --yes if you mean it")
-        failed = run_grid(cells, out, device=device, root=root, resume=resume, skip_lacking=preset is not None)
-        mine = {question(asdict(cell)) for cell in cells}
-        runs = [run for run in earlier_runs(out, resume) if question(run["cell"]) in mine]
-        typer.echo(format_table(summarize(runs)))
+        failed = _run(context.params, _given(context))
     except (ValueError, OSError) as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from error
@@ -91,6 +108,45 @@ def main(
         typer.echo(f"stopped; the same command goes on from {out}", err=True)
         raise typer.Exit(130) from None
     raise typer.Exit(1 if failed else 0)
+
+
+def _run(options: Mapping[str, Any], given: Mapping[str, Any]) -> int:
+    """Do what the options ask for; returns how many runs failed."""
+    if options["report"] is not None:
+        _report(options["report"], options["report_to"])
+        return 0
+    cells, notes = plan(options, given)
+    for note in notes:
+        typer.echo(f"note: {note}", err=True)
+    if options["cost"]:
+        typer.echo(cost_table(cells, options["device"]))
+        return 0
+    if len(cells) > MOST_CELLS and not options["yes"]:
+        raise ValueError(f"the grid has {len(cells):,} cells, more than {MOST_CELLS:,}: add --yes if you mean it")
+    out, resume, root = options["out"], options["resume"], options["root"]
+    skip, work = options["preset"] is not None, _cluster(options)
+    with speedups(options["compile"], options["cuda_graph"]):
+        failed = run_grid(cells, out, device=options["device"], root=root, resume=resume, skip_lacking=skip, work=work)
+    mine = {question(asdict(cell)) for cell in cells}
+    typer.echo(format_table(summarize([run for run in earlier_runs(out, resume) if question(run["cell"]) in mine])))
+    return failed
+
+
+def _cluster(options: Mapping[str, Any]) -> Callable[..., Any] | None:
+    """Join the cluster that was named, if any."""
+    if options["cluster"] is None:
+        return None
+    from vpcore.ray_run import connect
+
+    return connect(options["cluster"], options["gpus"])
+
+
+def _report(results: Path, folder: Path | None) -> None:
+    """Print the table of a results file, and write it in three forms."""
+    rows = summarize(check_runs(read_results(results), str(results)))
+    typer.echo(format_table(rows))
+    for path in write_report(rows, results, folder) if rows else ():
+        typer.echo(f"wrote {path}", err=True)
 
 
 def _given(context: typer.Context) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import Any
 from vpcore.cell import Cell, check_grid, expand
 from vpcore.cell_data import backbone_spec
 from vpcore.methods import expand_layers
-from vpcore.presets import find_preset, left_out
+from vpcore.presets import Preset, find_preset, left_out
 from vpcore.prompt_text import split_prompts
 
 SHARED = (
@@ -28,10 +28,11 @@ def plan(options: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[list[Cel
     Raises:
         ValueError: an option makes no sense, or the grid has no cell, or one twice.
     """
-    preset = find_preset(options["preset"]) if options["preset"] else None
+    preset = _preset(options)
     named = {"data": ",".join(preset.data), "backbone": ",".join(preset.backbones)} if preset else {}
     chosen = {**options, **named, **(preset.options if preset else {}), **given}
     rates, trials = _rates(chosen["lr"], chosen["trials"])
+    shots = _shots(chosen.get("shots"))
     shared = {name: chosen[name] for name in SHARED} | {"trials": trials}
     cells: list[Cell] = []
     backbones = _words(chosen["backbone"])
@@ -41,8 +42,18 @@ def plan(options: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[list[Cel
         for backbone in backbones:
             methods = whole.methods_for(backbone_spec(backbone))[0] if whole else split_prompts(chosen["prompt"])
             methods = [text for method in methods for text in _layers(method, backbone)]
-            cells += expand([data], [backbone], methods, chosen["seeds"], rates, **shared)
+            for few in shots:
+                cells += expand([data], [backbone], methods, chosen["seeds"], rates, shots=few, **shared)
     return check_grid(cells), notes
+
+
+def _preset(options: Mapping[str, Any]) -> Preset | None:
+    table, figure = options.get("table"), options.get("figure")
+    if options["preset"]:
+        return find_preset(options["preset"], table, figure)
+    if table is not None or figure is not None:
+        raise ValueError("--table and --figure belong to a preset: add --preset insvp")
+    return None
 
 
 def _layers(method: str, backbone: str) -> list[str]:
@@ -56,6 +67,16 @@ def _rates(text: str, trials: int) -> tuple[list[float], int | None]:
     if trials < 3:
         raise ValueError(f"a search needs 3 trials or more, got --trials {trials}")
     return [0.0], trials
+
+
+def _shots(text: str | None) -> list[int | None]:
+    """Return the numbers of images a class, or one None for all images."""
+    if text is None:
+        return [None]
+    words = _words(text)
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise ValueError(f"--shots must be whole numbers from 1 on with commas between, got {text!r}: try 1,4,16")
+    return [int(word) for word in words]
 
 
 def _words(text: str) -> list[str]:

@@ -1,18 +1,21 @@
-"""The table of a grid: each prompt against the baseline of the same seeds."""
+"""The rows of a grid's table: each method against the baseline of the same seeds."""
 
 from __future__ import annotations
 
 import base64
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from vpcore.cell import question
+from vpcore.grid_table import format_table
 from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
+
+__all__ = ["BASELINE", "Row", "Run", "check_runs", "format_table", "right", "summarize"]
 
 BASELINE = "none"
 REQUIRED = {"key": str, "cell": dict, "accuracy": float, "num_test": int, "data_md5": str}
@@ -35,6 +38,8 @@ class Row:
     num_pairs: int
     difference: Interval | None  # to the baseline, over seeds both have
     detectable: float
+    values: tuple[float, ...] = ()  # one accuracy a seed, in the order of the seeds
+    learned: int | None = None  # numbers that the method learns beside the head
 
 
 def check_runs(runs: Sequence[Run], source: str) -> list[Run]:
@@ -57,16 +62,25 @@ def summarize(runs: Sequence[Run]) -> list[Row]:
     for run in runs:
         group = question(run["cell"], ("prompt", "seed")) + run["data_md5"]  # rates that were searched for may differ
         groups.setdefault(group, {}).setdefault(run["cell"]["prompt"], {})[run["cell"]["seed"]] = run
-    varying = _varying(runs)
+    places: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        places.setdefault(_place(run), []).append(run)
+    varying = {place: _varying(there) for place, there in places.items()}
     rows = []
     for prompts in groups.values():
         ordered = sorted(prompts, key=lambda prompt: prompt != BASELINE)
-        rows += [_row(prompt, prompts[prompt], prompts.get(BASELINE, {}), varying) for prompt in ordered]
+        for prompt in ordered:
+            place = _place(next(iter(prompts[prompt].values())))
+            rows.append(_row(prompt, prompts[prompt], prompts.get(BASELINE, {}), varying[place]))
     return rows
 
 
+def _place(run: Run) -> tuple[str, str]:
+    return run["cell"]["data"], run["cell"]["backbone"]
+
+
 def _varying(runs: Sequence[Run]) -> list[str]:
-    """Return the hyper-parameters that differ within the table, and so must be told apart."""
+    """Return the hyper-parameters that differ within one table, and so must be told apart."""
     names = {name for run in runs for name in run["cell"]} - set(FIELDS)
     return sorted(name for name in names if len({json.dumps(run["cell"].get(name)) for run in runs}) > 1)
 
@@ -83,11 +97,20 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
         images = image_variance([right(run) for run in before], [right(run) for run in after])
         detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
     setting = " ".join(f"{name}={one['cell'].get(name)}" for name in varying)
-    cell = one["cell"]
+    cell, values = one["cell"], tuple(runs[seed]["accuracy"] for seed in sorted(runs))
     return Row(
         cell["data"], cell["backbone"], prompt, setting, len(runs), mean, sd, one["num_test"], len(seeds), difference,
-        detectable,
+        detectable, values, _learned(one),
     )  # fmt: skip
+
+
+def _learned(run: Run) -> int | None:
+    """Return how many numbers a run's method learned, the head's left out; None where the run does not say."""
+    parts = run.get("parameters")
+    names = ("prompt", "tuning", "learned_backbone")
+    if not isinstance(parts, dict) or not all(isinstance(parts.get(name), int) for name in names):
+        return None
+    return sum(parts[name] for name in names)
 
 
 def right(run: Run) -> np.ndarray:
@@ -103,39 +126,3 @@ def right(run: Run) -> np.ndarray:
     if not 0 <= len(bits) - run["num_test"] < 8:
         raise ValueError(f"the run {run['key']} is damaged (right): delete its line")
     return bits[: run["num_test"]]
-
-
-COLUMNS: dict[str, Callable[[Row], str]] = {
-    "data": lambda row: row.data,
-    "backbone": lambda row: row.backbone,
-    "prompt": lambda row: row.prompt,
-    "setting": lambda row: row.setting,
-    "seeds": lambda row: str(row.num_seeds),
-    "accuracy %": lambda row: _percent(row.mean) + (f" ± {_percent(row.sd)}" if row.num_seeds > 1 else ""),
-    "difference, points": lambda row: _points(row.difference),
-    "n test": lambda row: f"{row.num_test:,}",
-    "detectable, points": lambda row: "" if math.isnan(row.detectable) else _percent(row.detectable),
-}
-
-
-def format_table(rows: Sequence[Row]) -> str:
-    """Write rows as text: mean ± sd over seeds, paired differences with 95 % intervals, in percentage points."""
-    if not rows:
-        return "no results"
-    shown = {name: [make(row) for row in rows] for name, make in COLUMNS.items()}
-    shown = {name: cells for name, cells in shown.items() if any(cells) or name != "setting"}
-    widths = [max(len(name), *map(len, cells)) for name, cells in shown.items()]
-    lines = [list(shown), ["-" * width for width in widths], *zip(*shown.values(), strict=True)]
-    return "\n".join(
-        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines
-    )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.2f}"
-
-
-def _points(interval: Interval | None) -> str:
-    if interval is None:
-        return ""
-    return f"{100 * interval.mean:+.2f} [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]"

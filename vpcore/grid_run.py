@@ -13,6 +13,7 @@ from typing import Any
 import typer
 
 from vpcore.cell import Cell, question
+from vpcore.cell_backbone import lacking_weights
 from vpcore.cell_data import Loader
 from vpcore.cells import check_cell, run_cell, train_cell
 from vpcore.device import choose_device
@@ -30,7 +31,7 @@ DIVERGED = ("the training loss became", "the model's logits are not finite")
 
 def run_grid(
     cells: Sequence[Cell], out: Path, *, device: str | None = None, root: str | None = None,
-    resume: Path | None = None, skip_lacking: bool = False,
+    resume: Path | None = None, skip_lacking: bool = False, work: Callable[..., Any] | None = None,
 ) -> int:  # fmt: skip
     """Run the cells that are not in `out` or `resume` yet, and append each as it is done; returns how many failed.
 
@@ -40,10 +41,11 @@ def run_grid(
         device: as in `fit`.
         root: folder of the data sets.
         resume: an earlier results file, packed or not; only read.
-        skip_lacking: leave out, and name, data sets that are not there.
+        skip_lacking: leave out, and name, data sets and weights that are not there.
+        work: runs the cells elsewhere, as `vpcore.ray_run.connect` makes it; None runs them here.
 
     Raises:
-        ValueError: a cell cannot be built, or a results file is damaged.
+        ValueError: a cell cannot be built, a results file is damaged, or sets or weights of all cells are lacking.
         OSError: data files are missing, or the results cannot be written.
     """
     moved = repair(out)
@@ -53,8 +55,10 @@ def run_grid(
     done = {run["key"] for run in runs} | {question(run["cell"]) for run in runs}
     load = Loader(root)
     waiting = [cell for cell in cells if question(asdict(cell)) not in done]
-    waiting = _rehearse(waiting, load, skip_lacking)
-    return _Work(out, device, load, runs).run(waiting)
+    runnable = _rehearse(waiting, load, skip_lacking)
+    if waiting and not runnable:
+        raise ValueError("nothing of this grid can run here: the notes above say which sets and weights it lacks")
+    return (work or _Work)(out, device, load, runs).run(runnable)
 
 
 def earlier_runs(out: Path, resume: Path | None) -> list[dict[str, Any]]:
@@ -133,20 +137,29 @@ def _rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[C
     Returns:
         The cells that can run.
     """
-    seen, lacking = set(), set()
+    seen: set[object] = set()
+    lacking: set[str] = set()
     for cell in cells:
-        if cell.data in lacking:
+        if skip_lacking and cell.backbone not in lacking:
+            _note(lacking, cell.backbone, lacking_weights(cell.backbone))
+        if {cell.data, cell.backbone} & lacking:
             continue
         try:
             data = load(cell)
         except FileNotFoundError as error:
             if not skip_lacking:
                 raise
-            lacking.add(cell.data)
-            typer.echo(f"note: left out {cell.data}, which is not here: {error}", err=True)
+            _note(lacking, cell.data, str(error))
             continue
         kind = (cell.backbone, cell.prompt, data.image_size, data.in_chans, len(data.classes), cell.augment)
         if kind not in seen:
             seen.add(kind)
             check_cell(cell, data)
-    return [cell for cell in cells if cell.data not in lacking]
+    return [cell for cell in cells if not {cell.data, cell.backbone} & lacking]
+
+
+def _note(lacking: set[str], what: str, why: str | None) -> None:
+    """Remember, and say, that a set or the weights of a backbone are not here."""
+    if why is not None:
+        lacking.add(what)
+        typer.echo(f"note: left out {what}, which is not here: {why}", err=True)

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
+from vpcore.heads import LinearHead, MLPHead
 from vpcore.prompt_text import prompt_label, read_prompt
 from vpcore.prompted import Prompted
 from vpcore.prompts import PROMPTS
@@ -28,9 +29,14 @@ def layer_probe(backbone: Backbone, layer: int | None = None) -> Backbone:
     return backbone.upto(layer)
 
 
+def mlp_head(hidden: int | None = None, num_layers: int = 3) -> dict[str, int | None]:
+    """Return the options of `MLPHead`; the method is that head on frozen features, MLP-3 in the papers' tables."""
+    return {"hidden": hidden, "num_layers": num_layers}
+
+
 RENAMED = {"norm": "norm_tuning", "full": "full_tuning"}  # "full" alone is a prompt: a picture as large as the image
 TUNING_METHODS = {RENAMED.get(name, name): build for name, build in TUNINGS.items()}
-METHODS: dict[str, Callable[..., Any]] = {**PROMPTS, **TUNING_METHODS, "layer_probe": layer_probe}
+METHODS: dict[str, Callable[..., Any]] = {**PROMPTS, **TUNING_METHODS, "layer_probe": layer_probe, "mlp_head": mlp_head}
 
 
 def read_method(text: str) -> tuple[str, dict[str, Any]]:
@@ -52,6 +58,14 @@ def expand_layers(text: str, depth: int) -> list[str]:
     if not re.search(r"[:,]layer=all(,|$)", text):
         return [text]
     return [re.sub(r"([:,]layer=)all(?=,|$)", rf"\g<1>{layer}", text) for layer in range(depth + 1)]
+
+
+def build_head(text: str, dim: int, num_classes: int, seed: int) -> nn.Module:
+    """Return the head of a method for features of size `dim`: linear, but for mlp_head."""
+    name, options = read_method(text)
+    if name == "mlp_head":
+        return MLPHead(dim, num_classes, **mlp_head(**options), seed=seed)  # type: ignore[arg-type]
+    return LinearHead(dim, num_classes, seed=seed)
 
 
 def build_prompted(

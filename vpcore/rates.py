@@ -19,6 +19,7 @@ SSF = "Lian et al. 2022 (arXiv:2210.08823): AdamW at 1e-3 (CIFAR) and 5e-3 (VTAB
 PUBLISHED: dict[str, tuple[float, str]] = {  # middle of the first three rates, and where it comes from
     "none": (1e-1, f"{ILM}, linear probe"),
     "layer_probe": (1e-1, f"{ILM}, linear probe"),
+    "mlp_head": (1e-3, f"{VPT}; usual for small networks trained with Adam too"),
     "full": (1e-2, f"{ILM}, pixel prompts"),
     "pad": (1e-2, f"{ILM}, pixel prompts; Bahng et al. 2022 (arXiv:2203.17274) have 40, for SGD"),
     "patch": (1e-2, f"{ILM}, pixel prompts"),
