@@ -66,6 +66,26 @@ def test_sentences_name_run_and_maker():
     assert "made by: vpcore (exercise 02-average not passed yet)" in picture.alt
 
 
+def test_a_question_as_title_ends_with_its_mark():
+    assert sentence("Whose? Two rows", "your run") == "Whose? Two rows. Your run."
+    assert sentence("Whose?. Two rows") == "Whose? Two rows."
+    assert show.lines({"a": ([1, 2], [0, 1])}, "Who?", across="x", up="y").alt.startswith("Who? y over x")
+
+
+def test_many_images_stand_in_rows_of_six():
+    titles = [str(number) for number in range(10)]
+    picture = show.image_row(np.zeros((10, 4, 4)), titles, "Images")
+    assert "10 images in 2 rows" in picture.alt
+    assert [axis.get_title() for axis in picture.figure.axes] == [*titles, "", ""]
+
+
+def test_a_logarithmic_axis_names_its_values():
+    picture = show.lines({"a": ([1, 2, 50], [0, 1, 2])}, "Lines", across="x", up="y", log=True)
+    panel = picture.figure.axes[0]
+    assert panel.get_xscale() == "log"
+    assert [text.get_text() for text in panel.get_xticklabels()] == ["1", "2", "50"]
+
+
 def test_live_values_stay_out_of_the_sentence():
     live = [
         show.prompt_maps({"a": 0.123 * torch.ones(4, 4)}, "Maps", live=True),

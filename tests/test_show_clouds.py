@@ -21,6 +21,13 @@ def test_a_tradeoff_says_cost_and_accuracy():
     assert picture.png().startswith(b"\x89PNG")
 
 
+def test_a_method_that_learns_nothing_has_a_place():
+    picture = tradeoff({"none": (0, SEEDS), "some": (1_344, SEEDS)}, "Cost", across="learned numbers")
+    panel = picture.figure.axes[0]
+    assert (panel.get_xscale(), panel.containers[0][0].get_xdata()[0]) == ("symlog", 0)
+    assert "none 0 and" in picture.alt
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_clouds_draw_the_names_of_groups(count):
     rng = np.random.default_rng(0)

@@ -18,5 +18,5 @@ def test_a_sweep_names_each_curve_and_its_best_layer() -> None:
 
 def test_a_layer_map_says_what_rows_and_columns_are() -> None:
     shown = layer_map({"one": np.eye(3)}, "Alike?", names={"one": ("CNN layer", "ViT layer")}, label="64 images")
-    assert shown.alt == "Alike?: one row and one column a layer, for one (CNN layer by ViT layer). 64 images."
+    assert shown.alt == "Alike? one row and one column a layer, for one (CNN layer by ViT layer). 64 images."
     assert shown.png().startswith(b"\x89PNG")

@@ -39,20 +39,20 @@ def test_it_shows_what_the_library_computes(explorer):
     with torch.no_grad():
         drawn = InstanceImagePrompt(SPEC, init="default", seed=1).added_map(x)
     scaled = drawn * 0.5 / drawn.square().mean().sqrt()
-    torch.testing.assert_close(panels["prompt p^I"], scaled[0])
-    torch.testing.assert_close(panels["p^I − mean"], scaled[0] - scaled.mean(0))
-    torch.testing.assert_close(panels["patch p^l"] + panels["global p^g"], scaled[0])
-    torch.testing.assert_close(panels["prompted x + p^I"], x[0] + scaled[0])
+    torch.testing.assert_close(panels["prompt"], scaled[0])
+    torch.testing.assert_close(panels["prompt − mean"], scaled[0] - scaled.mean(0))
+    torch.testing.assert_close(panels["patch part"] + panels["global part"], scaled[0])
+    torch.testing.assert_close(panels["prompted x"], x[0] + scaled[0])
 
 
 def test_a_part_alone_has_weight_one(explorer):
     explorer.controls["global"].value = False
     panels = explorer.panels()
-    assert panels["global p^g"] is None
-    torch.testing.assert_close(panels["patch p^l"], panels["prompt p^I"])
+    assert panels["global part"] is None
+    torch.testing.assert_close(panels["patch part"], panels["prompt"])
     assert "β without effect" in repr(explorer)
     explorer.controls["patch"].value = False
-    assert not explorer.panels()["prompt p^I"].any()
+    assert not explorer.panels()["prompt"].any()
     assert "parts: none" in repr(explorer)
     explorer.controls["patch"].value = explorer.controls["global"].value = True
 

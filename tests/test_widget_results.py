@@ -11,7 +11,12 @@ from course.widgets.results import VIEWS, ResultsExplorer
 
 def run(backbone: str, prompt: str, shots: int, seed: int, accuracy: float) -> dict:
     cell = {"data": "photodigits", "backbone": backbone, "prompt": prompt, "shots": shots, "seed": seed}
-    return {"cell": cell, "accuracy": accuracy, "extra": {"prompt_or_tuning": 0 if "probe" in prompt else 96}}
+    return {
+        "cell": cell,
+        "accuracy": accuracy,
+        "num_test": 397,
+        "extra": {"prompt_or_tuning": 0 if "probe" in prompt else 96},
+    }
 
 
 @pytest.fixture
@@ -43,4 +48,4 @@ def test_the_sentence_fits_and_counts(explorer: ResultsExplorer) -> None:
         explorer.controls["view"].value = view
         assert len(repr(explorer)) <= LONGEST
         assert "1 of 2 above the probe, 0 below" in repr(explorer)
-        assert explorer.picture().alt.startswith("resnet_nano, 1 images a class")
+        assert explorer.picture().alt.startswith("resnet_nano, 1 image a class")

@@ -50,16 +50,16 @@ def test_the_sequences_are_those_of_the_network(explorer, backbone, tokens, bloc
 
 def test_the_sentence_counts_what_learns(explorer):
     explorer.controls["tokens"].value = 9
-    assert "p^c 5,184, G_s 9,054 numbers." in repr(explorer)
+    assert "common 5,184, G_s 9,054 numbers." in repr(explorer)
     assert sum(p.numel() for p in explorer.prompt().parameters()) == 5_184 + 9_054
 
 
 def test_the_ends_of_beta_are_one_kind_alone(explorer):
     explorer.controls["beta"].value = 0.0
     tokens = explorer.tokens()
-    assert torch.equal(tokens["p^s"], tokens["p^F of block 1"])
+    assert torch.equal(tokens["specific"], tokens["mixed, block 1"])
     explorer.controls["beta"].value = 1.0
-    assert torch.equal(explorer.tokens()["p^F of block 1"], explorer.prompt().common.values[0])
+    assert torch.equal(explorer.tokens()["mixed, block 1"], explorer.prompt().common.values[0])
 
 
 def test_tokens_are_tiled_row_by_row():

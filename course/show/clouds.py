@@ -18,7 +18,7 @@ def tradeoff(
     Args:
         points: name to (cost, one value a seed).
         title: of the figure.
-        across: what the cost is; its axis is logarithmic.
+        across: what the cost is; its axis is logarithmic, with a place for zero.
         up: what the values are.
         label: which runs they come from.
     """
@@ -32,7 +32,12 @@ def tradeoff(
         panel.errorbar([cost], [mean], yerr=[sd], fmt=marker, color=color, capsize=3, markersize=5, label=named)
         panel.annotate(f"{number + 1}", (cost, mean), xytext=(5, 5), textcoords="offset points", fontsize=9)
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
-    panel.set(xscale="log", xlabel=across, ylabel=up)
+    costs = [cost for cost, _ in points.values()]
+    if min(costs) > 0:
+        panel.set_xscale("log")
+    else:
+        panel.set_xscale("symlog", linthresh=10 ** np.floor(np.log10(min(filter(None, costs), default=1))))
+    panel.set(xlabel=across, ylabel=up)
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     panel.set_title(heading(title, label), fontsize=10)

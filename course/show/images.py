@@ -11,10 +11,11 @@ from course.show.picture import Picture, canvas, heading, listed, numbers, sente
 
 UNIT = "normalized units"
 COLUMNS = 6  # panels a row
+LONGEST_ROW = 8  # of images; more of them stand in rows of COLUMNS
 
 
 def image_row(images: Any, titles: Sequence[str], title: str, *, label: str = "", made_by: str = "") -> Picture:
-    """Show images side by side.
+    """Show images side by side, more than eight in rows of six.
 
     Args:
         images: (N, C, H, W) or (N, H, W), values in [0, 1]; others are clipped.
@@ -23,13 +24,17 @@ def image_row(images: Any, titles: Sequence[str], title: str, *, label: str = ""
         label: which run the images come from.
         made_by: whose code made them.
     """
-    figure, axes = canvas(1.55 * len(titles), 2.1, len(titles))
-    for panel, image, name in zip(axes[0], images, titles, strict=True):
+    columns = len(titles) if len(titles) <= LONGEST_ROW else COLUMNS
+    rows = -(-len(titles) // columns)
+    figure, axes = canvas(1.55 * columns, 1.75 * rows + 0.35, columns, rows)
+    for panel in axes.flat:
+        panel.set_axis_off()
+    for panel, image, name in zip(axes.flat[: len(titles)], images, titles, strict=True):
         panel.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1)
         panel.set_title(name, fontsize=9)
-        panel.set_axis_off()
     figure.suptitle(heading(title, label, made_by), fontsize=10)
-    text = f"{title}: {len(titles)} image{'s' if len(titles) > 1 else ''} in a row, titled {listed(list(titles))}"
+    where = "in a row" if rows == 1 else f"in {rows} rows"
+    text = f"{title}: {len(titles)} image{'s' if len(titles) > 1 else ''} {where}, titled {listed(list(titles))}"
     return Picture(figure, sentence(text, label, made_by))
 
 

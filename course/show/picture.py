@@ -92,7 +92,8 @@ def heading(title: str, label: str = "", made_by: str = "") -> str:
 def sentence(text: str, label: str = "", made_by: str = "") -> str:
     """Return the alternative text with the same additions as `heading`."""
     parts = [text.rstrip("."), label[:1].upper() + label[1:], f"made by: {made_by}" if made_by else ""]
-    return ". ".join(part for part in parts if part) + "."
+    said = ". ".join(part for part in parts if part) + "."
+    return said.replace("?.", "?").replace("?:", "?")  # a title may be a question
 
 
 def listed(names: Sequence[str]) -> str:

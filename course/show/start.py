@@ -44,12 +44,12 @@ def places(specs: Sequence[Spec], layer: int, title: str) -> Picture:
 
 def accuracies(
     rows: Mapping[str, Any], title: str, *, live: Collection[str] = (), level: float | None = None, label: str = "",
-    made_by: str = "", error: Mapping[str, float] | None = None, unit: str = "test accuracy (%)",
+    made_by: str = "", error: Mapping[str, float] | None = None, unit: str = "test accuracy (%)", over: str = "runs",
 ) -> Picture:  # fmt: skip
-    """Show every run as a dot, one line a group, with mean and standard deviation over the runs.
+    """Show every value as a dot, one line a group, with mean and standard deviation over the group.
 
     Args:
-        rows: name of the group to its values, one a run.
+        rows: name of the group to its values, such as one a run.
         title: of the figure.
         live: groups that were trained on this machine; the sentence leaves their values out.
         level: a vertical line to compare with, such as chance.
@@ -57,6 +57,7 @@ def accuracies(
         made_by: whose code made the live ones.
         error: name of a group to a half-width drawn beside its mean in another color, such as 1.96 standard errors.
         unit: of the values.
+        over: what a dot is, in the plural.
     """
     figure, axes = canvas(7.2, 0.44 * len(rows) + 1.45 + 0.18 * bool(error))
     panel, words = axes[0, 0], []
@@ -67,7 +68,7 @@ def accuracies(
         style = {"color": COLORS[1 if mine else 0], "marker": MARKERS[2 if mine else 0], "linestyle": ""}
         panel.plot(points, np.full(len(points), row - 0.17), alpha=0.6, markersize=5, markeredgewidth=0, **style)
         panel.errorbar([points.mean()], [row + 0.05], xerr=[points.std(ddof=1)], fmt="k|", capsize=4, markersize=8,
-                       label="mean ± standard deviation over runs" if row == 0 else None)  # fmt: skip
+                       label=f"mean ± standard deviation over {over}" if row == 0 else None)  # fmt: skip
         if error:
             panel.errorbar([points.mean()], [row + 0.27], xerr=[error[name]], fmt="none", capsize=4, ecolor=COLORS[2],
                            label="± 1.96 standard errors of the test images" if row == 0 else None)  # fmt: skip
@@ -78,7 +79,7 @@ def accuracies(
     figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     plain(panel)
     panel.set_title(heading(title, label, made_by), fontsize=10)
-    text = f"{title}. {unit}, mean ± standard deviation over runs: {', '.join(words)}"
+    text = f"{title}. {unit}, mean ± standard deviation over {over}: {', '.join(words)}"
     return Picture(figure, sentence(text, label, made_by))
 
 

@@ -40,7 +40,7 @@ def sweep(
         values = [numbers(seeds) for seeds in layers.values()]
         means, places = [seeds.mean() for seeds in values], [layer + side for layer in layers]
         for place, seeds in zip(places, values, strict=True):
-            panel.plot([place] * len(seeds), seeds, ".", color=color, alpha=0.35, markersize=4, markeredgewidth=0)
+            panel.plot([place] * len(seeds), seeds, ".", color=color, alpha=0.5, markersize=6, markeredgewidth=0)
         style = {"fmt": f"{MARKERS[number % len(MARKERS)]}-", "color": color, "markersize": 4, "capsize": 3}
         panel.errorbar(places, means, yerr=[seeds.std(ddof=1) for seeds in values], linewidth=1, label=name, **style)
         best = int(np.argmax(means))

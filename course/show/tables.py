@@ -22,7 +22,7 @@ def lines(
         across: what x is, with its unit.
         up: what y is, with its unit.
         level: a horizontal line to compare with.
-        log: logarithmic x axis.
+        log: logarithmic x axis, with a mark at each x value.
         live: the values come from training on this machine; the sentence then leaves them out.
         label: which run they come from.
         made_by: whose code made them.
@@ -36,7 +36,12 @@ def lines(
         words.append(name if live else f"{name} from {numbers(y)[0]:.3g} to {numbers(y)[-1]:.3g}")
     if level is not None:
         panel.axhline(level, color=GREY, linestyle="--", linewidth=1)
-    panel.set(xlabel=across, ylabel=up, **({"xscale": "log"} if log else {}))
+    panel.set(xlabel=across, ylabel=up)
+    if log:
+        places = sorted({float(value) for x, _ in curves.values() for value in x})
+        panel.set_xscale("log")
+        panel.set_xticks(places, [f"{place:g}" for place in places])
+        panel.minorticks_off()
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     panel.set_title(heading(title, label, made_by), fontsize=10)

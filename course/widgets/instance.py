@@ -15,7 +15,8 @@ from course.show.picture import Picture, canvas
 from course.widgets.base import Explorer
 from vpcore import InstanceImagePrompt, NoPrompt, Prompt
 
-PARTS = {"patch": "patch p^l", "global": "global p^g"}
+PARTS = {"patch": "patch part", "global": "global part"}
+IMAGES = ("image x", "prompted x")  # the panels that are no differences
 LIMIT = 1.5  # of the color scale, normalized units
 
 
@@ -83,8 +84,8 @@ class InstanceExplorer(Explorer):
         shown = {
             name: scale * weight[part] * drawn[part][place] if part in drawn else None for part, name in PARTS.items()
         }
-        own = {"prompt p^I": change[place], "p^I − mean": change[place] - change.mean(0)}
-        return {"image x": x[place], **shown, **own, "prompted x + p^I": x[place] + change[place]}
+        own = {"prompt": change[place], "prompt − mean": change[place] - change.mean(0)}
+        return {"image x": x[place], **shown, **own, "prompted x": x[place] + change[place]}
 
     def picture(self) -> Picture:
         """Draw six panels; the figure is kept and only its pixels are exchanged."""
@@ -93,7 +94,7 @@ class InstanceExplorer(Explorer):
             self._figure, self._panels = _empty_figure(list(panels), self._images.shape[-2:])
         for panel, (name, values) in zip(self._panels, panels.items(), strict=True):
             filled = torch.zeros(self._images.shape[1:]) if values is None else values
-            if name.startswith(("image", "prompted")):
+            if name in IMAGES:
                 pixels = (filled * self._std[0] + self._mean[0]).clamp(0, 1)
                 panel.set_data(pixels.movedim(0, -1).squeeze(-1).numpy())
             else:
@@ -116,7 +117,7 @@ def _empty_figure(names: list[str], size: torch.Size) -> tuple[Any, list[Any]]:
     figure.subplots_adjust(left=0.01, right=0.90, bottom=0.03, top=0.86, wspace=0.06)
     panels = []
     for axis, name in zip(axes[0], names, strict=True):
-        is_image = name.startswith(("image", "prompted"))
+        is_image = name in IMAGES
         low, high = (0.0, 1.0) if is_image else (-LIMIT, LIMIT)
         panels.append(axis.imshow(torch.zeros(size).numpy(), cmap="gray" if is_image else "PuOr", vmin=low, vmax=high))
         axis.set_axis_off()

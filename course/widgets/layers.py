@@ -109,7 +109,7 @@ class LayersExplorer(Explorer):
         panel.plot(layers, probes, "s-", color=COLORS[1], markersize=3, linewidth=1, label="layer-l probe")
         panel.errorbar(layers, means, yerr=spread, fmt="o-", color=COLORS[0], markersize=3, capsize=2, label="AP")
         panel.axvline(self.layer, color=COLORS[3], linewidth=1, linestyle=":")
-        panel.legend(fontsize=6, frameon=False, loc="lower right")
+        panel.legend(fontsize=7, frameon=False, loc="lower right")
         panel.set_title("test accuracy (%),\nmean ± sd over seeds", fontsize=8)
         panel.set_xlabel("layer", fontsize=8)
         panel.set_xticks(layers)

@@ -58,15 +58,16 @@ class ResultsExplorer(Explorer):
     def picture(self) -> Picture:
         """Draw the chosen view."""
         state, rows = self.state(), self.rows()
-        title = f"{state['backbone']}, {state['shots']} images a class"
-        label = f"recorded, {len(rows[BASELINE])} seeds"
+        title = f"{state['backbone']}, {state['shots']} image{'s' if state['shots'] > 1 else ''} a class"
+        base = rows[BASELINE]
+        label = f"recorded, {len(base)} seeds, {base[0]['num_test']:,} test images"
         accuracies = {name: [100 * run["accuracy"] for run in runs] for name, runs in rows.items()}
         if state["view"] == VIEWS[0]:
             return show.settings(accuracies, title, label=label)
         if state["view"] == VIEWS[1]:
             return show.intervals(self.differences(), f"{title}, against the probe", label=label)
-        points = {name: (max(runs[0]["extra"]["prompt_or_tuning"], 1), accuracies[name]) for name, runs in rows.items()}
-        return tradeoff(points, title, across="learned numbers besides the head (probe: 0)", label=label)
+        points = {name: (runs[0]["extra"]["prompt_or_tuning"], accuracies[name]) for name, runs in rows.items()}
+        return tradeoff(points, title, across="learned numbers besides the head", label=label)
 
     def sentence(self) -> str:
         """Say how many methods stand clear of the probe."""

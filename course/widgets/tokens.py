@@ -63,11 +63,11 @@ class TokensExplorer(Explorer):
 
     @torch.no_grad()
     def tokens(self) -> dict[str, Tensor]:
-        """Return the tokens of the chosen image: p^s, and the mixture p^F of block 1, each (tokens, dim)."""
+        """Return the tokens of the chosen image: the specific ones, and what block 1 gets, each (tokens, dim)."""
         prompt, x = self.prompt(), (self._images[self.controls["image"].value][None] - self._mean) / self._std
         context = prompt.condition(x)
         assert context.specific is not None  # "specific" is on
-        return {"p^s": context.specific[0], "p^F of block 1": prompt.tokens(x, 0, context)[0]}
+        return {"specific": context.specific[0], "mixed, block 1": prompt.tokens(x, 0, context)[0]}
 
     def sequences(self) -> list[list[int]]:
         """Return for each block, and for pooling, the kinds of its tokens: 1 class token, 2 prompt, 3 patch."""
@@ -99,7 +99,7 @@ class TokensExplorer(Explorer):
         grid.axes.set_yticks(range(len(rows)), labels=labels, fontsize=8)
         for panel, values in zip(pictures, self.tokens().values(), strict=True):
             panel.set_data(tile(self.prompt().token_pictures(values)).numpy())
-        words = "Image, sequence of each block with its length, specific tokens, tokens of block 1"
+        words = "Image, sequence of each block with its length, specific tokens, mixed tokens of block 1"
         return Picture(self._figure, f"{words}. {self.sentence()}")
 
     def sentence(self) -> str:
@@ -108,7 +108,7 @@ class TokensExplorer(Explorer):
         common, specific = (sum(p.numel() for p in part.parameters()) for part in (prompt.common, prompt.specific))
         return (
             f"{state['tokens']} tokens in {state['blocks']} of {self._spec.depth} blocks; beta {state['beta']:.2f}; "
-            f"image {state['image']}; seed {state['seed']}; p^c {common:,}, G_s {specific:,} numbers."
+            f"image {state['image']}; seed {state['seed']}; common {common:,}, G_s {specific:,} numbers."
         )
 
 
@@ -127,7 +127,7 @@ def _empty_figure(rows: int, longest: int, token: tuple[int, int]) -> tuple[Any,
     from matplotlib.colors import ListedColormap
 
     figure, axes = canvas(9.6, 2.6, 4, layout="none")
-    titles = ("image x", "black: class, orange: prompt, blue: patch", "p^s = G_s(x)", "p^F of block 1")
+    titles = ("image x", "black: class, orange: prompt, blue: patch", "specific: G_s(x)", "mixed, block 1")
     places = ((0.0, 0.1, 0.17, 0.76), (0.255, 0.1, 0.41, 0.76), (0.69, 0.1, 0.14, 0.76), (0.85, 0.1, 0.14, 0.76))
     blank = tile(torch.zeros(0, 3, *token)).numpy()
     panels = []
