@@ -76,7 +76,7 @@ check("00-first", prompted)
 # - `check.hint("00-first")`, in a new cell of yours, gives one hint at a time. Hints cost nothing.
 # - Once a check has passed, the cells below use **your** function. Before that they use the library's, so you can skip
 #   an exercise and read on. Every result says which: `made by`.
-# - `python -m course progress`, in a terminal, lists what you have passed. It is a file on your computer, nothing else.
+# - `%run -m course progress`, in a new cell, lists what you have passed. It is a file on your computer, nothing else.
 # - *core* exercises are the 25 minutes that later lessons build on. *extra* ones are for when you want more.
 # - A figure labeled "your run" is computed here and now. "recorded" means a table that comes with the course, made
 #   earlier with more seeds than you want to wait for.
@@ -271,8 +271,8 @@ def kept(layer):
 
 # %%
 depth = backbone.spec.depth
-memory = {"one δ": (range(-1, depth + 1), [kept(layer) for layer in range(-1, depth + 1)])}
-words = {"across": "learning begins before block … (−1: at the pixels)", "up": "kept for backward (MiB)"}
+memory = {"one frozen network": (range(-1, depth + 1), [kept(layer) for layer in range(-1, depth + 1)])}
+words = {"across": "learning begins before block … (−1: at the pixels, 7: at pooling)", "up": "kept for backward (MiB)"}
 show.lines(memory, "What 64 images keep for the backward pass", **words, live=True, label="your run")
 
 # %% [markdown]
@@ -486,7 +486,7 @@ print("at least 35 of 40 sets lie within 1.96 standard errors:", inside >= 35)
 groups = {"40 sets of 50 images": measured, "10 sets of 200 images": 100 * correct[0].view(10, 200).double().mean(1)}
 widths = {name: 1.96 * expected * math.sqrt(50 / n) for name, n in zip(groups, (50, 200), strict=True)}
 title, label, who = "One probe, many test sets", "your run, seed 0", check.made_by("00-probe", "00-error")
-accuracies(groups, title, live=tuple(groups), error=widths, label=label, made_by=who)
+accuracies(groups, title, live=tuple(groups), error=widths, label=label, made_by=who, over="test sets")
 
 # %% [markdown]
 # ### Three lotteries
@@ -628,7 +628,7 @@ for words, gain in {"what it seems to gain": claimed, "on 900 other images  ": t
     print(f"  {words} {gain.mean:+.1f} points ({gain.low:+.1f} to {gain.high:+.1f})  {verdict}")
 
 # %% [markdown]
-# The gain is there in the images that were used to choose, with an interval far from zero. In other images it is not
+# The gain is there in the images that were used to choose, and its interval excludes zero. In other images it is not
 # found again. That does not prove it is zero; the interval says how large it could still be.
 #
 # Several published prompt codes pick their best epoch by test accuracy. That is a search over as many settings as there
@@ -657,7 +657,7 @@ def detectable(disagree, num_test):
 check("00-detectable", detectable)
 
 # %% [markdown]
-# **Question.** Two probes that differ in their training images only disagree on how many test images?
+# **Question.** Two probes differ only in their training images. On how many test images do they disagree?
 
 # %%
 smallest = check.use("00-detectable", detectable)
