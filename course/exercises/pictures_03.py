@@ -94,8 +94,8 @@ RESCALE = FunctionExercise(
     reference=answers.rescale,
     cases=answers.rescale_cases,
     hints=(
-        "Write down what each picture is multiplied by: old · p^g before, new · p^g after.",
-        "p^g is linear in its last layer: weight and bias times a make a picture times a. Choose a for each picture.",
+        "Write down what each picture is multiplied by: the global one by old before, by new after.",
+        "A picture is linear in its last layer: weight and bias times a make it a times as strong. Choose a for each.",
         "The global layer times old / new, the patch layer times (1 − old) / (1 − new), weights and biases alike.",
     ),
     mistakes=(

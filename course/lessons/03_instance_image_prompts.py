@@ -161,7 +161,7 @@ print("rows that change:", rows, "columns:", columns)
 # %% [markdown]
 # ## 3. The global prompter: how far does it see?
 #
-# The second network draws p^g from "the whole image" with two dilated convolutions: C → q → C channels, ReLU between.
+# The second network draws from "the whole image", with two dilated convolutions: C → q → C channels, ReLU between.
 # In a dilated convolution the kernel's entries stand `dilation` pixels apart.
 #
 # ### Exercise: the receptive field
@@ -213,12 +213,16 @@ print("dilations 16 and 15 would see:", field([(3, 16, 1), (3, 15, 1)]), "pixels
 # %% [markdown]
 # Nine pixels wide, as counted, but with holes: dilation 2 twice reads every second row and column, 25 of 81 pixels.
 # And neither network sees the whole image. "Global" means: no patch borders, and some pixels of context.
-# What the image is as a whole, no part of p^I can know. Keep it in mind when you read the results.
+# What the image is as a whole, no part of this prompt can know. Keep it in mind when you read the results.
 
 # %% [markdown]
 # ## 4. Mixing the two: what β can change
 #
-# The image level of InsVP adds p^I = β · p^g + (1 − β) · p^l, with β = 0.7. (The paper writes β_I.)
+# The image level of InsVP adds to each image
+#
+# prompt = β · (global picture) + (1 − β) · (patch picture), with β = 0.7.
+#
+# (The paper writes `p^I`, `p^g`, `p^l` and `β_I`.)
 #
 # **Question.** The paper's figure 7 compares values of β. If both prompters learn, which functions does β = 0.3 allow
 # that β = 0.7 does not?
@@ -261,7 +265,7 @@ print("the same pictures to 1e-12:", bool(gap < 1e-12))
 # The picture then moves by β times that: **β is a learning rate of the two last layers.**
 # (If they do not start at zero, β sets the strength of that start as well.)
 #
-# The released code adds p^l + 2·p^g instead.
+# The released code adds (patch picture) + 2 · (global picture) instead.
 #
 # **Question.** Which β is that, and what else does it change?
 
@@ -269,7 +273,7 @@ print("the same pictures to 1e-12:", bool(gap < 1e-12))
 options = {"init": "default", "kernels": (3, 3), "dilations": (2, 2), "dropout": 0.0}
 code, paper = (vpcore.InstanceImagePrompt(spec, variant=v, beta=2 / 3, **options) for v in ("released_code", "paper"))
 same = torch.allclose(code.added_map(x), 3 * paper.added_map(x), atol=1e-5)
-print("p^l + 2 p^g equals 3 times the mix with β = 2/3:", same)
+print("patch + 2 · global equals 3 times the mix with β = 2/3:", same)
 
 # %% [markdown]
 # It is β = 2/3, three times as strong: another rate again, as long as both last layers learn.
@@ -325,33 +329,33 @@ show.prompt_maps(stored, "One picture, four pictures, a picture for each image",
 # The stored pictures have no digit in them: digits lie elsewhere in every image. The instance pictures show the image
 # itself, through a filter. That is no sign of learning: an untrained prompter's picture shows the image as well.
 #
-# **Question.** Which part, patch or global, makes most of p^I?
+# **Question.** Which part, patch or global, makes most of the prompt?
 
 # %%
 with torch.no_grad():
     parts = instance[0].prompt.pictures(x)
-mixed = {f"p^g, image {k}": 0.7 * picture for k, picture in enumerate(gray(parts["global"]))}
-mixed |= {f"p^l, image {k}": 0.3 * picture for k, picture in enumerate(gray(parts["patch"]))}
-title, who = "The two parts of the prompt as they are added: 0.7 p^g and 0.3 p^l", check.made_by("03-patch")
+mixed = {f"global, image {k}": 0.7 * picture for k, picture in enumerate(gray(parts["global"]))}
+mixed |= {f"patch, image {k}": 0.3 * picture for k, picture in enumerate(gray(parts["patch"]))}
+title, who = "The two parts as they are added: 0.7 · global and 0.3 · patch picture", check.made_by("03-patch")
 show.prompt_maps(mixed, title, live=True, label="your run, seed 0", made_by=who)
 
 # %%
 mean, std = (torch.tensor(values).view(1, 3, 1, 1) for values in (spec.mean, spec.std))
 prompted = (x + own) * std + mean
 both = torch.cat([images[:3], prompted[:3]])
-titles = [f"x, image {k}" for k in range(3)] + [f"x + p^I, image {k}" for k in range(3)]
+titles = [f"x, image {k}" for k in range(3)] + [f"prompted, image {k}" for k in range(3)]
 show.image_row(both, titles, "What the network sees", label="your run, seed 0, clipped to 0 … 1 to show", made_by=who)
 
 # %% [markdown]
 # Compare the numbers above the panels. The global part is weighed by 0.7, so the same Adam steps move it more: which
-# part is larger says as much about β as about images. The frame in p^g comes from the zeros that pad its convolutions.
-# An image in normalized units has a standard deviation of about 1; hold the prompt against that.
+# part is larger says as much about β as about images. The frame in the global part comes from the zeros that pad its
+# convolutions. An image in normalized units has a standard deviation of about 1; hold the prompt against that.
 #
 # ### Explore: the prompt of an image
 #
 # Choose an image, switch the prompters off and on, change β and the amplitude. All controls work with Tab, Space and
-# the arrow keys. "p^I − mean" is what this image gets beyond the mean picture of ten images.
-# Before you touch it, guess: with trained weights, is "p^I − mean" much fainter than p^I?
+# the arrow keys. "prompt − mean" is what this image gets beyond the mean picture of ten images.
+# Before you touch it, guess: with trained weights, is "prompt − mean" much fainter than the prompt?
 
 # %% name="explorer"
 untrained = vpcore.InstanceImagePrompt(spec, init="default")
@@ -402,9 +406,10 @@ show.grad_cam(images, cams, titles, "Grad-CAM for the true class, 4×4 maps", la
 # The paper's table 1 gives means over ten data sets, with a ViT-B/16: 83.4 for a universal prompt (VP), 88.5 for
 # DAM-VP's clusters, 91.3 for InsVP with its feature level. No spread is given. What do small networks say?
 #
-# The recorded runs train 10 epochs on 1,000 images and test on 1,000; yours are shorter. Prompt, head and batches are
-# paired by seed. The head's rate comes from the linear probe and is the same for all. Each method's own rate is the
-# best of four trials on validation images, made with another seed. "Universal" is one full picture.
+# The recorded runs train 10 epochs on 1,000 images and test on 1,000. Yours have 4 epochs, 500 images and 500 test
+# images, so expect less of them. Prompt, head and batches are paired by seed. The head's rate comes from the linear
+# probe and is the same for all. Each method's own rate is the best of four trials on validation images, made with
+# another seed. "Universal" is one full picture.
 #
 # **Question.** Order the rows before you look: no prompt, universal, 4 clusters, instance.
 
@@ -417,7 +422,7 @@ arms = {name: arm for name, arm in arms.items() if arm in chosen}  # what was re
 rows = {name: table.accuracies("photodigits", arm, "resnet_nano") for name, arm in arms.items()}
 mine = "instance, your run"
 rows[mine] = np.array([100 * vpcore.evaluate(model, data.test).accuracy for model in instance])
-label = "recorded: 5 seeds, 10 epochs; your run: 5 seeds, 4 epochs"
+label = "recorded: 5 seeds, 1,000 test images; your run: 5 seeds, 500 test images"
 accuracies(rows, "Universal, cluster and instance prompts", live=(mine,), label=label, made_by=who)
 
 
@@ -431,7 +436,7 @@ def compare(before, after, network="resnet_nano", place="photodigits"):
     least = 100 * smallest_detectable_difference(spread, len(first), noise, right[0].shape[1])
     verdict = "cannot tell" if found.low <= 0 <= found.high else "differs"
     ends = f"{found.mean:+5.1f} ({found.low:+5.1f} to {found.high:+5.1f})"
-    print(f"{after:18} − {before:9} {ends}  {verdict}; these runs detect {least:.1f}")
+    print(f"{after:20} − {before:8} {ends}  {verdict}; these runs detect {least:.1f}")
     return found.mean, found.low, found.high
 
 
@@ -591,7 +596,7 @@ print("recorded share that is the image's own:", ", ".join(f"{value:.2f}" for va
 with torch.no_grad():
     plain = share(test_x)
 print("made by:", check.made_by("03-share"))
-print(f"share of the *images* that is not in the mean image: {plain:.2f}")
+print(f"share of the images themselves that is not in the mean image: {plain:.2f}")
 
 # %% [markdown]
 # With the pictures of *other* images every model loses: they use their pictures, and they use them image by image.
