@@ -445,8 +445,10 @@ print("made by:", check.made_by("06-block-bias"))
 print("trained AP built into", name, "- logits agree to 1e-5:", bool((trained - alone).abs().max() < 1e-5))
 
 # %% [markdown]
-# A head can absorb as well. **Question.** The ViT ends with a layer norm, weight · n + bias, and then our new linear
-# head. What does tuning that norm add to a linear probe?
+# A head can absorb as well.
+#
+# **Question.** The ViT ends with a layer norm, weight · n + bias, and then our new linear head. What does tuning that
+# norm add to a linear probe?
 
 # %%
 tuned, head, norm = copy.deepcopy(vit).double(), copy.deepcopy(VIT_HEAD), vit.pool.norm
@@ -636,7 +638,8 @@ for name, (_, path) in runs.items():
 # %%
 curves = {name: (range(15), losses) for name, (losses, _) in runs.items()}
 words = {"across": "step", "up": "loss on 16 images"}
-show.lines(curves, "One function class, four descents", **words, live=True, label="your run, float64")
+title = "One function class, four descents: three lie on one another"
+show.lines(curves, title, **words, live=True, label="your run, float64")
 
 # %% [markdown]
 # δ after the norm and the bias are the *same coordinate*: z + δ and bias + δ have the same gradient. Before the norm
@@ -699,7 +702,7 @@ for name, (net, *arms) in PAIRS.items():
 print("intervals that hold zero:", sum(low <= 0 <= high for _, low, high in within.values()), "of", len(within))
 
 # %%
-show.intervals(within, "Pairs of one function class", label="recorded, 1,000 test images, same seeds")
+show.intervals(within, "Pairs of one function class", label="recorded, 5 or 10 paired seeds, 1,000 test images")
 
 # %% [markdown]
 # "Cannot tell" is not "equal". The last column says how large a true difference would have to be to be found in 80 % of
@@ -808,8 +811,8 @@ show.settings(
 )  # fmt: skip
 
 # %% [markdown]
-# Two of its five seeds end at chance. Its rate was chosen with seed 0, where training went well; with other heads and
-# batches it diverges at that rate. A mean with such a spread describes no run that happened: plot the seeds.
+# Two of LoRA's five seeds end at chance. Its rate was chosen with seed 0, where training went well; with other heads
+# and batches it diverges at that rate. A mean with such a spread describes no run that happened: plot the seeds.
 # SSF has two seeds that gain nothing. Norm tuning, of the same function class, has no such seed; five pairs cannot tell
 # whether that is chance.
 #
