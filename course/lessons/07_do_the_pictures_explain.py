@@ -187,8 +187,8 @@ show.intervals(gains, "What training adds to the neighbors of p^s", label="recor
 # %% [markdown]
 # On neither set can five seeds tell what training added: both "trained − untrained" intervals hold zero. So the
 # clusters above are no sign of learning. They are the images': on *digits* plain pixels have *more* agreeing neighbors
-# than trained tokens. (They also beat the frozen features, so a comparison with those alone would flatter the tokens.)
-# On *photodigits* nothing gathers by class, neither pixels nor tokens, and yet the model classifies far above
+# than trained tokens. (The tokens beat the frozen features, so a comparison with those alone would flatter the tokens.)
+# On *photodigits* hardly anything gathers by class, neither pixels nor tokens, and yet the model classifies far above
 # one in ten: a prompt can be useful without clusters, and clusters can be there without use.
 #
 # This is a small network after six epochs. InsVP's own, larger one may have learned such clusters; its figure alone
