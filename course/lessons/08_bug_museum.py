@@ -348,7 +348,8 @@ def faulty_batch(stored, first, last, mean, std):
 # %%
 stored = data.train.images[:1].float() / 255
 seen = [faulty_batch(stored, 0, 1, mean, std).clone() * std + mean for epoch in range(5)]
-show.image_row(torch.cat(seen), [f"epoch {epoch}" for epoch in range(5)], "What the network sees of one stored image")
+show.image_row(torch.cat(seen), [f"epoch {epoch}" for epoch in range(5)], "What the network sees of one stored image",
+               label="clipped to 0 … 1 to show")  # fmt: skip
 
 # %% [markdown]
 # Each epoch normalizes what the epoch before has left. Where loaders run in processes of their own, each epoch starts
@@ -714,7 +715,7 @@ print(f"raise the reported accuracy ({len(raised)}):", ", ".join(raised))
 #   count that is known.
 # - A test is worth what it rejects. Show it a faulty implementation before you trust it, and a right one too.
 # - What is chosen on the test set is flattered by it. The function that chooses should never receive it.
-# - Frozen means three things: no gradient, not in the optimizer, and eval mode for statistics and dropout.
+# - `requires_grad=False` freezes weights alone. Statistics and dropout stay as they are in eval mode only (lesson 00).
 # - Constants belong to the weights; a slice is a view; a short batch is no full one; a mapping is injective.
 
 # %% [markdown]
