@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -133,11 +134,13 @@ def test_kill_9_and_two_processes_on_one_file(finished, tmp_path):
 
 
 WRITER = """
-import importlib.util, sys
+import importlib.util, pathlib, sys, time
 spec = importlib.util.spec_from_file_location("runlog", sys.argv[3])
 runlog = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(runlog)
-for number in range(60):
+print("ready", flush=True)
+sys.stdin.readline()
+for number in range(150):
     runlog.append_run(sys.argv[1], {"writer": sys.argv[2], "number": number, "padding": "x" * (number * 997 % 20000)})
 """
 
@@ -145,11 +148,18 @@ for number in range(60):
 def test_two_writers_never_mix_their_lines(tmp_path):
     path = tmp_path / "log.jsonl"
     command = [sys.executable, "-c", WRITER, str(path)]
-    writers = [subprocess.Popen([*command, name, str(ROOT / "vpcore" / "runlog.py")]) for name in "ab"]
+    files = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    writers = [subprocess.Popen([*command, name, str(ROOT / "vpcore" / "runlog.py")], **files) for name in "ab"]
+    assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 2
+    for writer in writers:
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
     assert [writer.wait() for writer in writers] == [0, 0]
     runs = read_runs(path)
     for name in "ab":
-        assert [run["number"] for run in runs if run["writer"] == name] == list(range(60))
+        assert [run["number"] for run in runs if run["writer"] == name] == list(range(150))
+    turns = sum(one["writer"] != other["writer"] for one, other in pairwise(runs))
+    assert turns > 2  # they did write at the same time
 
 
 # --- the file ----------------------------------------------------------------------------------------------------
