@@ -33,10 +33,14 @@ class RunState:
 
     def step(self, loss: Tensor, factor: float) -> None:
         """Take one optimizer step at `factor` times the peak learning rate."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["peak_lr"] * factor
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
+        self.apply(factor)
+
+    def apply(self, factor: float) -> None:
+        """Take one optimizer step with the gradient that is there, at `factor` times the peak learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak_lr"] * factor
         self.scaler.step(self.optimizer)
         self.scaler.update()
 
