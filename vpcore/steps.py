@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vpcore.cuda_graph import RecordedStep
 from vpcore.device import autocast
+from vpcore.halves import PlainStep
 from vpcore.runstate import RunState
 
 Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
@@ -41,19 +42,23 @@ def speedups(compile: bool = False, cuda_graph: bool = False) -> Iterator[None]:
         _wanted.reset(token)
 
 
+def around() -> Speedups:
+    """Return what `speedups` says here."""
+    return _wanted.get()
+
+
 def choose_speedups(compile: bool | None, cuda_graph: bool | None, device: torch.device, precision: str) -> Speedups:
     """Return what was asked for; where nothing was, what `speedups` says around.
 
     Raises:
         ValueError: a CUDA graph without a CUDA device, or in float16, whose loss scale changes between steps.
     """
-    around = _wanted.get()
-    graph = around.cuda_graph if cuda_graph is None else cuda_graph
+    graph = around().cuda_graph if cuda_graph is None else cuda_graph
     if graph and device.type != "cuda":
         raise ValueError(f"cuda_graph needs a CUDA device, got {device.type}: leave it out")
     if graph and precision == "float16":
         raise ValueError("cuda_graph cannot scale a float16 loss: choose bfloat16 or float32, or leave it out")
-    return Speedups(around.compile if compile is None else compile, graph)
+    return Speedups(around().compile if compile is None else compile, graph)
 
 
 class Step:
@@ -72,6 +77,7 @@ class Step:
 
     def __init__(self, state: RunState, loss: Loss, precision: str, size: int, wanted: Speedups) -> None:
         self.state, self.loss, self.precision, self.size, self.wanted = state, loss, precision, size, wanted
+        self.plain = PlainStep(state, self._value)
         self._compiled: Any = None
         self._recorded: RecordedStep | None = None
 
@@ -92,9 +98,7 @@ class Step:
             if self._recorded is None:
                 self._recorded = RecordedStep(self.state, partial(self._value, entry))
             return self._recorded(images, labels, factor)
-        value = self._value(entry, images, labels)
-        self.state.step(value, factor)
-        return value.detach()
+        return self.plain(entry, images, labels, factor)
 
     def _value(self, entry: Any, images: Tensor, labels: Tensor) -> Tensor:
         with autocast(self.precision, images.device):
