@@ -176,14 +176,14 @@ def test_wrong_values_get_their_sentence(value):
     [
         ((1, 2), [1, 2], (1, 3), "item 1 of your answer is 3, off by one"),
         ((1, 2), torch.Size([1, 2]), (1, 2, 3), "has 3 items, and 2 are asked for"),
-        ("Pad", " pad", "full", "is 'full', and that is another one"),
+        ("Pad", " pad", "full", "is 'full', and another value is right there"),
         ({"a": 1.0}, {"a": 1}, {"b": 1.0}, "has the keys ['b'], and ['a'] are asked for"),
-        ({1, 2}, {2, 1}, {1}, "is {1}, and that is another one"),
+        ({1, 2}, {2, 1}, {1}, "is {1}, and another value is right there"),
         (True, np.bool_(True), 1, "a whole number, and True or False is asked for"),
         (0.5, 0.500001, 0.6, "is 0.6, and that is too large"),
         (torch.ones(2), torch.ones(2), [1.0, 1.0], "torch.stack"),
         (np.ones(2), np.ones(2), torch.ones(2), "is a tensor, and a NumPy array is asked for"),
-        (torch.float32, torch.float32, torch.float64, "torch.float64, and that is another one"),
+        (torch.float32, torch.float32, torch.float64, "torch.float64, and another value is right there"),
     ],
 )
 def test_values_of_every_kind(want, good, bad, words):

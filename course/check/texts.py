@@ -67,7 +67,7 @@ NUMBER_ONE_OFF = "{what} is {got}, off by one: count the first or the last once 
 NUMBER_FACTOR = "{what} is {got}, {factor} times what it should be: look for a missing or doubled factor"
 NUMBER_LARGE = "{what} is {got}, and that is too large"
 NUMBER_SMALL = "{what} is {got}, and that is too small"
-OTHER_VALUE = "{what} is {got}, and that is another one"
+OTHER_VALUE = "{what} is {got}, and another value is right there"
 DIFFERS = "{share} of {what} {differ}; the first is at {index}: you have {got}, it should be {want}"
 
 # Gradient
