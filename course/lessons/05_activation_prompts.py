@@ -232,6 +232,9 @@ for layer, shape in enumerate(cnn.spec.shapes):
 # A sweep takes longer than a lesson, so it was recorded: 1,000 training, 500 validation and 1,000 test images of
 # *photodigits*, 10 epochs. Every arm has one free learning rate, found in four trials on validation images: that of δ,
 # or, where only a head learns, that of the head. A head beside δ has the rate 0.01. The ViT's trials took 4 epochs.
+#
+# Two baselines come along. "No prompt" is the linear probe, at its own rate and at that of AP's head. The "layer-l
+# probe" is a linear head on the features of layer l: what a δ at that layer must beat (section 4).
 
 # %% name="table"
 table = recorded("ap_layers")
@@ -331,7 +334,7 @@ points = {}
 for network, layers in facts.items():
     points[network] = ([each.step_mflops for each in layers], [each.accuracies.mean() for each in layers])
 words = {"across": "training step (MFLOPs an image)", "up": "test accuracy (%)"}
-show.lines(points, "Accuracy against the counted cost of a step", **words, label="recorded, photodigits, AP")
+show.lines(points, "Accuracy against the counted cost of a step", **words, label="recorded, photodigits, AP, 5 seeds")
 
 # %% [markdown]
 # In the CNN, layer 4 costs less than half of layer 0, and lies within two points of the best layer.
@@ -523,7 +526,9 @@ for here, there in (("photodigits", "digits"), ("digits", "photodigits")):
 # ## 6. Your module, trained
 #
 # Now your own module, at layers 4 and 7 of the CNN, five seeds each, from cached activations.
-# Recipe and rates are those of the recorded runs. **Question.** Where will your points fall?
+# Recipe and rates are those of the recorded runs.
+#
+# **Question.** Where will your points fall?
 
 # %% name="mine"
 class MyPrompt(vpcore.Prompt):
@@ -683,7 +688,9 @@ say({"layer 0": (found.mean, found.low, found.high)})
 # global early. To see whether that is so, one needs two measures.
 #
 # **Attention distance** (Dosovitskiy et al. 2021): how far, in pixels, does a patch look, on average over what it
-# attends to? **Question.** Our ViT has 4×4 patches of 8 pixels. How far would a head look that attends evenly?
+# attends to?
+#
+# **Question.** Our ViT has 4×4 patches of 8 pixels. How far would a head look that attends evenly?
 
 # %%
 places = 8 * torch.cartesian_prod(torch.arange(4.0), torch.arange(4.0))  # (16, 2), pixels
@@ -701,7 +708,7 @@ print("by hand for block 2, three heads:", torch.allclose(by_hand, distances[2],
 heads = {f"head {head}": (range(6), distances[:, head]) for head in range(3)}
 words = {"across": "block", "up": "attention distance (pixels)"}
 title = "How far each head looks (dashed: even attention)"
-show.lines(heads, title, **words, level=float(apart.mean()), live=True, label="vit_nano, 64 test images")
+show.lines(heads, title, **words, level=float(apart.mean()), live=True, label="your run, vit_nano, 64 test images")
 
 # %% [markdown]
 # In our ViT the last blocks look farthest, nearly evenly, and early ones less far. That is not "global early".
