@@ -406,10 +406,14 @@ for network, net in nets.items():
 # probe of all layers, here layer 5; section 9 compares with that one. At layer 5 itself, AP is not ahead.
 
 # %%
-KINDS = {"random": "random δ, equal norm", "channel": "one number a channel"}
+KINDS = {"random": "random δ, equal norm", "channel": "one number a channel", "bias": "biases of the block"}
+arms = {run["cell"]["prompt"] for run in table.runs if run["cell"]["backbone"] == "resnet_nano"}
+controls = {}
 for kind, layers in CONTROLS["resnet_nano"].items():
-    print(f"resnet_nano: AP minus {KINDS[kind]}, points")
-    say(compare("resnet_nano", kind, layers))
+    if there := [layer for layer in layers if f"{kind}@{layer}" in arms]:
+        controls[kind] = there
+        print(f"resnet_nano: AP minus {KINDS[kind]}, points")
+        say(compare("resnet_nano", kind, there))
 
 # %% [markdown]
 # **CNN.** A random δ of equal norm does not help: at layers 2 and 4 the learned one is about 14 and 9 points ahead.
@@ -419,7 +423,7 @@ for kind, layers in CONTROLS["resnet_nano"].items():
 
 # %%
 curves = {"AP, full δ": by_layer("ap", "resnet_nano")}
-for kind, layers in CONTROLS["resnet_nano"].items():
+for kind, layers in controls.items():
     curves[KINDS[kind]] = {layer: seeds_of(f"{kind}@{layer}", "resnet_nano") for layer in layers}
 levels = {"no prompt": seeds_of("none", "resnet_nano").mean()}
 label = "recorded, photodigits, 5 seeds, 1,000 test images"
