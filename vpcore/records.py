@@ -21,9 +21,13 @@ class EpochRecord:
 
 @dataclass
 class History:
-    """One record an epoch; `best` is the one whose weights the model holds after `fit`."""
+    """One record an epoch; `best` is the one whose weights the model holds after `fit`.
+
+    `halved` says that memory ran out and batches went through in two halves.
+    """
 
     epochs: list[EpochRecord] = field(default_factory=list)
+    halved: bool = False
 
     @property
     def best(self) -> EpochRecord:

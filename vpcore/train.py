@@ -118,6 +118,7 @@ def fit(
                 with own_random_stream(seed, device):
                     on_epoch(record)
     state.restore_best()
+    history.halved = step_on.plain.halved
     return history
 
 
