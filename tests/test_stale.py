@@ -19,6 +19,7 @@ def tree(tmp_path, monkeypatch):
         "course/exercises/lesson_03.py": "Y = 1\n",
         "course/results/scales.json": "[1]",
         "course/results/other.json": "[1]",
+        "course/results/ci.json": "[1]",
         "vpcore/__init__.py": "",
         "vpcore/core.py": "N = 1\n",
         "vpcore/grid.py": "N = 1\n",
@@ -30,7 +31,7 @@ def tree(tmp_path, monkeypatch):
     return tmp_path
 
 
-def lesson(code="%matplotlib inline\nfrom course import show\nshow.table('scales')"):
+def lesson(code="%matplotlib inline\nfrom course import show\nshow.table('scales')  # by decision"):
     book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("text"), nbformat.v4.new_code_cell(code)])
     book.metadata["course"] = {"lesson": "02_toy"}
     return book
@@ -47,6 +48,7 @@ def lesson(code="%matplotlib inline\nfrom course import show\nshow.table('scales
         ("course/exercises/lesson_03.py", "Y = 2\n", False),
         ("course/results/scales.json", "[2]", True),
         ("course/results/other.json", "[2]", False),
+        ("course/results/ci.json", "[2]", False),
         ("vpcore/core.py", "N = 2\n", True),
         ("vpcore/grid.py", "N = 2\n", False),
     ],

@@ -144,6 +144,8 @@ def main() -> int:
         print(f"{name:38} {'GAINED' if gained > ALLOWED.get(name, 0) else 'gained nothing'}")
     graded = f"{TOTAL} submissions, killed once after {len(before)}: each graded once"
     print(f"{graded}, {len(wrong)} wrong marks, {seconds:.0f} s")
+    figures = {"submissions": TOTAL, "hostile": len(points), "before_kill": len(before), "wrong_marks": len(wrong)}
+    print("figures:", json.dumps(figures))
     return int(len(wrong) > 0)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import json
 import multiprocessing
 import os
 import random
@@ -35,7 +36,7 @@ def server() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["full.killed_worker", "timm", "sklearn.datasets"])
     path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[2])])
-    with unittest.mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "PYTHONPATH": path}):
+    with unittest.mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONPATH": path}):
         forkserver.ensure_running()
     process = context.Process(target=int)
     process.start()
@@ -128,7 +129,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=50, help="of each kind")
     parser.add_argument("--kind", choices=KINDS, nargs="*", default=KINDS)
-    chosen = parser.parse_args()
+    chosen, figures = parser.parse_args(), {}
     for name in chosen.kind:
         runs, hits = kill_runs(name, chosen.kills)
+        figures[name] = {"kills": chosen.kills, "half_done": hits, "runs": runs}
         print(f"{name}: {chosen.kills} kills, {hits} of them in the middle; {runs} runs, all with the same bits")
+        print("figures:", json.dumps(figures))

@@ -1,0 +1,187 @@
+"""Runs unit tests and strict notebooks with the oldest supported, the tested, the newest and Colab's packages; hours.
+
+    python tests/full/versions.py [--stack NAME ...] [--dry-run]
+    python tests/full/versions.py --table          the README's table, from course/results/ci.json
+
+Each stack gets a fresh environment; an index for pip must be at hand. --dry-run only says what would be installed, and
+asks the index whether those versions exist. `.ci/full versions` writes the outcome into course/results/ci.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import tomllib
+import venv
+from datetime import UTC, datetime
+from pathlib import Path
+
+HERE = Path(__file__).resolve()
+ROOT = HERE.parents[2]
+sys.path[:0] = [str(HERE.parents[1]), str(ROOT)]
+
+import stacks  # noqa: E402
+
+NAMES = ("torch", "torchvision", "timm")
+SHOWN = (*NAMES, "numpy", "ipython", "ipywidgets")
+STACKS = {
+    "oldest": "the lower bounds of pyproject.toml",
+    "tested": "constraints.txt",
+    "newest": "the newest on the index",
+    "colab": "constraints.txt, with Colab's ipywidgets and IPython",
+}
+TESTS = ["tests", "--ignore=tests/test_budgets.py"]  # budgets hold for the tested packages
+NOTEBOOKS = ["notebooks", "solutions"]
+SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
+
+
+def bounds() -> dict[str, str]:
+    """Return the oldest supported version of each of the three packages."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    found = dict(line.split(">=", 1) for line in project["dependencies"] if ">=" in line)
+    oldest = {name: found[name].split(",")[0] for name in NAMES}
+    return {name: version + ".0" * (2 - version.count(".")) for name, version in oldest.items()}
+
+
+def constraints() -> dict[str, str]:
+    """Return the tested version of every package."""
+    lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    return dict(line.split("==", 1) for line in lines if "==" in line)
+
+
+def pins(stack: str) -> dict[str, str]:
+    """Return the versions a stack asks for; a package that is not named is the newest that fits.
+
+    Old versions of the three packages bring their own needs, so of the tested versions only the course's tools stay.
+    """
+    tested = constraints()
+    if stack == "oldest":
+        tools = ("ipykernel", "ipython", "ipywidgets", "jupyterlab", "matplotlib", "nbclient", "nbformat", "nbval")
+        return {name: tested[name] for name in tools if name in tested} | bounds()
+    return {"tested": tested, "newest": {}, "colab": {**tested, **stacks.COLAB}}[stack]
+
+
+def install(stack: str, folder: Path) -> Path:
+    """Make the environment of a stack and return its Python.
+
+    Raises:
+        CalledProcessError: pip failed.
+    """
+    if stack == "colab":
+        return stacks.make(folder)  # sees the packages of the present environment
+    venv.create(folder, with_pip=True)
+    python, file = folder / "bin" / "python", folder / "pins.txt"
+    file.write_text("".join(f"{name}=={version}\n" for name, version in pins(stack).items()), encoding="utf-8")
+    more = ["--upgrade", "--upgrade-strategy", "eager"] if stack == "newest" else ["-c", str(file)]
+    subprocess.run([python, "-m", "pip", "install", "-q", "-e", f"{ROOT}[dev]", *more], check=True)
+    return python
+
+
+def installed(python: Path) -> dict[str, str]:
+    """Return the versions that an environment really has."""
+    ask = f"import json, platform, importlib.metadata as m; print(json.dumps({{'python': platform.python_version(), \
+**{{name: m.version(name) for name in {SHOWN!r}}}}}))"
+    return json.loads(subprocess.run([python, "-c", ask], capture_output=True, text=True, check=True).stdout)
+
+
+def tested(python: Path, words: list[str]) -> str:
+    """Run pytest and return its counts, as "12 passed, 1 skipped"."""
+    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**kept, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
+    )
+    lines = done.stdout.strip().splitlines() or ["nothing"]
+    counts = {name.removesuffix("s"): f"{count} {name}" for count, name in SUMMARY.findall(lines[-1])}
+    if done.returncode:
+        print(*lines[-40:], done.stderr[-2000:], sep="\n", flush=True)
+    return ", ".join(counts.values()) or f"failed: {lines[-1][:80]}"
+
+
+def run(stack: str) -> dict[str, object]:
+    """Run everything on one stack and return its row."""
+    began = time.perf_counter()
+    row: dict[str, object] = {"stack": stack, "date": datetime.now(UTC).date().isoformat()}
+    with tempfile.TemporaryDirectory(prefix="vpcourse-versions-") as place:
+        try:
+            python = install(stack, Path(place) / "venv")
+        except (subprocess.CalledProcessError, SystemExit) as error:
+            return {**row, "problem": f"pip failed: {str(error)[-200:]}"}
+        row |= installed(python)
+        row |= {"tests": tested(python, TESTS), "notebooks": tested(python, ["--nbval", *NOTEBOOKS])}
+    return {**row, "seconds": round(time.perf_counter() - began)}
+
+
+def good(row: dict[str, object]) -> bool:
+    """Say whether a row's tests and notebooks all passed."""
+    said = f"{row.get('tests', 'failed')} {row.get('notebooks', 'failed')}"
+    return "problem" not in row and "failed" not in said and "error" not in said
+
+
+def exists(name: str, version: str) -> bool:
+    """Ask the index whether it has a version."""
+    command = [sys.executable, "-m", "pip", "index", "versions", name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return version in re.findall(r"[\w.+]+", done.stdout)
+
+
+def dry_run(names: list[str]) -> int:
+    """Print what each stack would install of the three packages, and whether the index has it; returns the failures."""
+    missing = 0
+    for stack in names:
+        wanted = {name: version for name, version in pins(stack).items() if name in SHOWN}
+        print(f"{stack}: {STACKS[stack]}")
+        for name in NAMES:
+            there = name not in wanted or exists(name, wanted[name])
+            missing += not there
+            print(f"    {name} {wanted.get(name, 'newest')}{'' if there else '  IS NOT ON THE INDEX'}")
+        others = [f"{name} {version}" for name, version in wanted.items() if name not in NAMES]
+        print(f"    {', '.join(others) or 'the rest: newest'}")
+    return missing
+
+
+def table(records: dict) -> list[str]:
+    """Return the README's table; what was not run says so."""
+    rows = records.get("steps", {}).get("versions", {}).get("figures", {}).get("stacks", {})
+    lines = ["| packages | Python | torch | torchvision | timm | unit tests | notebooks | run on |", "|---" * 8 + "|"]
+    for stack, what in STACKS.items():
+        row = rows.get(stack)
+        if row is None:
+            said = ["", *(pins(stack).get(name, "newest") for name in NAMES), "not run", "not run", "never"]
+        else:
+            problem = row.get("problem", "not run")
+            cells = [row.get(key, "") for key in ("python", *NAMES)]
+            said = [*cells, row.get("tests", problem), row.get("notebooks", problem), row["date"]]
+        lines.append(f"| {stack}: {what} | {' | '.join(map(str, said))} |")
+    return lines
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stack", choices=STACKS, nargs="*", default=list(STACKS))
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--table", action="store_true")
+    chosen = parser.parse_args()
+    records = ROOT / "course" / "results" / "ci.json"
+    kept = json.loads(records.read_text(encoding="utf-8")) if records.exists() else {}
+    if chosen.table:
+        print("\n".join(table(kept)))
+        return 0
+    if chosen.dry_run:
+        return dry_run(chosen.stack)
+    rows = dict(kept.get("steps", {}).get("versions", {}).get("figures", {}).get("stacks", {}))
+    for stack in chosen.stack:
+        rows[stack] = run(stack)
+        print(json.dumps(rows[stack]), flush=True)
+        print("figures:", json.dumps({"stacks": rows}), flush=True)
+    return int(not all(good(rows[stack]) for stack in chosen.stack))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,102 @@
+"""The long checks: what `.ci/full` runs, what it writes down, and that README and workflows say the same."""
+
+import json
+import re
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+from full import versions
+from prose import ROOT
+
+RECORD, FULL = ROOT / ".ci" / "record.py", ROOT / ".ci" / "full"
+RESULTS = ROOT / "course" / "results" / "ci.json"
+STEPS = {"kills", "attacks", "fuzz", "versions"}
+FIELDS = {"date", "command", "hardware", "versions", "seconds", "passed", "figures"}
+RECORDS = json.loads(RESULTS.read_text(encoding="utf-8"))
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+WEEKLY = (ROOT / ".github" / "workflows" / "weekly.yml").read_text(encoding="utf-8")
+
+
+def recorded(out, code, *words):
+    command = [sys.executable, str(RECORD), "toy", "--out", str(out), *words, "--", sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_step_is_written_down_whether_it_passes_or_not(tmp_path):
+    out = tmp_path / "ci.json"
+    code = "print('figures: {{\"kills\": 3}}'); print('=== 8 passed, 1 skipped in 2.00s ==='); raise SystemExit({})"
+    assert recorded(out, code.format(0), "--figure", "examples=5").returncode == 0
+    step = json.loads(out.read_text())["steps"]["toy"]
+    assert set(step) == FIELDS
+    assert step["figures"] == {"examples": 5, "kills": 3, "passed": 8, "skipped": 1}
+    assert (step["passed"], step["date"] >= "2026", step["command"].startswith("python -c")) == (True, True, True)
+    assert recorded(out, code.format(4)).returncode == 4
+    assert json.loads(out.read_text())["steps"]["toy"]["passed"] is False
+    assert [path.name for path in tmp_path.iterdir()] == ["ci.json"]
+
+
+def test_a_damaged_file_of_records_is_named_before_the_step_runs(tmp_path):
+    (tmp_path / "ci.json").write_text("{")
+    done = recorded(tmp_path / "ci.json", f"open({str(tmp_path / 'ran')!r}, 'w')")
+    assert done.returncode == 2
+    assert "ci.json is damaged (JSONDecodeError): restore it with git" in done.stderr
+    assert not (tmp_path / "ran").exists()
+
+
+def test_what_was_recorded_has_date_hardware_and_figures():
+    assert set(RECORDS["steps"]) <= STEPS
+    for step in RECORDS["steps"].values():
+        assert set(step) == FIELDS
+        assert date.fromisoformat(step["date"]) >= date(2026, 1, 1)
+        assert step["hardware"].endswith("cores, no GPU used")
+        assert step["seconds"] > 0
+        assert step["figures"]
+
+
+def test_the_full_run_and_the_weekly_one_have_all_steps():
+    for step in STEPS:
+        assert f"\n    {step}) command=" in FULL.read_text()
+    weekly = {*re.findall(r"\.ci/full (\w+)", WEEKLY), *re.findall(r"step: \[(.*)\]", WEEKLY)[0].split(", ")}
+    assert weekly == STEPS
+    assert subprocess.run(["bash", "-n", str(FULL)], check=False).returncode == 0
+    done = subprocess.run([str(FULL), "nonsense"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "error: no step nonsense\n")
+
+
+def test_the_workflow_of_every_change_is_the_command_of_every_change():
+    workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
+    assert re.findall(r"run: (.*)", workflow) == [".ci/run"]
+
+
+# --- versions
+
+
+def test_the_table_in_the_readme_is_that_of_the_records():
+    assert "\n".join(versions.table(RECORDS)) in README, "run: python tests/full/versions.py --table"
+
+
+def test_what_was_not_run_says_so_and_what_failed_too():
+    row = {"stack": "newest", "date": "2026-11-21", "problem": "pip failed: x"}
+    ran = {"python": "3.11.7", "torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.20", "date": "2026-11-21"}
+    done = {**ran, "tests": "700 passed, 2 skipped", "notebooks": "1 failed, 300 passed"}
+    figures = {"stacks": {"newest": row, "oldest": done}}
+    oldest, tested, newest, colab = versions.table({"steps": {"versions": {"figures": figures}}})[2:]
+    assert "| 3.11.7 | 2.6.0 | 0.21.0 | 1.0.20 | 700 passed, 2 skipped | 1 failed, 300 passed | 2026-11-21 |" in oldest
+    assert all("| not run | not run | never |" in line for line in (tested, colab))
+    assert "pip failed: x" in newest
+    assert [versions.good(each) for each in (row, done, {**done, "notebooks": "301 passed"})] == [False, False, True]
+
+
+@pytest.mark.parametrize("stack", versions.STACKS)
+def test_each_stack_asks_for_its_versions(stack):
+    pins = versions.pins(stack)
+    asked = {
+        "oldest": versions.bounds(),
+        "tested": versions.constraints(),
+        "newest": {},
+        "colab": versions.stacks.COLAB,
+    }[stack]
+    assert asked.items() <= pins.items()
+    assert versions.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.20"}
