@@ -19,7 +19,7 @@ from prose import ROOT
 from course.recorded import recorded
 from course.studies.study_04 import CENTER
 from vpcore.lr_search import STEP
-from vpcore.statistics import t_interval
+from vpcore.statistics import Interval, t_interval
 
 IMAGENET_STD = (0.229, 0.224, 0.225)  # what most published weights ask for
 EVERYWHERE = {
@@ -140,6 +140,11 @@ def gaps(name: str, first: str, second: str, data: str = "photodigits", backbone
     return np.array([100 * (runs[first, seed]["accuracy"] - runs[second, seed]["accuracy"]) for seed in seeds])
 
 
+def interval(name: str, first: str, second: str, **where: str) -> Interval:
+    """Return the mean difference of two arms in points, with its 95 % interval over seeds."""
+    return t_interval(gaps(name, first, second, **where).tolist())
+
+
 def ahead(first: str, second: str, **where: str) -> int:
     """Return how far an arm of lesson 05 is ahead, in whole points."""
     return round(gaps("ap_layers", first, second, **where).mean())
@@ -195,7 +200,7 @@ def shares_of_the_cnn() -> list[float]:
 def intervals_hold() -> list[float]:
     """Return the published gain if the interval of each network holds it and zero."""
     found = [
-        t_interval(list(gaps("msvp_nets", "multiscale", "none", "digits", name)))
+        interval("msvp_nets", "multiscale", "none", data="digits", backbone=name)
         for name in ("simple_cnn", "resnet18_small", "vit_tiny_small")
     ]
     return [0.92] if all(each.low < 0 and each.high > 0.92 for each in found) else []
@@ -257,6 +262,12 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     "04_instance_feature_prompts": {
+        "lies ten points above all parts": lambda: [
+            round(gaps("insvp_features", "lora", "all", backbone="vit_nano").mean())
+        ],
+        "β_F = 0.9 is above 0.5": lambda: (
+            [0.9, 0.5] if interval("insvp_features", "beta 0.9", "all", backbone="vit_nano").low > 0 else []
+        ),
         "here ±0.144": lambda: [round(math.sqrt(6 / (3 * 8**2 + 96)), 3)],
         "are 0.16 % of the network": lambda: [round(100 * 136_627 / 85.8e6, 2)],
         "start at 0.001, 0.0032 and 0.01": lambda: [round(CENTER * step, 4) for step in (1 / STEP, 1, STEP)],

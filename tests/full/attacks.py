@@ -23,6 +23,8 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
 import nbformat  # noqa: E402
 from graded_lesson import RIGHT, answered, learner, lesson, submit  # noqa: E402
 
+from course.grading.sandbox import BUBBLEWRAP, isolation  # noqa: E402
+
 TOTAL = 60
 # The body of an answer that should return 2 · number, and what stands before it.
 ATTACKS = {
@@ -63,6 +65,7 @@ ALLOWED = {"writes 1 GB": 2, "allocates 8 GiB": 2}  # right answers, if the mach
 RUN = """import sys
 from pathlib import Path
 import nbformat  # noqa: E402
+from course.grading.sandbox import BUBBLEWRAP, isolation  # noqa: E402
 from graded_lesson import lesson
 from course.grade import grade
 root, folder, out = map(Path, sys.argv[1:])
@@ -122,6 +125,9 @@ def wrong_marks(files: dict[str, str], table: Path) -> tuple[dict[str, float], l
 
 
 def main() -> int:
+    if isolation() != BUBBLEWRAP:
+        print(f"error: {isolation()}", file=sys.stderr)
+        return 2
     with tempfile.TemporaryDirectory() as place:
         root, folder, out = Path(place) / "root", Path(place) / "all", Path(place) / "grades.csv"
         root.mkdir()
