@@ -1,0 +1,88 @@
+"""What the recorded tables say, in sentences whose verdicts and numbers are computed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from course.recorded import Recorded, recorded
+from vpcore.statistics import Interval, paired_interval
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One comparison of two arms, in words that hold whatever comes out."""
+
+    file: str
+    what: str
+    data: str
+    backbone: str
+    arm: str
+    base: str = "none"
+    settings: dict[str, Any] = field(default_factory=dict)
+
+    def sentence(self, folder: Path) -> str:
+        """Return the claim with its verdict, interval, seeds and test images."""
+        found, pairs, tests = difference(recorded(self.file, folder), self)
+        return f"- {self.what}: {verdict(found)}, {points(found)}, {pairs} pairs, {tests:,} test images ({self.file})."
+
+
+def difference(table: Recorded, claim: Claim) -> tuple[Interval, int, int]:
+    """Return the paired interval of a claim in percentage points, over the seeds both arms have, and the counts."""
+    arms = {}
+    for arm in (claim.base, claim.arm):
+        wanted = {"data": claim.data, "backbone": claim.backbone, "prompt": arm, **claim.settings}
+        arms[arm] = {run["cell"]["seed"]: run for run in table.runs if wanted.items() <= run["cell"].items()}
+    before, after = arms[claim.base], arms[claim.arm]
+    seeds = sorted(before.keys() & after.keys())
+    first, second = ([100 * runs[seed]["accuracy"] for seed in seeds] for runs in (before, after))
+    return paired_interval(first, second), len(seeds), before[seeds[0]]["num_test"]
+
+
+def verdict(found: Interval) -> str:
+    """Say what a 95 % interval of a difference shows."""
+    return "cannot tell" if found.low <= 0 <= found.high else "better" if found.mean > 0 else "worse"
+
+
+def points(found: Interval) -> str:
+    """Write an interval in percentage points."""
+    return f"{found.mean:+.2f} points [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+def best_layer(folder: Path, data: str, backbone: str) -> str:
+    """Say at which layer an activation prompt had the highest mean, and how the first and the last layer stand."""
+    table = recorded("ap_layers", folder)
+    layers = sorted(
+        {int(run["cell"]["prompt"][3:]) for run in table.runs if run["cell"]["prompt"].startswith("ap@")
+         and (run["cell"]["data"], run["cell"]["backbone"]) == (data, backbone)}
+    )  # fmt: skip
+    found = {at: difference(table, Claim("", "", data, backbone, f"ap@{at}")) for at in layers}
+    best = max(layers, key=lambda at: found[at][0].mean)
+    told = [f"at layer {at} {verdict(found[at][0])}, {points(found[at][0])}" for at in (best, layers[0], layers[-1])]
+    pairs = " and ".join(str(count) for count in sorted({pairs for _, pairs, _ in found.values()}))
+    return (
+        f"- AP against the probe, {data}, {backbone}: the highest mean of layers {layers[0]} to {layers[-1]} stands at "
+        f"layer {best}. {told[0].capitalize()}; {told[1]}; {told[2]}. {pairs} pairs, {found[best][2]:,} test images "
+        f"({table.name}; the layer was chosen on these images, so its own interval is too kind)."
+    )
+
+
+def count_better(folder: Path, file: str, base: str, data: str, backbone: str, what: str, **settings: Any) -> str:
+    """Say how many arms of a table were better than its base, how many worse, and how many cannot be told."""
+    table = recorded(file, folder)
+    here = {"data": data, "backbone": backbone, **settings}
+    arms = list(dict.fromkeys(r["cell"]["prompt"] for r in table.runs if here.items() <= r["cell"].items()))
+    claims = {arm: Claim("", "", data, backbone, arm, base, settings) for arm in arms if arm != base}
+    found = {arm: difference(table, claim) for arm, claim in claims.items()}
+    named = {word: [arm for arm, (each, _, _) in found.items() if verdict(each) == word]
+             for word in ("better", "worse", "cannot tell")}  # fmt: skip
+    lists = "; ".join(f"{word}: {len(names)}{f' ({chr(44).join(names)})' if names else ''}".replace(",", ", ")
+                      for word, names in named.items())  # fmt: skip
+    if not found:
+        raise ValueError(
+            f"{table.name} holds no {data} {backbone} {base} beside other arms: change the page's question"
+        )
+    pairs = " or ".join(str(count) for count in sorted({pairs for _, pairs, _ in found.values()}))
+    tests = next(tests for _, _, tests in found.values())
+    return f"- {what}: {lists}. {pairs} pairs, {tests:,} test images ({table.name})."

@@ -1,0 +1,63 @@
+"""Write course/results/README.md from the recorded tables: `python -m course.results_page`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from course.notebook_file import write_text
+from course.recorded import RESULTS, Recorded, recorded
+from course.results_questions import HEAD, NEGATIVE, QUESTIONS, TAIL
+
+
+def about(table: Recorded, question: str) -> str:
+    """Return one line on a file."""
+    seeds = sorted({len({run["cell"]["seed"] for run in arm}) for arm in _arms(table.runs)})
+    tests = sorted({run["num_test"] for run in table.runs})
+    used = " and ".join(
+        dict.fromkeys(machine["gpu"] or machine["processor"] for machine in table.machines or (table.hardware,))
+    )
+    many = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+    return (
+        f"- `{table.name}.json`: {question} {len(table.runs):,} runs, {many} seeds an arm, "
+        f"{' or '.join(f'{count:,}' for count in tests)} test images; {used}, torch {table.versions['torch']}; made by "
+        f"{', '.join(f'`{command}`' for command in table.commands)}."
+    )
+
+
+def _arms(runs: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        cell = {name: value for name, value in run["cell"].items() if name not in ("seed", "lr", "rate")}
+        arms.setdefault(json.dumps(cell, sort_keys=True), []).append(run)
+    return list(arms.values())
+
+
+def page(folder: Path = RESULTS) -> str:
+    """Return the text of the page.
+
+    Raises:
+        ValueError: a results file whose question is not written down.
+        OSError: a file that the page speaks of is missing.
+    """
+    tables = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
+    names = sorted(name for name, table in tables.items() if isinstance(table.get("runs"), list))
+    unknown = [name for name in names if name not in QUESTIONS]
+    if unknown:
+        raise ValueError(f"{unknown[0]}.json has no question: write it into course/results_questions.py")
+    files = [about(recorded(name, folder), QUESTIONS[name]) for name in names]
+    parts = [HEAD, *files, "", "## What did not help, or could not be told", ""]
+    for title, lines in NEGATIVE.items():
+        parts += [f"### {title}", *(line(folder) for line in lines), ""]
+    return "\n".join([*parts, TAIL])
+
+
+def main() -> None:
+    """Write the page."""
+    write_text(RESULTS / "README.md", page())
+
+
+if __name__ == "__main__":
+    main()
