@@ -80,9 +80,7 @@ def count_better(folder: Path, file: str, base: str, data: str, backbone: str, w
     lists = "; ".join(f"{word}: {len(names)}{f' ({chr(44).join(names)})' if names else ''}".replace(",", ", ")
                       for word, names in named.items())  # fmt: skip
     if not found:
-        raise ValueError(
-            f"{table.name} holds no {data} {backbone} {base} beside other arms: change the page's question"
-        )
+        raise ValueError(f"{table.name} holds no {data} {backbone} {base} beside other arms: change the question")
     pairs = " or ".join(str(count) for count in sorted({pairs for _, pairs, _ in found.values()}))
     tests = next(tests for _, _, tests in found.values())
     return f"- {what}: {lists}. {pairs} pairs, {tests:,} test images ({table.name})."

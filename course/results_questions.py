@@ -21,8 +21,8 @@ once, after the epoch was chosen on validation images. The files hold no dates; 
 that of a file.
 
 A run of the grid is repeated by its command, one of a study by `python -m course.studies.study_NN --out FILE`; both go
-on where they stopped. `python -m vpcore.grid --report FILE --report-to FOLDER` prints a file as a table and writes it
-as CSV, LaTeX and PNG.
+on where they stopped. `python -m vpcore.grid --report FILE --report-to FOLDER` prints a file of the grid as a table and
+writes it as CSV, LaTeX and PNG.
 
 ## The files
 """

@@ -70,7 +70,7 @@ def test_a_file_nobody_asked_about_is_named(tmp_path):
 
 
 def test_no_number_of_a_finding_is_typed():
-    """What an author writes names arms and settings; figures with a decimal point come from the files, but for rates."""
+    """An author names arms and settings; figures with a decimal point come from the files, but for rates."""
     typed = re.findall(r"[-+]?\d+\.\d+", inspect.getsource(results_questions))
     assert set(typed) <= {"0.01", "0.001"}
     assert sum(map(len, NEGATIVE.values())) > 20
