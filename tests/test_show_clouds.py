@@ -25,6 +25,7 @@ def test_a_method_that_learns_nothing_has_a_place():
     picture = tradeoff({"none": (0, SEEDS), "some": (1_344, SEEDS)}, "Cost", across="learned numbers")
     panel = picture.figure.axes[0]
     assert (panel.get_xscale(), panel.containers[0][0].get_xdata()[0]) == ("symlog", 0)
+    assert panel.get_xticks().tolist() == [0, 1_000, 10_000]
     assert "none 0 and" in picture.alt
 
 

@@ -30,13 +30,19 @@ def tradeoff(
         mean, sd = values.mean(), values.std(ddof=1)
         named = f"{number + 1}  {name} ({cost:,.0f})"
         panel.errorbar([cost], [mean], yerr=[sd], fmt=marker, color=color, capsize=3, markersize=5, label=named)
-        panel.annotate(f"{number + 1}", (cost, mean), xytext=(5, 5), textcoords="offset points", fontsize=9)
+        panel.annotate(
+            f"{number + 1}", (cost, mean), xytext=(-4, 3), textcoords="offset points", fontsize=9, ha="right"
+        )
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
     costs = [cost for cost, _ in points.values()]
     if min(costs) > 0:
         panel.set_xscale("log")
     else:
-        panel.set_xscale("symlog", linthresh=10 ** np.floor(np.log10(min(filter(None, costs), default=1))))
+        first, last = (np.log10(choose(filter(None, costs), default=1)) for choose in (min, max))
+        decades = 10.0 ** np.arange(np.floor(first), np.ceil(last) + 1)
+        panel.set_xscale("symlog", linthresh=decades[0], linscale=0.5)
+        panel.set_xticks([0, *decades])
+        panel.minorticks_off()
     panel.set(xlabel=across, ylabel=up)
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
