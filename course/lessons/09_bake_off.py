@@ -313,7 +313,8 @@ print(f"{len(verdicts)} comparisons with the probe:", counts)
 # class. In the ViT it is so only with 16. With one image a class no method of the ViT can be told from the probe.
 #
 # Two things to keep apart: a *row* with a wide interval cannot tell, and a *table* with many rows has many chances for
-# a false alarm.
+# a false alarm. And a verdict has an edge: VPT-deep with 16 images only just excludes zero, and a single test image
+# could undo it.
 #
 # **Question.** At 95 %, how many of these comparisons would come out as "above" or "below" if no method did anything?
 
