@@ -799,12 +799,12 @@ for net in ("resnet_nano", "vit_nano"):
 show.intervals(against, "Each method against a linear probe", label="recorded, 5 seeds, 1,000 test images")
 
 # %% [markdown]
-# In the ViT all five weight deltas gain, full tuning and SSF most, LoRA least; in the ResNet norm tuning and full tuning
-# do. Their intervals lie above zero. A shift in the CNN's stem, AP at its last map, one bias of the ViT: these cannot be
+# In the ViT all five weight deltas gain, full tuning and SSF most, LoRA least; in the ResNet norm and full tuning do.
+# Their intervals lie above zero. A shift in the CNN's stem, AP at its last map, one bias of the ViT: these cannot be
 # told from a linear probe.
 #
-# **Question.** On the ResNet, the means of LoRA, SSF and BitFit are far above the linear probe; all three intervals hold
-# zero. Why?
+# **Question.** On the ResNet, the means of LoRA, SSF and BitFit are far above the linear probe; all three intervals
+# hold zero. Why?
 
 # %%
 show.settings(
@@ -816,8 +816,8 @@ show.settings(
 # Two of LoRA's five seeds end at chance. Its rate was chosen with seed 0, where training went well; with other heads
 # and batches it diverges at that rate. A mean with such a spread describes no run that happened: plot the seeds.
 # SSF and BitFit have two seeds that gain nothing. They are the *same* two as LoRA's, and they are the lowest of norm
-# tuning and of full tuning as well: head and batches are shared, so a bad draw is bad for all. That is why the seeds are
-# paired; five of them still cannot say how often such draws come.
+# tuning and of full tuning as well: head and batches are shared, so a bad draw is bad for all. That is why the seeds
+# are paired; five of them still cannot say how often such draws come.
 #
 # What do these runs not say? They are ten epochs of eight steps, on one semi-synthetic set, with two small networks.
 # They show how such runs scatter, not how the methods rank elsewhere.
