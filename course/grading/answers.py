@@ -15,7 +15,7 @@ from course.check.engine import error_message, error_words, learner_line
 from course.check.guards import is_out_of_memory
 from course.check.library import LibraryCalled, forbidden, functions_of
 from course.check.stubs import class_is_stub
-from course.grading.child import run_cell
+from course.grading.child import run_cells
 from course.grading.wire import receive, transmit
 
 Kept = tuple[list[Tensor], list[Tensor]]
@@ -85,8 +85,7 @@ def serve(connection: socket.socket, task: dict[str, Any], module: types.ModuleT
 
     def load() -> dict[str, Any]:
         nonlocal answer
-        for name, source in task["cells"]:
-            run_cell(name, source, vars(module))
+        run_cells(task["cells"], vars(module))
         answer = eval(task["answer"], vars(module))
         return {"stub": class_is_stub(answer, tuple(task["methods"])), "callable": callable(answer), "value": answer}
 

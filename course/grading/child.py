@@ -95,8 +95,15 @@ def _module() -> types.ModuleType:
     return module
 
 
-def run_cell(name: str, source: str, space: dict[str, Any]) -> None:
-    """Execute a cell so that error messages and `inspect.getsource` find its lines; magics are left out."""
+def run_cells(cells: list[tuple[str, str]], space: dict[str, Any]) -> None:
+    """Execute cells; all are compiled before the first one runs, so that none can change what another one says."""
+    execute = exec
+    for code in [compiled(name, source) for name, source in cells]:
+        execute(code, space)
+
+
+def compiled(name: str, source: str) -> types.CodeType:
+    """Compile a cell so that error messages and `inspect.getsource` find its lines; magics are left out."""
     try:
         code = compile(source, f"<{name}>", "exec")
     except SyntaxError:
@@ -104,7 +111,7 @@ def run_cell(name: str, source: str, space: dict[str, Any]) -> None:
         source = "\n".join(lines)
         code = compile(source, f"<{name}>", "exec")
     linecache.cache[f"<{name}>"] = (len(source), None, source.splitlines(keepends=True), f"<{name}>")
-    exec(code, space)
+    return code
 
 
 if __name__ == "__main__":

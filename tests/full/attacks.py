@@ -1,4 +1,4 @@
-"""Grade 60 submissions, 20 of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
+"""Grade 60 submissions, 22 of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
 
 Run: python tests/full/attacks.py. Honest submissions are solved, half or untouched, in turn; an attack stands in the
 answer to one exercise (2 points), the rest of that submission is right. Prints a row for each attack.
@@ -53,12 +53,25 @@ ATTACKS = {
     "    except OSError: pass\nreturn number",
     "ends its sandbox": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn number",
 }
-TRANSFORMER = """from IPython import get_ipython
-get_ipython().input_transformers_cleanup.append(lambda lines: ['double = lambda n: n + n\\n'])"""
-COMPILER = """import builtins
-real = builtins.compile
-builtins.compile = lambda source, *a, **k: real(source.replace('return number', 'return 2 * number'), *a, **k)"""
-ABOVE = {"rewrites later cells": TRANSFORMER, "rewrites what is compiled": COMPILER}
+TRANSFORMER = """class Hidden:
+    from IPython import get_ipython
+    get_ipython().input_transformers_cleanup.append(lambda lines: ['double = lambda n: n + n\\n'])"""
+COMPILER = """class Hidden:
+    import builtins
+    def change(source, *a, real=builtins.compile, **k):
+        return real(source.replace('return number', 'return 2 * number') if type(source) is str else source, *a, **k)
+    builtins.compile = change"""
+EXECUTER = """class Hidden:
+    import builtins
+    def change(code, space, real=builtins.exec):
+        real(code, space)
+        space['double'] = lambda number: 2 * number
+    builtins.exec = change"""
+ABOVE = {
+    "rewrites later cells": TRANSFORMER,
+    "rewrites what is compiled": COMPILER,
+    "rewrites what is executed": EXECUTER,
+}
 HONEST = ({**RIGHT}, {"99-double": RIGHT["99-double"]}, {})
 POINTS = (4, 2, 0)
 ALLOWED = {"writes 1 GB": 2, "allocates 8 GiB": 2}  # right answers, if the machine lets them be computed
