@@ -11,7 +11,7 @@ from nets import BACKBONES, floats, small_cnn, small_vit, split
 from torch import Tensor
 
 import vpcore
-from vpcore import cache
+from vpcore import activation_file, cache
 from vpcore.backbone import Backbone
 from vpcore.cache import CachedSplit, cached
 from vpcore.tuning import NormTuning, PartialK
@@ -163,7 +163,7 @@ def test_large_activations_go_to_a_file_that_leaves_with_the_split():
 
 def test_a_full_disk_is_said_before_anything_runs_out(monkeypatch):
     backbone = small_vit()
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
+    monkeypatch.setattr(activation_file.shutil, "disk_usage", lambda path: SimpleNamespace(free=10))
     with pytest.raises(OSError, match="room for 10 bytes, the activations take 78,336"):
         cached(activation_at(0)(backbone), split(backbone, 12), memory_limit=0)
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
-from math import prod
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from vpcore.activation_file import layout_of
 from vpcore.device import prefer_channels_last
 from vpcore.prompted import Prompted
 from vpcore.splits import Split
@@ -108,14 +107,19 @@ def cached(
     _check_layer(model, layer)
     device = model.mean.device
     prefer_channels_last(model)  # as `fit` does, so that both see the same memory layout
-    store, folder = None, None
+    layout, store, folder = None, None, None
     for start in range(0, len(split), batch_size):
         where = slice(start, min(start + batch_size, len(split)))
         z = below(model, split.batch(where, device), layer)
-        if store is None:
-            store, folder = _allocate(len(split), z, memory_limit)
+        if layout is None or store is None:
+            layout = layout_of(len(split), z)
+            folder = None if layout.nbytes <= memory_limit else layout.new_file()
+            store = layout.in_memory() if folder is None else layout.mapped(folder)
         store[where] = z
+    assert layout is not None
     assert store is not None
+    if folder is not None:
+        store = layout.mapped(folder)  # anew: what was written through the first map no longer takes memory
     return CachedSplit(split.images, split.labels, store, layer, folder)
 
 
@@ -157,21 +161,3 @@ def _check_origin(split: CachedSplit, model: Prompted) -> None:
         same = bool((z - kept.to(device)).abs().max() <= 1e-2 * max(1.0, float(kept.abs().max())))
     if not same:
         raise ValueError("these activations come from another backbone: cache the split with this model")
-
-
-def _allocate(count: int, like: Tensor, memory_limit: int) -> tuple[Tensor, TemporaryDirectory[str] | None]:
-    """Return room for `count` activations, laid out in memory as these are; in a file if it is too much."""
-    chans_last = like.dim() == 4 and like.is_contiguous(memory_format=torch.channels_last)
-    sizes = tuple(like.movedim(1, -1).shape[1:]) if chans_last else tuple(like.shape[1:])
-    numbers = count * prod(sizes)
-    if numbers * like.element_size() <= memory_limit:
-        flat, folder = torch.empty(numbers, dtype=like.dtype), None
-    else:
-        folder = TemporaryDirectory(prefix="vpcore-cache-", ignore_cleanup_errors=True)
-        need, free = numbers * like.element_size(), shutil.disk_usage(folder.name).free
-        if need > free:
-            where = f"{folder.name} has room for {free:,} bytes, the activations take {need:,}"
-            raise OSError(f"{where}: free space, set TMPDIR, or cache fewer images")
-        flat = torch.from_file(f"{folder.name}/activations", shared=True, size=numbers, dtype=like.dtype)
-    store = flat.view(count, *sizes)
-    return (store.movedim(-1, 1) if chans_last else store), folder
