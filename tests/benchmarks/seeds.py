@@ -1,0 +1,75 @@
+"""Five seeds in one pass against five runs, and against one: seconds of training, taking turns; medians count.
+
+OMP_NUM_THREADS=1 python tests/benchmarks/seeds.py
+python tests/benchmarks/seeds.py --device cuda --images 10000 --batch 128 --networks vit_nano,resnet_nano
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+import torch
+import typer
+
+import vpcore
+from vpcore.runlog import hardware
+
+
+def build(backbone: vpcore.Backbone, prompt: str, seed: int) -> vpcore.Prompted:
+    made = vpcore.PROMPTS[prompt](backbone.spec, seed=seed)
+    return vpcore.Prompted(backbone, made, vpcore.LinearHead(backbone.spec.dim, 10, seed=seed))
+
+
+def timed(run: Callable[[], object], device: str) -> float:
+    began = time.perf_counter()
+    run()
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def contestants(name: str, prompt: str, split: vpcore.Split, batch: int, device: str, count: int):
+    backbone, valid = vpcore.load_backbone(name, pretrained=False).to(device), split.take([0])
+    options = {"epochs": 1, "batch_size": batch, "lr": 1e-3, "device": device, "precision": "float32"}
+
+    def one(seed: int) -> None:
+        vpcore.fit(build(backbone, prompt, seed), split, valid, seed=seed, **options)
+
+    def together() -> None:
+        models = [build(backbone, prompt, seed) for seed in range(count)]
+        vpcore.fit_seeds(models, split, valid, seeds=range(count), **options)
+
+    return {"one run": lambda: one(0), "runs in turn": lambda: [one(s) for s in range(count)], "together": together}
+
+
+def main(
+    networks: Annotated[str, typer.Option(help="Backbones, with commas between.")] = "vit_nano,resnet_nano",
+    prompt: Annotated[str, typer.Option(help="A method.")] = "multiscale",
+    images: Annotated[int, typer.Option(help="Training images an epoch.")] = 512,
+    batch: Annotated[int, typer.Option(help="Images a step and a seed.")] = 64,
+    seeds: Annotated[int, typer.Option(help="How many.")] = 5,
+    repeats: Annotated[int, typer.Option(help="Rounds, after one to warm up.")] = 5,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+) -> None:
+    """Print seconds and ratios; the bars are no slower than the runs in turn, and on a GPU 1.5 times one run."""
+    print(f"{hardware(device)}  torch {torch.__version__}  {images} images, batch {batch}, {seeds} seeds, {prompt}")
+    for name in networks.split(","):
+        size = vpcore.load_backbone(name, pretrained=False).spec.image_size
+        draw = torch.Generator().manual_seed(0)
+        pixels = torch.randint(256, (images, 3, size, size), generator=draw, dtype=torch.uint8)
+        split = vpcore.Split(pixels, torch.randint(10, (images,), generator=draw))
+        runs = contestants(name, prompt, split, batch, device, seeds)
+        rounds = [{label: timed(run, device) for label, run in runs.items()} for _ in range(repeats + 1)][1:]
+        middle = {label: statistics.median(each[label] for each in rounds) for label in runs}
+        shown = "  ".join(f"{label} {value:.3f} s" for label, value in middle.items())
+        turn, one = (
+            statistics.median(r["together"] / r[label] for r in rounds) for label in ("runs in turn", "one run")
+        )
+        print(f"{name:12} {shown}  together: {turn:.2f} of the runs in turn, {one:.2f} of one run", flush=True)
+
+
+if __name__ == "__main__":
+    typer.run(main)
