@@ -46,6 +46,10 @@ def test_no_output_area_and_keyboard_controls_only(explorer):
     assert all(control.description for control in explorer.controls.values())
 
 
+def test_the_picture_is_never_stretched(explorer):
+    assert (explorer.image.layout.align_self, explorer.image.layout.max_width) == ("flex-start", "100%")
+
+
 def test_it_shows_what_the_library_computes(explorer):
     explorer.controls["scale 4"].value = False
     prompt, panels = explorer.prompt(), explorer.panels()

@@ -24,7 +24,9 @@ class Explorer(widgets.VBox):
 
     def __init__(self, controls: Mapping[str, Any]) -> None:
         self.controls = dict(controls)
-        self.image = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
+        # At its own size: stretched to the page it blurs, and does not fit on a screen together with the controls.
+        size = widgets.Layout(max_width="100%", object_fit="contain", align_self="flex-start")
+        self.image = widgets.Image(format="png", layout=size)
         self.words = widgets.HTML()
         row = widgets.Layout(flex_flow="row wrap", width="100%")
         super().__init__([widgets.Box(list(self.controls.values()), layout=row), self.image, self.words])
