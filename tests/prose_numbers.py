@@ -165,6 +165,11 @@ def vit_gains(*layers: int, over: str = "none") -> list[int]:
     return sorted({ahead(f"ap@{layer}", over.format(layer), backbone="vit_nano") for layer in layers})
 
 
+def controlled(kind: str, *layers: int, **where: str) -> list[int]:
+    """Return by how many points AP is ahead of a control at these layers."""
+    return [ahead(f"ap@{layer}", f"{kind}@{layer}", **where) for layer in layers]
+
+
 def behind_the_best() -> float:
     best = max(range(8), key=lambda layer: gaps("ap_layers", f"ap@{layer}", "none").mean())
     return math.ceil(gaps("ap_layers", f"ap@{best}", "ap@4").mean())
@@ -256,6 +261,9 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "81 numbers of 5.4 million": lambda: [round(millions("vit_tiny_small", in_chans=1, image_size=28), 1)],
     },
     "03_instance_image_prompts": {
+        "the universal prompt gains about nine points": lambda: [
+            round(gaps("insvp_image", "universal", "none", "photodigits_fixed").mean())
+        ],
         "a hundred times as large": lambda: [round(86 / millions("vit_nano"), -2)],
         "Four seeds end within 0.2 points": lambda: [
             round(float(np.sort(np.abs(gaps("insvp_image", "beta:0.3 rescaled", "instance")))[-2]), 1)
@@ -280,16 +288,20 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
     },
     AP: {
         "lie within two points of each other": lambda: [spread_of_first_layers()],
-        "At layers 1 and 2 it gains about two points": lambda: vit_gains(1, 2),
-        "at layers 3 and 4 three to four points": lambda: vit_gains(3, 4),
+        "at layers 1 and 2 it gains about two points": lambda: vit_gains(1, 2),
+        "it gains five points or more at every layer from 0 to 4": lambda: [
+            math.floor(min(gaps("ap_layers", f"ap@{n}", "none", "digits", "vit_nano").mean() for n in range(5)))
+        ],
         "lies within two points of the best layer": lambda: [behind_the_best()],
-        "by about seven points": lambda: [ahead("probe@6", "ap@6")],
+        "by almost eight points": lambda: [ahead("probe@6", "ap@6")],
         "liked the largest rate of its four trials best, 0.3": lambda: sorted(
             set().union(*(rates("ap_layers", f"probe@{layer}", "rate") for layer in range(1, 6)))
         ),
         "A lead of twenty points": lambda: vit_gains(1, 2, over="probe@{}"),
         "about 14 and 9 points ahead": lambda: [ahead("ap@2", "random@2"), ahead("ap@4", "random@4")],
-        "is about seven points behind": lambda: [ahead("ap@4", "channel@4")],
+        "is seven to eight points behind at layers 2 and 4": lambda: controlled("channel", 4, 2),
+        "lie four and seven points behind": lambda: controlled("bias", 2, 4),
+        "of the biases by two to three points": lambda: sorted({*controlled("bias", 2, 3, 4, backbone="vit_nano")}),
     },
     "06_prompts_and_norms": {
         "In the CNN's stem, at a rate of 0.1,": lambda: sorted(
