@@ -575,6 +575,8 @@ for words, arm in {"frame": "pad:4", "full image": "full"}.items():
 # Chen et al. map 1,000 ImageNet classes; their abstract reports +6.7 points over earlier prompts on CIFAR-100.
 # Here are a small network, 100 source classes, images of 32 × 32 and few steps. None of this refutes them.
 # It says that a prompt is no free gain: with this budget, on this network, the new head does the work.
+# Another budget says something else: lesson 03 trains the same full image twice as long, with other rates. Where digits
+# stay in the middle, it then gains far more.
 
 # %% [markdown]
 # ### What did the pictures learn?
