@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 from torch import nn
 
 from vpcore.cell import Cell, choose_augment, expand, question
@@ -22,6 +20,7 @@ from vpcore.methods import build_head, build_prompted
 from vpcore.optim import make_optimizer, schedule_factor
 from vpcore.prompted import Prompted
 from vpcore.records import EpochRecord, History
+from vpcore.right_bits import pack_right
 from vpcore.train import evaluate, fit
 
 __all__ = [
@@ -108,7 +107,6 @@ def run_cell(
     store = FeatureStore() if store is None else store
     model, history = trained or train_cell(cell, data, device, on_epoch, store)
     test = evaluate(model, store.split(cell, model, data, "test"), precision=cell.precision)
-    right = np.packbits((test.predictions == test.labels).numpy())
     return {
         "key": cell.key(),
         "cell": asdict(cell),
@@ -119,7 +117,7 @@ def run_cell(
         "num_train": len(data.train),
         "num_valid": len(data.valid),
         "num_test": len(data.test),
-        "right": base64.b64encode(right.tobytes()).decode(),  # one bit a test image
+        "right": pack_right(test),
         "parameters": {**asdict(count(model)), "total": count(model).total},
         "data_md5": data.source_md5,
         **weights_sha256(cell.backbone),

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from vpcore.cell import question
 from vpcore.grid_table import format_table
+from vpcore.right_bits import right
 from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
 
 __all__ = ["BASELINE", "Row", "Run", "check_runs", "format_table", "right", "summarize"]
@@ -111,18 +109,3 @@ def _learned(run: Run) -> int | None:
     if not isinstance(parts, dict) or not all(isinstance(parts.get(name), int) for name in names):
         return None
     return sum(parts[name] for name in names)
-
-
-def right(run: Run) -> np.ndarray:
-    """Return for each test image 1 if the run classified it right, else 0.
-
-    Raises:
-        ValueError: the run's record of it is damaged.
-    """
-    try:
-        bits = np.unpackbits(np.frombuffer(base64.b64decode(run["right"], validate=True), np.uint8))
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"the run {run['key']} is damaged (right): delete its line") from error
-    if not 0 <= len(bits) - run["num_test"] < 8:
-        raise ValueError(f"the run {run['key']} is damaged (right): delete its line")
-    return bits[: run["num_test"]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from vpcore.cell import Cell, question
 from vpcore.lr_search import choose_rate
-from vpcore.runlog import append_run, read_runs, repair
+from vpcore.trials import Trials
 
 ILM = "Chen et al. 2023 (arXiv:2211.11635), code: Adam"
 VPT = "Jia et al. 2022 (arXiv:2203.12119), code: AdamW at 1e-4 … 5e-3 for networks that are tuned"
@@ -82,29 +81,14 @@ class RateSearch:
         return replace(cell, lr=self._chosen[wanted])
 
     def _search(self, cell: Cell) -> float:
-        repair(self.file)
-        kept = {run["key"]: run["valid_accuracy"] for run in read_runs(self.file)}
+        kept = Trials(self.file)
 
         def score(lr: float) -> float:
             trial = replace(cell, lr=_short(lr))
-            key = trial.key()
-            if key not in kept:
-                kept[key] = self._try(trial)
-            return float("nan") if kept[key] is None else kept[key]
+            return kept.accuracy(trial.key(), lambda: self.score(trial), cell=asdict(trial))
 
         assert cell.trials is not None
         return _short(choose_rate(score, published_rate(cell.prompt), cell.trials)[0])
-
-    def _try(self, trial: Cell) -> float | None:
-        began = time.perf_counter()
-        found = self.score(trial)
-        accuracy = None if found != found else found
-        seconds = round(time.perf_counter() - began, 3)
-        append_run(
-            self.file,
-            {"key": trial.key(), "cell": asdict(trial), "valid_accuracy": accuracy, "seconds": seconds},
-        )
-        return accuracy
 
 
 def _short(rate: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import sys
@@ -12,10 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from vpcore.lr_search import choose_rate
 from vpcore.records import Evaluation
+from vpcore.right_bits import pack_right
 from vpcore.runlog import append_run, hardware, read_runs, repair, versions
 from vpcore.splits import Splits
 from vpcore.trials import Trials
@@ -102,11 +100,10 @@ class Study:
             return
         began = time.perf_counter()
         outcome = work()
-        right = np.packbits((outcome.test.predictions == outcome.test.labels).numpy())
         append_run(self.out, {
             "key": case.key(), "cell": case.cell(), "accuracy": outcome.test.accuracy, "extra": outcome.extra,
             "num_train": len(data.train), "num_test": len(data.test), "data_md5": data.source_md5,
-            "right": base64.b64encode(right.tobytes()).decode(), "seconds": round(time.perf_counter() - began, 3),
+            "right": pack_right(outcome.test), "seconds": round(time.perf_counter() - began, 3),
             "command": command(), "hardware": hardware("cpu"), "versions": versions(),
         })  # fmt: skip
         self._done.add(case.key())
