@@ -647,7 +647,7 @@ cost = compare({f"InsVP, all parts, to {name}": (arm, "all") for name, arm in li
 # third of their numbers. VPT-deep and InsVP without its specific tokens are above them too, VPT-shallow is below. The
 # other rows, BitFit included, cannot be told from them. So among prompts more numbers did not buy accuracy in these
 # short runs, and two rivals that touch weights did better. Points of one figure share their seeds: compare them by the
-# printed paired intervals, not by the bars.
+# printed paired intervals, not by the bars. (Lesson 06 has three of these rows in another recipe and another order.)
 #
 # Figure 7 of the paper turns knobs, one curve each, without seeds or spread: L_p, the number of prompted blocks, and
 # β_F. (Its fourth panel, β_I, is section 8 of lesson 03.)

@@ -821,6 +821,11 @@ show.settings(
 #
 # What do these runs not say? They are ten epochs of eight steps, on one semi-synthetic set, with two small networks.
 # They show how such runs scatter, not how the methods rank elsewhere.
+#
+# Not even elsewhere in this course. Lesson 04 has LoRA, norm tuning and BitFit in the same ViT on the same images, with
+# more steps on smaller batches, other rates, and LoRA in twice as many weights: there LoRA is far above the other two,
+# here it is below both. Lesson 03 tunes the whole ResNet with batches half as large and a tenfold rate, and gets much
+# further. An order of methods belongs to a recipe: compare rows of one table, never rows of two.
 
 # %% [markdown]
 # ### Exercise: what may be claimed?
