@@ -200,7 +200,8 @@ def usual_rate(model: nn.Module, split: vpcore.Split, batch: int, workers: int, 
 
 
 def vit_steps(
-    device: str, name: str, batch: int, steps: int, repeats: int, workers: int, compile: bool, tops: dict[str, float]
+    device: str, name: str, only: str, batch: int, steps: int, repeats: int, workers: int, compile: bool,
+    tops: dict[str, float],
 ) -> None:  # fmt: skip
     with seeded(0):
         backbone = vpcore.load_backbone(name, pretrained=False).to(device)
@@ -209,6 +210,8 @@ def vit_steps(
     images = torch.randint(256, (count, 3, size, size), generator=draw, dtype=torch.uint8)
     split = vpcore.Split(images, torch.randint(100, (count,), generator=draw)).to(device)
     for method, make in methods(backbone, images[:8]):
+        if only != "all" and method not in only.split(","):
+            continue
         model = make().to(device)
         work = step_flops(model, split.batch(slice(0, 2), torch.device(device))) // 2
         title = f"{name.removesuffix('_224')} {method}"
@@ -230,6 +233,7 @@ def main(
     device: Annotated[str, typer.Option(help="cuda or cpu.")] = "cuda",
     small: Annotated[bool, typer.Option("--small", help="A few tiny steps, to see that it runs.")] = False,
     part: Annotated[str, typer.Option(help="msvp, vit or both.")] = "both",
+    only: Annotated[str, typer.Option(help="Methods of part two, as: multiscale,lora tuning.")] = "all",
     images: Annotated[int, typer.Option(help="Training images an epoch of part one.")] = 20_000,
     batch: Annotated[int, typer.Option(help="Images a step of part two.")] = 64,
     steps: Annotated[int, typer.Option(help="Timed steps of part two, at a time.")] = 10,
@@ -240,7 +244,7 @@ def main(
     """Print images a second, times the usual loop, share of the roofline and peak memory, one line a contestant."""
     counts = [0] if small else [int(each) for each in workers.split(",")]
     if small:
-        images, batch, steps, repeats = 128, 4, 1, 1
+        images, batch, steps, repeats = 128, 4, 1, 1  # one batch of part one
     print(f"{hardware(device)}  torch {torch.__version__}")
     tops = {}
     for precision in {way.precision for way in ways(device, False)}:
@@ -250,7 +254,7 @@ def main(
         msvp(device, images, repeats, counts, compile, tops)
     if part in ("vit", "both"):
         name = "vit_nano" if small else "vit_base_patch16_224"
-        vit_steps(device, name, batch, steps, repeats, max(counts), compile, tops)
+        vit_steps(device, name, only, batch, steps, repeats, max(counts), compile, tops)
 
 
 if __name__ == "__main__":
