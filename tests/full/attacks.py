@@ -6,6 +6,7 @@ answer to one exercise (2 points), the rest of that submission is right. Prints 
 
 from __future__ import annotations
 
+import argparse
 import csv
 import json
 import os
@@ -24,6 +25,7 @@ import nbformat  # noqa: E402
 from graded_lesson import RIGHT, answered, learner, lesson, submit  # noqa: E402
 
 from course.grading.sandbox import BUBBLEWRAP, isolation  # noqa: E402
+from course.grading.worker import SECONDS  # noqa: E402
 
 TOTAL = 60
 # The body of an answer that should return 2 · number, and what stands before it.
@@ -79,11 +81,12 @@ RUN = """import sys
 from pathlib import Path
 import nbformat  # noqa: E402
 from course.grading.sandbox import BUBBLEWRAP, isolation  # noqa: E402
+from course.grading.worker import SECONDS  # noqa: E402
 from graded_lesson import lesson
 from course.grade import grade
-root, folder, out = map(Path, sys.argv[1:])
+root, folder, out = map(Path, sys.argv[1:4])
 lesson(root)
-grade(folder, out, root=root, workers=2, on_mark=lambda mark: print(mark.file, flush=True))
+grade(folder, out, root=root, workers=2, seconds=float(sys.argv[4]), on_mark=lambda mark: print(mark.file, flush=True))
 """
 
 
@@ -138,20 +141,24 @@ def wrong_marks(files: dict[str, str], table: Path) -> tuple[dict[str, float], l
 
 
 def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--total", type=int, default=TOTAL, help="submissions; the hostile ones are always all there")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="limit of an exercise")
+    chosen = parser.parse_args()
     if isolation() != BUBBLEWRAP:
         print(f"error: {isolation()}", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as place:
         root, folder, out = Path(place) / "root", Path(place) / "all", Path(place) / "grades.csv"
         root.mkdir()
-        files = submissions(learner(lesson(root)), folder)
+        files = submissions(learner(lesson(root)), folder, chosen.total)
         path = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1])])
-        command = [sys.executable, "-c", RUN, str(root), str(folder), str(out)]
+        command = [sys.executable, "-c", RUN, str(root), str(folder), str(out), str(chosen.seconds)]
         options = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "stdout": subprocess.PIPE}
         began = time.perf_counter()
         first = subprocess.Popen(command, start_new_session=True, **options)
         assert first.stdout is not None
-        before = [first.stdout.readline().strip() for _ in range(TOTAL // 3)]
+        before = [first.stdout.readline().strip() for _ in range(chosen.total // 3)]
         first.send_signal(signal.SIGKILL)
         first.wait()
         subprocess.run(command, check=True, **options)
@@ -161,9 +168,9 @@ def main() -> int:
         points, wrong = wrong_marks(files, out)
     for name, gained in points.items():
         print(f"{name:38} {'GAINED' if gained > ALLOWED.get(name, 0) else 'gained nothing'}")
-    graded = f"{TOTAL} submissions, killed once after {len(before)}: each graded once"
+    graded = f"{len(files)} submissions, killed once after {len(before)}: each graded once"
     print(f"{graded}, {len(wrong)} wrong marks, {seconds:.0f} s")
-    figures = {"submissions": TOTAL, "hostile": len(points), "before_kill": len(before), "wrong_marks": len(wrong)}
+    figures = {"submissions": len(files), "hostile": len(points), "before_kill": len(before), "wrong_marks": len(wrong)}
     print("figures:", json.dumps(figures))
     return int(len(wrong) > 0)
 
