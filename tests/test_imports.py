@@ -16,7 +16,7 @@ COURSE = [path for path in COURSE if not {"lessons", "exercises", "__main__.py"}
 ALLOWED = {"torch", "numpy", "timm", "torchvision", "safetensors", "jaxtyping", "sklearn", "scipy", "tqdm", "typer"}
 ALLOWED |= {"vpcore", "PIL", *sys.stdlib_module_names}  # PIL comes with torchvision and reads image files
 HEAVY = {"timm", "torchvision", "sklearn", "matplotlib", "scipy", "ray", "PIL", "pandas"}
-ONLY_IN = {"matplotlib": {"grid_files.py"}, "ray": {"cluster.py"}}
+ONLY_IN = {"matplotlib": {"grid_files.py"}, "ray": {"ray_run.py"}}
 PROMPT_FREE = {"train.py", "data.py", "splits.py", "augment.py", "optim.py", "device.py", "scoring.py", "records.py"}
 METHODS = {"pad", "patch", "multiscale", "cluster", "instance", "instance_image", "tokens", "activation"}
 
