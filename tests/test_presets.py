@@ -11,7 +11,8 @@ from test_grid_methods import cells_of
 
 from vpcore import grid_cost, presets
 from vpcore.cell_backbone import SCRATCH, backbone_spec, fresh_backbone, lacking_weights, read_backbone
-from vpcore.cells import Cell, build_model, load_cell_data
+from vpcore.cells import Cell, build_model, expand, load_cell_data
+from vpcore.data_text import lacking_data
 from vpcore.methods import METHODS, build_head, method_label, read_method
 from vpcore.presets import PRESETS, Preset, find_preset
 from vpcore.prompts import PROMPTS
@@ -109,6 +110,8 @@ def test_what_is_not_here_is_named_and_nothing_is_filled(tmp_path):
     assert result.exit_code == 2
     assert "note: CUB, NABirds and Stanford Dogs are not in torchvision" in result.stderr
     assert "note: left out swin_base_patch4_window7_224.ms_in22k, which is not here: its weights" in result.stderr
+    for name in ("folder:cub", "folder:nabirds", "cifar100", "gtsrb", "svhn"):
+        assert f"note: left out {name}, which is not here: no {tmp_path}" in result.stderr
     assert "error: nothing of this grid can run here: the notes above say" in result.stderr
     assert out.read_bytes() == b""
 
@@ -129,6 +132,31 @@ def test_cells_of_a_lacking_set_or_network_stay_empty_and_the_others_run(tmp_pat
     assert "gone" not in result.stdout
 
 
+def test_more_images_a_class_than_a_set_has_are_left_out_of_a_preset_alone(tmp_path, monkeypatch):
+    toy = Preset(("digits",), ("resnet_nano",), ("none",), options={"augment": "none"})
+    monkeypatch.setitem(presets.PRESETS, "toy", toy)
+    tiny = [*TINY[2:], "--shots", "1,500"]
+    result = call("--preset", "toy", *tiny, "--out", tmp_path / "r")
+    assert result.exit_code == 0, result.output
+    assert [run["cell"]["shots"] for run in read_runs(tmp_path / "r")] == [1]
+    assert "note: left out digits with 500 images a class, which is too many: shots must be 1 to" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["cifar100", "usps", "folder:birds", "folder", "cifar100:split=vtab1k"])
+def test_a_set_is_looked_for_without_being_read(tmp_path, monkeypatch, name):
+    empty, there = tmp_path / "empty", tmp_path / "there"
+    for folder in (empty, there / "cifar-100-python", there / "birds"):
+        folder.mkdir(parents=True)
+    (there / "usps.bz2").touch()
+    assert lacking_data(name, str(there)) is None
+    assert (lacking_data(name, str(empty)) is None) is (name == "folder")
+    monkeypatch.delenv("VPCORE_DATA", raising=False)
+    assert "set VPCORE_DATA" in (lacking_data(name, None) or "")
+    monkeypatch.setenv("VPCOURSE_PROFILE", "full")
+    assert (lacking_data(name, str(empty)) is None) is (name != "folder:birds")  # the others would be downloaded
+    assert lacking_data("digits", None) is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -136,7 +164,7 @@ def test_cells_of_a_lacking_set_or_network_stay_empty_and_the_others_run(tmp_pat
             "--preset insvp --table 6",
             "preset insvp has table 1, table 2, table 3, table 4, table 5, figure 5, figure 7",
         ),
-        ("--preset insvp --figure 8", "figure 7, got figure 8: choose one of them"),
+        ("--preset insvp --figure 8", "figure 7; what figure 8 shows is not known to us, got figure 8: choose one"),
         ("--preset insvp --table 1 --figure 5", "got table 1 and figure 5: choose one of them"),
         ("--preset msvp --table 1", "preset msvp has no table or figure, got table 1"),
         ("--table 1", "--table and --figure belong to a preset: add --preset insvp"),
@@ -163,8 +191,15 @@ def test_find_preset_says_what_there_is():
     assert find_preset("insvp").methods == find_preset("insvp", table=1).methods
     with pytest.raises(ValueError, match="unknown preset 'x': choose one of transfer, msvp, msvp-scales, insvp, ap"):
         find_preset("x")
+    with pytest.raises(ValueError, match=r"figure 7; what figure 8 shows is not known to us, got figure 8"):
+        find_preset("insvp", figure=8)
     with pytest.raises(ValueError, match="preset ap has no table or figure, got figure 7"):
         find_preset("ap", figure=7)
+
+
+def test_a_grid_of_no_cell_is_refused():
+    with pytest.raises(ValueError, match="the grid has no cell: give at least one data set, backbone, prompt and seed"):
+        expand(["digits"], ["resnet_nano"], ["none"], 0, [0.1])
 
 
 # --- weights from a file, other heads, costs -----------------------------------------------------------------------

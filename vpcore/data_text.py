@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from vpcore.catalog import SOURCES
 from vpcore.data import TORCHVISION, load_data
+from vpcore.device import profile
 from vpcore.protocols import vtab_1k
 from vpcore.sources import data_root
 from vpcore.splits import Splits
@@ -32,6 +34,23 @@ def data_label(text: str) -> str:
         known = f"photodigits:position=random, photodigits:position=fixed, a real set with {VTAB}, or folder:NAME"
         raise ValueError(f"unknown option {rest!r} of data set {name}: write {known}")
     return name if value == "random" else f"{name}:position={value}"
+
+
+def lacking_data(text: str, root: str | None) -> str | None:
+    """Say which files of a data set this machine lacks, without reading any; None if all is there or may be downloaded.
+
+    Raises:
+        ValueError: unknown option.
+    """
+    name, _, rest = data_label(text).partition(":")
+    if name not in (*TORCHVISION, "folder") or (name != "folder" and profile() == "full"):
+        return None
+    try:
+        folder = data_root(text, root)
+    except FileNotFoundError as error:
+        return str(error)
+    marker = {"folder": rest or ".", "usps": "usps.bz2"}.get(name) or SOURCES[name].marker
+    return None if (folder / marker).exists() else f"no {folder / marker}"
 
 
 def load_named(text: str, root: str | None, image_size: int | None, in_chans: int | None) -> Splits:

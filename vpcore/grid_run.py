@@ -13,9 +13,8 @@ from typing import Any
 import typer
 
 from vpcore.cell import Cell, question
-from vpcore.cell_backbone import lacking_weights
 from vpcore.cell_data import Loader
-from vpcore.cells import check_cell, run_cell, train_cell
+from vpcore.cells import run_cell, train_cell
 from vpcore.device import choose_device
 from vpcore.feature_store import FeatureStore
 from vpcore.grid_report import check_runs
@@ -23,6 +22,7 @@ from vpcore.packed import read_results
 from vpcore.prompted import Prompted
 from vpcore.rates import RateSearch
 from vpcore.records import History
+from vpcore.rehearsal import rehearse
 from vpcore.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
 from vpcore.splits import Splits
 
@@ -55,7 +55,7 @@ def run_grid(
     done = {run["key"] for run in runs} | {question(run["cell"]) for run in runs}
     load = Loader(root)
     waiting = [cell for cell in cells if question(asdict(cell)) not in done]
-    runnable = _rehearse(waiting, load, skip_lacking)
+    runnable = rehearse(waiting, load, skip_lacking)
     if waiting and not runnable:
         raise ValueError("nothing of this grid can run here: the notes above say which sets and weights it lacks")
     return (work or _Work)(out, device, load, runs).run(runnable)
@@ -129,37 +129,3 @@ def provenance(cell: Cell, device: str | None) -> dict[str, Any]:
     used = hardware(str(choose_device(device)))
     time = datetime.now(UTC).isoformat(timespec="seconds")
     return {"command": command, "seed": cell.seed, "versions": versions(), "hardware": used, "time": time}
-
-
-def _rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Cell]:
-    """Build every distinct model once, so that a wrong option is found before hours of training.
-
-    Returns:
-        The cells that can run.
-    """
-    seen: set[object] = set()
-    lacking: set[str] = set()
-    for cell in cells:
-        if skip_lacking and cell.backbone not in lacking:
-            _note(lacking, cell.backbone, lacking_weights(cell.backbone))
-        if {cell.data, cell.backbone} & lacking:
-            continue
-        try:
-            data = load(cell)
-        except FileNotFoundError as error:
-            if not skip_lacking:
-                raise
-            _note(lacking, cell.data, str(error))
-            continue
-        kind = (cell.backbone, cell.prompt, data.image_size, data.in_chans, len(data.classes), cell.augment)
-        if kind not in seen:
-            seen.add(kind)
-            check_cell(cell, data)
-    return [cell for cell in cells if not {cell.data, cell.backbone} & lacking]
-
-
-def _note(lacking: set[str], what: str, why: str | None) -> None:
-    """Remember, and say, that a set or the weights of a backbone are not here."""
-    if why is not None:
-        lacking.add(what)
-        typer.echo(f"note: left out {what}, which is not here: {why}", err=True)

@@ -13,6 +13,10 @@ from vpcore.splits import Split, Splits, channel_stats
 VTAB_TRAIN, VTAB_VALID = 800, 200
 
 
+class TooFewImages(ValueError):
+    """A class has fewer training images than were asked for."""
+
+
 def few_shot(data: Splits, shots: int, seed: int) -> Splits:
     """Keep `shots` training images of each class, drawn by a seed; valid and test stay whole.
 
@@ -25,14 +29,14 @@ def few_shot(data: Splits, shots: int, seed: int) -> Splits:
         seed: draws them.
 
     Raises:
-        ValueError: shots below 1, or a class with fewer images.
+        TooFewImages: shots below 1, or a class with fewer images.
     """
     labels = data.train.labels.cpu()
     counts = labels.bincount(minlength=len(data.classes))
     rarest = int(torch.where(counts > 0, counts, counts.max() + 1).argmin())  # a class that train lacks stays out
     if not 1 <= shots <= int(counts[rarest]):
         has = f"{data.classes[rarest]!r} has {int(counts[rarest])}"
-        raise ValueError(f"shots must be 1 to the images of the rarest class, {has}, got {shots}: choose fewer")
+        raise TooFewImages(f"shots must be 1 to the images of the rarest class, {has}, got {shots}: choose fewer")
     order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))
     chosen = torch.cat([order[labels[order] == label][:shots] for label in labels.unique()])
     return _with_train(data, data.train.take(chosen.sort().values))

@@ -33,5 +33,6 @@ def find_preset(name: str, table: int | None = None, figure: int | None = None) 
         return preset
     if len(asked) > 1 or asked[0] not in preset.variants:
         known = ", ".join(preset.variants) or "no table or figure"
+        known += "; what figure 8 shows is not known to us" if (name, figure) == ("insvp", 8) else ""
         raise ValueError(f"preset {name} has {known}, got {' and '.join(asked)}: choose one of them")
     return preset.variants[asked[0]]

@@ -1,4 +1,4 @@
-"""InsVP (Liu, Peng, Zhou 2024, MM): its five tables and two of its figures.
+"""InsVP (Liu, Peng, Zhou 2024, MM): its five tables and two of its figures. What figure 8 shows is not known to us.
 
 Protocol: 100 epochs, batch 64, AdamW, cosine, as the paper says. Ours, the same for every arm: rates by a search with
 equal trials, weight decay 1e-3, plain cross-entropy without mixup, no augmentation, the epoch chosen on validation.
