@@ -71,6 +71,11 @@ class Recorded:
         return sorted(runs, key=lambda run: run["cell"]["seed"])
 
 
+def names(folder: Path = RESULTS) -> list[str]:
+    """Return the names of the results files in a folder, in alphabetical order; ci.json is none."""
+    return sorted(path.stem for path in folder.glob("*.json") if path.stem != "ci")
+
+
 def recorded(name: str, folder: Path = RESULTS) -> Recorded:
     """Read a results file of the course.
 
@@ -79,7 +84,7 @@ def recorded(name: str, folder: Path = RESULTS) -> Recorded:
     """
     path = folder / f"{name}.json"
     if not path.is_file():
-        known = ", ".join(sorted(found.stem for found in folder.glob("*.json"))) or "none"
+        known = ", ".join(names(folder)) or "none"
         raise OSError(f"no recorded results {name!r}: choose one of {known}")
     table = json.loads(path.read_text(encoding="utf-8"))
     machines = table["hardware"] if isinstance(table["hardware"], list) else [table["hardware"]]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from course.notebook_file import write_text
-from course.recorded import RESULTS, Recorded, recorded
+from course.recorded import RESULTS, Recorded, names, recorded
 from course.results_questions import HEAD, NEGATIVE, QUESTIONS, TAIL
 
 
@@ -42,12 +42,11 @@ def page(folder: Path = RESULTS) -> str:
         ValueError: a results file whose question is not written down.
         OSError: a file that the page speaks of is missing.
     """
-    tables = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in folder.glob("*.json")}
-    names = sorted(name for name, table in tables.items() if isinstance(table.get("runs"), list))
-    unknown = [name for name in names if name not in QUESTIONS]
+    found = names(folder)
+    unknown = [name for name in found if name not in QUESTIONS]
     if unknown:
         raise ValueError(f"{unknown[0]}.json has no question: write it into course/results_questions.py")
-    files = [about(recorded(name, folder), QUESTIONS[name]) for name in names]
+    files = [about(recorded(name, folder), QUESTIONS[name]) for name in found]
     parts = [HEAD, *files, "", "## What did not help, or could not be told", ""]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]

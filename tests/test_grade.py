@@ -151,9 +151,9 @@ def test_a_loop_costs_only_itself(root, book, tmp_path):
     submit(tmp_path / "all", "loops.ipynb", answered(book, double("while True:\n    pass")))
     submit(tmp_path / "all", "at_top.ipynb", answered(book, {**RIGHT, "99-quiz": "while True:\n    pass"}))
     start = time.monotonic()
-    found = marks(root, tmp_path / "all", seconds=2.0)
+    found = marks(root, tmp_path / "all", seconds=6.0)  # right answers take a second, on a busy machine four
     assert (found["loops.ipynb"].points, found["at_top.ipynb"].points) == (2, 3)
-    assert "ran longer than 2 s" in found["loops.ipynb"].items[0].sentence
+    assert "ran longer than 6 s" in found["loops.ipynb"].items[0].sentence
     assert time.monotonic() - start < 60
 
 
