@@ -8,13 +8,15 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from vpcore import grid, ray_run
-from vpcore.runlog import read_runs
+from vpcore.cell import Cell
+from vpcore.runlog import append_run, read_runs
 
 TINY = ["--data", "digits", "--width", "2", "--limit", "20", "--batch-size", "20", "--prompt", "none,multiscale,pad"]
 ONCE = {"time", "seconds", "hardware", "command"}  # what says when and where a run was made
@@ -200,3 +202,51 @@ def test_what_no_machine_has_is_not_waited_for():
         ray_run._check_machines(nodes, 2, 1.0)
     with pytest.raises(ValueError, match="set OMP_NUM_THREADS or --gpus"):
         ray_run._check_machines(nodes, 3, 0.0)
+
+
+class Lost(Exception):
+    """Stands for Ray's own errors."""
+
+
+@pytest.fixture
+def work(tmp_path):
+    """The driver's side without a cluster: a ready task is its own result."""
+
+    def get(ready):
+        if isinstance(ready, Exception):
+            raise ready
+        return ready
+
+    def wait(waiting):
+        get(waiting[0])
+        return waiting[:1], waiting[1:]
+
+    made = object.__new__(ray_run.ClusterWork)
+    made.ray = SimpleNamespace(get=get, wait=wait, exceptions=SimpleNamespace(RayError=Lost))
+    made.out, made.done, made.offset = tmp_path / "out", set(), 0
+    made.out.touch()
+    return made
+
+
+def test_a_result_is_written_once_whoever_was_faster(work):
+    cell = Cell("digits", "simple_cnn", "none")
+    assert work._take(cell, {"key": "a"})
+    append_run(work.out, {"key": "b"})  # another process
+    assert work._take(cell, {"key": "b"})
+    assert work._take(cell, {"key": "a"})
+    assert [run["key"] for run in read_runs(work.out)] == ["a", "b"]
+
+
+def test_what_fails_is_named_and_left_out(work, capsys):
+    cell = Cell("digits", "simple_cnn", "none")
+    assert not work._take(cell, {"failed": "the training loss became nan: lower the learning rate"})
+    assert not work._take(cell, Lost("ray::run_task() on 10.0.0.1\nthe worker died three times"))
+    said = capsys.readouterr().err
+    assert "the training loss became nan" in said
+    assert "the worker died three times" in said
+    assert work.out.read_bytes() == b""
+
+
+def test_a_cluster_that_went_away_says_how_to_go_on(work):
+    with pytest.raises(OSError, match=r"the cluster went away \(no head\): the same command goes on from"):
+        work._next([Lost("no head\nstack")])
