@@ -47,7 +47,8 @@ def main(
     ] = "none,multiscale",
     seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, …")] = 5,
     shots: Annotated[
-        str | None, typer.Option(help="Training images a class, drawn by the seed, with commas between: 1,4,16.")
+        str | None,
+        typer.Option(help="Training images a class, drawn by the seed: 1,4,16. Few images are few steps an epoch."),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Most training images to keep; all by default.")] = None,
     max_valid: Annotated[int | None, typer.Option(help="Most validation images to keep; all by default.")] = None,

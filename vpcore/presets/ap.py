@@ -2,7 +2,8 @@
 
 The paper's layers, rates, head and epochs are not known to us: all of them are ours and the same for every arm. The
 control that matters most is `layer_probe`, the linear probe on the features of the same layer. `--shots 1,4,16` asks
-the same of few images; `--cost` prints the table of costs instead of training.
+the same of few images, which make few steps an epoch: give `--epochs` with it. `--cost` prints the table of costs
+instead of training.
 """
 
 from vpcore.presets.preset import Preset
