@@ -34,20 +34,24 @@ def tradeoff(
             f"{number + 1}", (cost, mean), xytext=(-4, 3), textcoords="offset points", fontsize=9, ha="right"
         )
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
-    costs = [cost for cost, _ in points.values()]
-    if min(costs) > 0:
-        panel.set_xscale("log")
-    else:
-        first, last = (np.log10(choose(filter(None, costs), default=1)) for choose in (min, max))
-        decades = 10.0 ** np.arange(np.floor(first), np.ceil(last) + 1)
-        panel.set_xscale("symlog", linthresh=decades[0], linscale=0.5)
-        panel.set_xticks([0, *decades])
-        panel.minorticks_off()
+    _log_axis(panel, [cost for cost, _ in points.values()])
     panel.set(xlabel=across, ylabel=up)
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     panel.set_title(heading(title, label), fontsize=10)
     return Picture(figure, sentence(f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label))
+
+
+def _log_axis(panel: Any, costs: Sequence[float]) -> None:
+    """Make the x axis logarithmic, with a place for zero where there is one."""
+    if min(costs) > 0:
+        panel.set_xscale("log")
+        return
+    first, last = (np.log10(choose(filter(None, costs), default=1)) for choose in (min, max))
+    decades = 10.0 ** np.arange(np.floor(first), np.ceil(last) + 1)
+    panel.set_xscale("symlog", linthresh=decades[0], linscale=0.5)
+    panel.set_xticks([0, *decades])
+    panel.minorticks_off()
 
 
 def clouds(
