@@ -5,14 +5,16 @@ import re
 import subprocess
 import sys
 from datetime import date
+from importlib import metadata
 
 import pytest
 from full import versions
+from packaging.specifiers import SpecifierSet
 from prose import ROOT
 
 RECORD, FULL = ROOT / ".ci" / "record.py", ROOT / ".ci" / "full"
 RESULTS = ROOT / "course" / "results" / "ci.json"
-STEPS = {"kills", "attacks", "fuzz", "versions"}
+STEPS = {"kills", "attacks", "fuzz", "grading", "versions"}
 FIELDS = {"date", "command", "hardware", "versions", "seconds", "passed", "figures"}
 RECORDS = json.loads(RESULTS.read_text(encoding="utf-8"))
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -100,3 +102,13 @@ def test_each_stack_asks_for_its_versions(stack):
     }[stack]
     assert asked.items() <= pins.items()
     assert versions.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.20"}
+
+
+def test_every_pinned_package_takes_the_oldest_python_of_the_readme():
+    assert "Python 3.11 or newer" in README
+    installed = {each.name.lower(): each for each in metadata.distributions()}
+    pinned = [installed[name.lower()] for name in versions.constraints() if name.lower() in installed]
+    pinned = [each for each in pinned if each.version == versions.constraints().get(each.name, each.version)]
+    needs = {each.name: each.metadata.get("Requires-Python") or "" for each in pinned}
+    assert len(needs) > 50
+    assert [(name, need) for name, need in needs.items() if "3.11.0" not in SpecifierSet(need)] == []

@@ -1,6 +1,8 @@
 """The commands: a table and an exit status; every error is one line on stderr."""
 
 import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -133,3 +135,10 @@ def test_progress_prints_the_table(call, monkeypatch):
 
     monkeypatch.setattr(progress, "table", lambda: "the table")
     assert call("progress") == (0, "the table\n", "")
+
+
+def test_a_python_without_the_packages_says_what_to_run():
+    command = [sys.executable, "-S", "-m", "course", "run"]  # -S: no installed package is seen
+    done = subprocess.run(command, cwd=cli.ROOT, env={}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: the course is not installed for .*: run the first command of .*\n", done.stderr)
