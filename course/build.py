@@ -34,11 +34,12 @@ def lesson_paths(root: Path = ROOT, names: tuple[str, ...] = ()) -> list[Path]:
         ValueError: a name fits no lesson.
     """
     paths = sorted((root / "course" / "lessons").glob("[0-9]*.py"))
-    for name in names:
-        if not any(path.stem.startswith(Path(name).stem) for path in paths):
+    starts = {name: Path(name).stem.zfill(2) for name in names}
+    for name, start in starts.items():
+        if not any(path.stem.startswith(start) for path in paths):
             known = ", ".join(path.stem for path in paths) or "none yet"
             raise ValueError(f"no lesson {name!r}; lessons: {known}")
-    return [path for path in paths if not names or path.stem.startswith(tuple(Path(name).stem for name in names))]
+    return [path for path in paths if not names or path.stem.startswith(tuple(starts.values()))]
 
 
 def build(

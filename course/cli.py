@@ -31,15 +31,17 @@ def main(arguments: list[str] | None = None) -> int:
         usage = getattr(error, "format_message", None)  # a usage error of the command line library
         if usage is None:
             raise
-        return _complain(f"{usage()} See: python -m course --help", 2)
+        command = getattr(getattr(error, "ctx", None), "command_path", "python -m course")
+        return _complain(f"{usage()} See: {command} --help", 2)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context, root: RootOption = ROOT) -> None:
-    """Open JupyterLab at the first notebook; further options go to JupyterLab."""
-    first = _notebooks(root / "notebooks", ())[0]
+    """Open JupyterLab at the first notebook, or at a lesson, as in: lab 03; further options go to JupyterLab."""
+    named = context.args[:1] if context.args[:1] and not context.args[0].startswith("-") else []
+    first = _notebooks(root / "notebooks", tuple(named))[0]
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    command = [sys.executable, "-m", "jupyterlab", str(first), *as_root, *context.args]
+    command = [sys.executable, "-m", "jupyterlab", str(first), *as_root, *context.args[len(named) :]]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     environment = {"VPCOURSE_PROFILE": "quick", **os.environ, "PYTHONPATH": path}
     sys.stdout.flush()
@@ -48,12 +50,13 @@ def lab(context: typer.Context, root: RootOption = ROOT) -> None:
 
 @app.command()
 def run(
+    names: Names = None,
     lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
     unsolved: Annotated[bool, typer.Option("--unsolved", help="Run notebooks/ instead of solutions/.")] = False,
     root: RootOption = ROOT,
 ) -> None:
     """Execute the solved lessons offline and print lesson, seconds, checks, result."""
-    paths = _notebooks(root / ("notebooks" if unsolved else "solutions"), tuple(lesson or ()))
+    paths = _notebooks(root / ("notebooks" if unsolved else "solutions"), (*(names or ()), *(lesson or ())))
     from tqdm import tqdm
 
     from course.notebook_file import read_notebook
@@ -150,11 +153,11 @@ def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:
     paths = sorted(folder.glob("[0-9]*.ipynb"))
     known = ", ".join(path.stem for path in paths)
     for name in names:
-        if not any(path.stem.startswith(name) for path in paths):
+        if not any(path.stem.startswith(name.zfill(2)) for path in paths):
             raise ValueError(f"no lesson {name!r} in {folder.name}/; lessons: {known or 'none'}")
     if not paths:
         raise ValueError(f"{folder.name}/ holds no lesson; work in a clone, or run: python -m course build")
-    return [path for path in paths if not names or path.stem.startswith(names)]
+    return [path for path in paths if not names or path.stem.startswith(tuple(name.zfill(2) for name in names))]
 
 
 def _show_step(name: str, done: int, total: int) -> None:

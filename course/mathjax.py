@@ -69,7 +69,8 @@ def unpack(package: Path, folder: Path) -> None:
     if found != SHA256:
         raise OSError(f"{package.name} must have the SHA-256 {SHA256}, got {found}; fetch it again")
     with tarfile.open(package) as archive:
-        archive.extractall(folder, filter="data")
+        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.0 to 3.11.3 have none
+        archive.extractall(folder, **safe)
 
 
 def _cache() -> Path:

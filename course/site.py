@@ -78,6 +78,8 @@ def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object
     paths = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     if not paths:
         raise LessonError("notebooks/ holds no lesson; run: python -m course build")
+    if not all(importlib.util.find_spec(name) for name in ("sphinx", "myst_nb", "sphinx_book_theme")):
+        raise ImportError(EXTRA)
     make_folder(folder.absolute().parent)
     with tempfile.TemporaryDirectory(prefix=".vpcourse-site-", dir=folder.absolute().parent) as work:
         source, site = Path(work) / "source", Path(work) / "site"
@@ -141,8 +143,6 @@ def _other_bundles(folder: str, names: list[str]) -> set[str]:
 
 
 def _build(source: Path, site: Path, doctrees: Path) -> None:
-    if not all(importlib.util.find_spec(name) for name in ("sphinx", "myst_nb", "sphinx_book_theme")):
-        raise ImportError(EXTRA)
     options = ["-q", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
     command = [sys.executable, "-m", "sphinx", *options, str(source), str(site)]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)

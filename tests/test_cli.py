@@ -130,6 +130,23 @@ def test_lab_opens_the_first_notebook(built, call, monkeypatch, user, as_root):
     assert environment["VPCOURSE_PROFILE"] == os.environ.get("VPCOURSE_PROFILE", "quick")
 
 
+def test_lab_opens_the_lesson_that_is_named(built, call, monkeypatch):
+    started = []
+    monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments[1]))
+    assert call("lab", "99", "--port", "8890", root=built)[0] == 0
+    assert started[0][3] == str(built / "notebooks" / "99_toy.ipynb")
+    assert started[0][-2:] == ["--port", "8890"]
+    assert call("lab", "3", root=built) == (2, "", "error: no lesson '3' in notebooks/; lessons: 99_toy\n")
+
+
+def test_run_takes_lessons_without_an_option_too(built, call):
+    status, out, _ = call("run", "99", "--unsolved", root=built)
+    assert (status, out.split()[-2:]) == (0, ["0/1", "ok"])
+    assert call("run", "9", root=built)[2] == "error: no lesson '9' in solutions/; lessons: 99_toy\n"
+    assert call("check", "9", root=built)[2] == "error: no lesson '9'; lessons: 99_toy\n"
+    assert call("run", "--lessons", "9")[2].endswith("See: python -m course run --help\n")
+
+
 def test_progress_prints_the_table(call, monkeypatch):
     from course import progress
 

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import shutil
 import subprocess
+import tarfile
 
 import nbformat
 import pytest
@@ -157,3 +158,15 @@ def test_another_package_than_the_known_one_is_refused(tmp_path):
     package.write_bytes(b"something else")
     with pytest.raises(OSError, match=hashlib.sha256(b"something else").hexdigest()):
         unpack(package, tmp_path)
+
+
+def test_a_python_without_tar_filters_unpacks_too(tmp_path, monkeypatch):
+    (tmp_path / "es5").touch()
+    with tarfile.open(tmp_path / "known.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "es5", "package/es5")
+    monkeypatch.setattr(finder, "SHA256", hashlib.sha256((tmp_path / "known.tgz").read_bytes()).hexdigest())
+    monkeypatch.delattr(tarfile, "data_filter")
+    unpacked = []
+    monkeypatch.setattr(tarfile.TarFile, "extractall", lambda self, folder: unpacked.append(folder))
+    unpack(tmp_path / "known.tgz", tmp_path)
+    assert unpacked == [tmp_path]
