@@ -371,6 +371,8 @@ def test_damaged_bits_are_named(bits):
         ("--augment strong", "augment must be one of paper, none, got 'strong'"),
         ("--precision half", "precision must be one of"),
         ("--limit 3", "n must be 10"),
+        ("--device gpu", "--device gpu cannot be used here (Expected one of cpu, "),
+        ("--data folder:mine", "error: no folder to look for 'folder:mine' in: set VPCORE_DATA, or give --root FOLDER"),
         ("--backbone vit_tiny_small --width 3", "width belongs to simple_cnn"),
         ("--report nothing.jsonl", "cannot read nothing.jsonl: No such file"),
         ("--out nowhere/results.jsonl", "cannot write nowhere/results.jsonl: No such file or directory; free space"),
@@ -378,6 +380,7 @@ def test_damaged_bits_are_named(bits):
 )
 def test_errors_are_one_line_and_exit_with_2(tmp_path, monkeypatch, arguments, says):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("VPCORE_DATA", raising=False)
     result = call(*shlex.split(arguments))
     assert (result.exit_code, result.stdout) == (2, "")
     assert says in result.stderr

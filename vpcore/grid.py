@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
+import torch
 import typer
 
 from vpcore.cell import question
@@ -16,6 +17,7 @@ from vpcore.grid_plan import plan
 from vpcore.grid_report import check_runs, format_table, summarize
 from vpcore.grid_run import earlier_runs, run_grid
 from vpcore.packed import read_results
+from vpcore.rehearsal import in_options
 from vpcore.steps import speedups
 
 MOST_CELLS = 10_000
@@ -103,7 +105,7 @@ def main(
     try:
         failed = _run(context.params, _given(context))
     except (ValueError, OSError) as error:
-        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
+        typer.echo(f"error: {in_options(' '.join(str(error).split()))}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on from {out}", err=True)
@@ -119,6 +121,8 @@ def _run(options: Mapping[str, Any], given: Mapping[str, Any]) -> int:
     cells, notes = plan(options, given)
     for note in notes:
         typer.echo(f"note: {note}", err=True)
+    if options["cluster"] is None:
+        _check_device(options["device"])
     if options["cost"]:
         typer.echo(cost_table(cells, options["device"]))
         return 0
@@ -131,6 +135,15 @@ def _run(options: Mapping[str, Any], given: Mapping[str, Any]) -> int:
     mine = {question(asdict(cell)) for cell in cells}
     typer.echo(format_table(summarize([run for run in earlier_runs(out, resume) if question(run["cell"]) in mine])))
     return failed
+
+
+def _check_device(name: str | None) -> None:
+    """Refuse a device that this machine lacks, before hours of training."""
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).split(".")[0]
+        raise ValueError(f"--device {name} cannot be used here ({reason}): leave it out, or take cpu") from error
 
 
 def _cluster(options: Mapping[str, Any]) -> Callable[..., Any] | None:

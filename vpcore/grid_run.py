@@ -55,6 +55,8 @@ def run_grid(
     done = {run["key"] for run in runs} | {question(run["cell"]) for run in runs}
     load = Loader(root)
     waiting = [cell for cell in cells if question(asdict(cell)) not in done]
+    if len(waiting) < len(cells):
+        typer.echo(f"note: {len(cells) - len(waiting)} of {len(cells)} runs were done before, not repeated", err=True)
     runnable = rehearse(waiting, load, skip_lacking)
     if waiting and not runnable:
         raise ValueError("nothing of this grid can run here: the notes above say which sets and weights it lacks")

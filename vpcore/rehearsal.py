@@ -13,6 +13,20 @@ from vpcore.cells import check_cell
 from vpcore.data_text import lacking_data
 from vpcore.protocols import TooFewImages
 
+OPTIONS = {  # as `load_data` says it: as it is typed here
+    "give load_data(..., root=...)": "give --root FOLDER",
+    "give load_data('folder', root=...) one with class folders in it": "make it, with one folder of images a class",
+    "give load_data(..., image_size=...)": "give --image-size, as in --image-size 32",
+    "give image_size=": "give --image-size, as in --image-size 32",
+}
+
+
+def in_options(message: str) -> str:
+    """Return a message of the library in the words of the command line."""
+    for said, typed in OPTIONS.items():
+        message = message.replace(said, typed)
+    return message
+
 
 def rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Cell]:
     """Build every distinct model once, so that a wrong option is found before hours of training.
@@ -70,4 +84,4 @@ def _few(cell: Cell) -> str:
 def _note(lacking: set[str], what: str, state: str, why: object) -> None:
     if why is not None:
         lacking.add(what)
-        typer.echo(f"note: left out {what}, {state}: {why}", err=True)
+        typer.echo(f"note: left out {what}, {state}: {in_options(str(why))}", err=True)
