@@ -126,7 +126,7 @@ def export(
         kinds = f"--to {' or '.join(KINDS)}, or --path lab2x90"
         raise ValueError(f"export needs {kinds}, got --to {to!r} --path {path!r}: give one")
     names, note = tuple(lesson or ()), partial(_complain, status=0)
-    written = export_path(folder, path, root) if path else export_to(to, folder, names, root, tell=note)
+    written = export_path(folder, path, root, names) if path else export_to(to, folder, names, root, tell=note)
     typer.echo("\n".join(str(entry.relative_to(folder)) for entry in written))
 
 

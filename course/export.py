@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -58,9 +59,11 @@ def export_to(
 
     Raises:
         ValueError: the kind is unknown, or it takes all lessons and some were named.
+        OSError: the folder cannot be written.
     """
     if kind not in KINDS or (names and kind != "nbgrader"):
         raise ValueError(f"--to must be one of {', '.join(KINDS)}, --lesson only with nbgrader; got {kind!r}, {names}")
+    _refuse_unwritable(folder)
     if kind == "html":
         from course.site import export_site
 
@@ -102,15 +105,30 @@ def export_nbgrader(folder: Path, names: tuple[str, ...] = (), root: Path = ROOT
     return list(texts)
 
 
-def export_path(folder: Path, name: str, root: Path = ROOT) -> list[Path]:
+def export_path(folder: Path, name: str, root: Path = ROOT, names: tuple[str, ...] = ()) -> list[Path]:
     """Write the session notebooks of a teaching path, such as "lab2x90"; returns the files.
 
     Raises:
-        ValueError: there is no such path, or it needs lessons that do not exist.
+        ValueError: there is no such path, it needs lessons that do not exist, or lessons were named beside it.
         OSError: a notebook cannot be written.
     """
     from course.sessions import PATHS, export_sessions
 
     if name not in PATHS:
         raise ValueError(f"--path must be one of {', '.join(PATHS)}, got {name!r}: choose one")
+    if names:
+        raise ValueError(f"--path {name} chooses its exercises itself: leave --lesson out")
+    _refuse_unwritable(folder)
     return export_sessions(PATHS[name], {path.stem[:2]: path for path in lesson_paths(root)}, folder)
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    place = folder.absolute()
+    try:
+        while not place.exists():
+            place = place.parent
+        denied = not os.access(place, os.W_OK)
+    except PermissionError:  # a parent that may not even be looked into
+        denied = True
+    if denied:
+        raise OSError(f"{folder} cannot be written: choose a folder of your own")

@@ -203,3 +203,15 @@ def test_the_two_labs_stand_by_themselves(tmp_path):
         assert "one page" in str(book) or file.stem == "lab_1", "the report lost its question"
         execute(file.stem, book, REPOSITORY)  # raises if a cell fails
         assert "not attempted yet" in str(book)
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("os.access", lambda place, mode: mode != os.W_OK)
+    for kind in (["--to", "nbgrader"], ["--to", "html"], ["--to", "colab"], ["--path", "lab2x90"]):
+        assert main(["export", str(tmp_path / "new"), *kind]) == 2
+        assert capsys.readouterr().err == f"error: {tmp_path / 'new'} cannot be written: choose a folder of your own\n"
+
+
+def test_a_path_takes_no_lessons(tmp_path):
+    with pytest.raises(ValueError, match="lab2x90 chooses its exercises itself: leave --lesson out"):
+        export_path(tmp_path / "out", "lab2x90", names=("02",))
