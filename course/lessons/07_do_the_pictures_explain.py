@@ -16,7 +16,6 @@
 
 # %% name="setup"
 import copy
-from itertools import permutations
 
 import numpy as np
 import torch
@@ -439,6 +438,9 @@ print("the same as the library's, block by block:", torch.allclose(by_hand, atte
 
 
 # %%
+from itertools import permutations
+
+
 def by_chance(count):
     """Return the rank correlation of 0 … count − 1 with each of its orders."""
     orders = np.array(list(permutations(range(count))), dtype=float)
