@@ -40,7 +40,7 @@ def test_every_arm_is_recorded_once(experiment: Experiment) -> None:
     assert len(runs["iterative mapping"]["extra"]["mappings"]) == 2
     assert all(len(set(row)) == 10 for row in runs["iterative mapping"]["extra"]["mappings"])
     assert kept_picture(runs["pad:4"]["extra"])[:, 4:-4, 4:-4].abs().max() == 0
-    assert len(read_runs(experiment.study.trials_file)) == 3 * 3  # nothing learns in the bare arms
+    assert len(read_runs(f"{experiment.study.out}.trials")) == 3 * 3  # nothing learns in the bare arms
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_the_long_arm_takes_the_rate_of_the_short_one(experiment: Experiment, mo
     short, long = read_runs(experiment.study.out)
     assert (short["cell"]["lr"], 3) == (long["cell"]["lr"], long["cell"]["epochs"])
     assert len(long["extra"]["mappings"]) == 3
-    assert len(read_runs(experiment.study.trials_file)) == 3 * 2  # the probe's and the short arm's
+    assert len(read_runs(f"{experiment.study.out}.trials")) == 3 * 2  # the probe's and the short arm's
 
 
 def test_a_rate_that_diverges_is_the_worst(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -63,4 +63,4 @@ def test_every_layer_is_swept_and_probed() -> None:
     swept = {str(arm) for arm in study_05.main_arms(NET)}
     assert {f"{kind}@{layer}" for kind in ("ap", "probe") for layer in range(8)} | {"none", "head"} == swept
     controls = {str(arm) for arm in study_05.control_arms(NET)}
-    assert controls == {"random@2", "random@4", "random@6", "channel@4"}
+    assert controls == {f"{kind}@{layer}" for kind in ("random", "channel", "bias") for layer in (2, 4, 6)}

@@ -70,7 +70,7 @@ def test_records_with_equal_trials(tmp_path: Path, net: vpcore.Backbone, few: Sp
     study, runs = Study(tmp_path / "a.jsonl"), Runs(net, few, epochs=1, batch_size=20)
     for name in ("none", "ap_last"):
         runs.record(study, name, range(2), 3)
-    assert len(read_runs(study.trials_file)) == 6
+    assert len(read_runs(f"{study.out}.trials")) == 6
     found = read_runs(study.out)
     assert [(run["cell"]["prompt"], run["cell"]["seed"]) for run in found] == [
         ("none", 0), ("none", 1), ("ap_last", 0), ("ap_last", 1)
@@ -85,7 +85,7 @@ def test_an_arm_may_take_the_rate_of_another(tmp_path: Path, net: vpcore.Backbon
         runs.record(study, name, range(1), 3)
     rates = {run["cell"]["prompt"]: run["cell"]["rate"] for run in read_runs(study.out)}
     assert rates["ap_after_same"] == rates["stem_bias"]
-    assert {run["cell"]["prompt"] for run in read_runs(study.trials_file)} == {"none", "stem_bias"}
+    assert {run["cell"]["prompt"] for run in read_runs(f"{study.out}.trials")} == {"none", "stem_bias"}
 
 
 def test_a_diverged_trial_is_no_error(net: vpcore.Backbone, few: Splits) -> None:
