@@ -49,8 +49,7 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 data = vpcore.load_data("photodigits", num_train=1000)
 resnet = vpcore.load_backbone("resnet_nano")
 stem = open_stem(resnet)  # the same weights; the stem's batch norm is now a block of its own
-print("block 0:", stem.blocks[0])
-print("block 1:", stem.blocks[1])
+print("block 0:", type(stem.blocks[0]).__name__, "  block 1:", type(stem.blocks[1]).__name__)
 print("a prompt at layer 0 acts before the norm, at layer 1 after it; one δ holds", stem.spec.shapes[0][0], "numbers")
 
 # %% [markdown]
