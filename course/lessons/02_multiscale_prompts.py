@@ -668,6 +668,13 @@ show.confusion(matrices, data.classes, "Who is taken for whom", live=True, label
 # %%
 mixed = recorded("msvp_confusion")
 print(mixed.about("fashion_mnist"))
+ARMS = {"no prompt": "none", "MSVP": "multiscale"}
+before, after = (mixed.accuracies("fashion_mnist", prompt, "resnet18_small") / 100 for prompt in ARMS.values())
+low, high = interval(before, after)
+print(f"accuracy without a prompt {100 * before.mean():.1f} %; with MSVP {low:+.1f} to {high:+.1f} points, "
+      f"lower in {(after < before).sum()} of {len(after)} pairs")  # fmt: skip
+
+# %%
 clothes = ["T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "boot"]
 
 
@@ -677,11 +684,6 @@ def recorded_matrices(prompt):
     return np.array([run["extra"]["confusion"] for run in sorted(runs, key=lambda run: run["cell"]["seed"])])
 
 
-ARMS = {"no prompt": "none", "MSVP": "multiscale"}
-before, after = (mixed.accuracies("fashion_mnist", prompt, "resnet18_small") / 100 for prompt in ARMS.values())
-low, high = interval(before, after)
-print(f"accuracy without a prompt {100 * before.mean():.1f} %; with MSVP {low:+.1f} to {high:+.1f} points, "
-      f"lower in {(after < before).sum()} of {len(after)} pairs")  # fmt: skip
 both = {name: recorded_matrices(prompt) for name, prompt in ARMS.items()}
 for one, other in (("shirt", "T-shirt"), ("pullover", "coat")):
     i, j = clothes.index(one), clothes.index(other)
