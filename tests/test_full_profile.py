@@ -14,8 +14,9 @@ from vpcore.methods import METHODS, build_prompted
 TEXTS = {
     "none": "none", "mlp_head": "mlp_head", "full": "full", "pad": "pad:width=4", "patch": "patch:size=8",
     "cluster": "cluster", "multiscale": "multiscale:fusion=gated", "instance": "instance",
-    "instance_image": "instance_image", "vpt_shallow": "vpt_shallow", "vpt_deep": "vpt_deep", "activation": "activation:layer=2",
-    "layer_probe": "layer_probe:layer=2", "norm_tuning": "norm_tuning", "ssf": "ssf", "bitfit": "bitfit",
+    "instance_image": "instance_image", "vpt_shallow": "vpt_shallow", "vpt_deep": "vpt_deep",
+    "activation": "activation:layer=2", "layer_probe": "layer_probe:layer=2", "norm_tuning": "norm_tuning",
+    "ssf": "ssf", "bitfit": "bitfit",
     "lora": "lora", "partial": "partial", "full_tuning": "full_tuning",
 }  # fmt: skip
 TOKENS_ONLY = {"instance", "vpt_shallow", "vpt_deep"}
