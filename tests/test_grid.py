@@ -455,3 +455,11 @@ def test_a_bundled_backbone_runs_with_prompts_that_prepare_and_that_do_not(promp
     data = load_cell_data(cell)
     data = replace(data, test=data.test.take(range(20)), valid=data.valid.take(range(20)))
     assert 0 <= run_cell(cell, data)["accuracy"] <= 1
+
+
+def test_cuda_graphs_without_a_gpu_are_refused_before_the_first_run(tmp_path):
+    out = tmp_path / "runs.jsonl"
+    result = call("--device", "cpu", "--cuda-graph", "--out", out)
+    assert result.exit_code == 2
+    assert "cuda_graph needs a CUDA device, got cpu" in result.output
+    assert not out.exists()

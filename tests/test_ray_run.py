@@ -1,6 +1,7 @@
 """A grid on a Ray cluster of two nodes: as here, each cell once, also when a node dies."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -250,3 +251,9 @@ def test_what_fails_is_named_and_left_out(work, capsys):
 def test_a_cluster_that_went_away_says_how_to_go_on(work):
     with pytest.raises(OSError, match=r"the cluster went away \(no head\): the same command goes on from"):
         work._next([Lost("no head\nstack")])
+
+
+def test_the_other_machines_get_every_variable_that_decides_results():
+    library = Path(ray_run.__file__).parent.rglob("*.py")
+    read = {name for path in library for name in re.findall(r'environ\.get\("(\w+)"', path.read_text())}
+    assert read - {"RAY_USE_TLS"} == set(ray_run.PASSED_ON)

@@ -11,6 +11,7 @@ import torch
 import typer
 
 from vpcore.cell import question
+from vpcore.device import choose_device, choose_precision
 from vpcore.grid_cost import cost_table
 from vpcore.grid_files import write_report
 from vpcore.grid_plan import plan
@@ -18,7 +19,7 @@ from vpcore.grid_report import check_runs, format_table, summarize
 from vpcore.grid_run import earlier_runs, run_grid
 from vpcore.packed import read_results
 from vpcore.rehearsal import in_options
-from vpcore.steps import speedups
+from vpcore.steps import choose_speedups, speedups
 
 MOST_CELLS = 10_000
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -123,6 +124,8 @@ def _run(options: Mapping[str, Any], given: Mapping[str, Any]) -> int:
         typer.echo(f"note: {note}", err=True)
     if options["cluster"] is None:
         _check_device(options["device"])
+        where = choose_device(options["device"])
+        choose_speedups(options["compile"], options["cuda_graph"], where, choose_precision(options["precision"], where))
     if options["cost"]:
         typer.echo(cost_table(cells, options["device"]))
         return 0

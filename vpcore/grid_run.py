@@ -116,18 +116,34 @@ class _Work:
 
     def _try(self, cell: Cell) -> float:
         """Return the validation accuracy of a trial, nan if it diverges."""
-        try:
-            self.trained[cell.key()] = train_cell(cell, self.load(cell), self.device, None, self.store)
-            return self.trained[cell.key()][1].best.valid_accuracy
-        except ValueError as error:
-            if not str(error).startswith(DIVERGED):
-                raise
+        found = try_cell(cell, self.load(cell), self.device, self.store)
+        if found is None:
             return float("nan")
+        self.trained[cell.key()] = found
+        return found[1].best.valid_accuracy
+
+
+def try_cell(cell: Cell, data: Splits, device: str | None, store: FeatureStore) -> tuple[Prompted, History] | None:
+    """Train a cell as a trial; None if it diverges.
+
+    Raises:
+        ValueError: something does not fit.
+    """
+    try:
+        return train_cell(cell, data, device, None, store)
+    except ValueError as error:
+        if not str(error).startswith(DIVERGED):
+            raise
+        return None
+
+
+def command() -> str:
+    """Return the command that runs this grid, as a user would type it."""
+    return f"python -m vpcore.grid {shlex.join(sys.argv[1:])}"
 
 
 def provenance(cell: Cell, device: str | None) -> dict[str, Any]:
     """Return where, when and by which command a result was made."""
-    command = f"python -m vpcore.grid {shlex.join(sys.argv[1:])}"
     used = hardware(str(choose_device(device)))
     time = datetime.now(UTC).isoformat(timespec="seconds")
-    return {"command": command, "seed": cell.seed, "versions": versions(), "hardware": used, "time": time}
+    return {"command": command(), "seed": cell.seed, "versions": versions(), "hardware": used, "time": time}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shlex
 import socket
 import sys
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ import typer
 from vpcore.cell import Cell, question
 from vpcore.cell_data import Loader
 from vpcore.device import choose_device
+from vpcore.grid_run import command
 from vpcore.rates import RateSearch
 from vpcore.ray_tasks import Order, run_task, trial_task
 from vpcore.runlog import append_run, read_new_keys
@@ -27,7 +27,7 @@ from vpcore.steps import around
 
 REQUIRED = "ray>=2.40,<3"
 RETRIES = 3  # of a run whose machine or process died
-PASSED_ON = ("VPCOURSE_PROFILE", "VPCORE_DATA")  # environment variables that decide results
+PASSED_ON = ("VPCOURSE_PROFILE", "VPCORE_DATA", "VPCORE_WEIGHTS")  # environment variables that decide results
 SETTINGS = b"\x04"  # the type of the frame that an HTTP/2 connection begins with, on both sides
 HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 SEARCHES = 64  # searches for a rate at a time; each waits for one trial after the other
@@ -100,8 +100,7 @@ class ClusterWork:
         gpus = float(choose_device(device).type == "cuda") if gpus is None else gpus
         _check_machines(ray.nodes(), threads, gpus)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-        command = f"python -m vpcore.grid {shlex.join(sys.argv[1:])}"
-        self.order = Order(device, load.root, threads, environment, around(), command)
+        self.order = Order(device, load.root, threads, environment, around(), command())
         remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES)
         self.task, self.trial = remote(run_task), remote(trial_task)
         self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)

@@ -11,9 +11,9 @@ import torch
 
 from vpcore.cell import Cell
 from vpcore.cell_data import Loader
-from vpcore.cells import run_cell, train_cell
+from vpcore.cells import run_cell
 from vpcore.feature_store import FeatureStore
-from vpcore.grid_run import DIVERGED, provenance
+from vpcore.grid_run import provenance, try_cell
 from vpcore.steps import Speedups, speedups
 
 
@@ -43,13 +43,9 @@ def run_task(cell: dict[str, Any], order: Order) -> dict[str, Any]:
 def trial_task(cell: dict[str, Any], order: Order) -> float:
     """Return the validation accuracy of a trial, nan if it diverges."""
     asked, load, store = _prepare(cell, order)
-    try:
-        with speedups(order.wanted.compile, order.wanted.cuda_graph):
-            return train_cell(asked, load(asked), order.device, None, store)[1].best.valid_accuracy
-    except ValueError as error:
-        if not str(error).startswith(DIVERGED):
-            raise
-        return float("nan")
+    with speedups(order.wanted.compile, order.wanted.cuda_graph):
+        found = try_cell(asked, load(asked), order.device, store)
+    return float("nan") if found is None else found[1].best.valid_accuracy
 
 
 def _prepare(cell: dict[str, Any], order: Order) -> tuple[Cell, Loader, FeatureStore]:
