@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import tempfile
 from pathlib import Path
+from typing import Any
 
 VERSION = "3.2.2"
 SHA256 = "1b9c0a1c44df864e915690558e72adb9cc5203360daefd385084ced3b6c64c09"
@@ -69,7 +70,7 @@ def unpack(package: Path, folder: Path) -> None:
     if found != SHA256:
         raise OSError(f"{package.name} must have the SHA-256 {SHA256}, got {found}; fetch it again")
     with tarfile.open(package) as archive:
-        safe = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.0 to 3.11.3 have none
+        safe: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.0 to 3.11.3 have none
         archive.extractall(folder, **safe)
 
 
