@@ -70,7 +70,8 @@ def unpack(package: Path, folder: Path) -> None:
     if found != SHA256:
         raise OSError(f"{package.name} must have the SHA-256 {SHA256}, got {found}; fetch it again")
     with tarfile.open(package) as archive:
-        safe: dict[str, Any] = {"filter": "data"} if hasattr(tarfile, "data_filter") else {}  # Python 3.11.0 to 3.11.3 have none
+        known = hasattr(tarfile, "data_filter")  # Python 3.11.0 to 3.11.3 have none
+        safe: dict[str, Any] = {"filter": "data"} if known else {}
         archive.extractall(folder, **safe)
 
 
