@@ -10,6 +10,7 @@ from typing import Any
 from course.cells import LessonError
 from course.learner import learner_notebook, plain_values
 from course.lesson import solved_notebook
+from course.lesson_names import select
 from course.notebook_file import make_folder, notebook_text, read_notebook, write_text
 from course.notebook_rules import hand_edits, leaks, output_problems, verdict_problems
 from course.stale import ROOT, outputs_hash, source_hash
@@ -33,13 +34,7 @@ def lesson_paths(root: Path = ROOT, names: tuple[str, ...] = ()) -> list[Path]:
     Raises:
         ValueError: a name fits no lesson.
     """
-    paths = sorted((root / "course" / "lessons").glob("[0-9]*.py"))
-    starts = {name: Path(name).stem.zfill(2) for name in names}
-    for name, start in starts.items():
-        if not any(path.stem.startswith(start) for path in paths):
-            known = ", ".join(path.stem for path in paths) or "none yet"
-            raise ValueError(f"no lesson {name!r}; lessons: {known}")
-    return [path for path in paths if not names or path.stem.startswith(tuple(starts.values()))]
+    return select(sorted((root / "course" / "lessons").glob("[0-9]*.py")), names)
 
 
 def build(

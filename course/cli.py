@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from course.lesson_names import select
 from course.stale import ROOT
 
 app = typer.Typer(add_completion=False, help="Run, build and check the lessons.")
@@ -151,13 +152,10 @@ def grade(
 
 def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:
     paths = sorted(folder.glob("[0-9]*.ipynb"))
-    known = ", ".join(path.stem for path in paths)
-    for name in names:
-        if not any(path.stem.startswith(name.zfill(2)) for path in paths):
-            raise ValueError(f"no lesson {name!r} in {folder.name}/; lessons: {known or 'none'}")
+    chosen = select(paths, names, f" in {folder.name}/")
     if not paths:
         raise ValueError(f"{folder.name}/ holds no lesson; work in a clone, or run: python -m course build")
-    return [path for path in paths if not names or path.stem.startswith(tuple(name.zfill(2) for name in names))]
+    return chosen
 
 
 def _show_step(name: str, done: int, total: int) -> None:

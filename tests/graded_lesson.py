@@ -2,6 +2,9 @@
 
 import copy
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 from toy_lesson import HEADER, write
@@ -10,6 +13,7 @@ from course.grading.plan import make_plan
 from course.learner import learner_notebook
 from course.lesson import solved_notebook
 
+REPOSITORY = Path(__file__).resolve().parents[1]
 SETUP = """import sys
 import torch
 from course import check
@@ -111,3 +115,12 @@ def submit(folder: Path, file: str, book) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(book), encoding="utf-8")
     return path
+
+
+def nbgrader(folder: Path, *arguments: str) -> None:
+    """Run nbgrader in a course folder."""
+    tool = Path(sys.executable).with_name("nbgrader")
+    path = os.pathsep.join([str(tool.parent), os.environ["PATH"]])
+    kept = {"PATH": path, "PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([str(tool), *arguments], cwd=folder, env=kept, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-3000:]}"

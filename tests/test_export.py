@@ -3,13 +3,10 @@
 import csv
 import os
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import nbformat
 import pytest
-from graded_lesson import LESSON, RIGHT, answered, lesson
+from graded_lesson import LESSON, REPOSITORY, RIGHT, answered, lesson, nbgrader
 from toy_lesson import TOY, write
 
 from course.cells import LessonError, cell_name
@@ -18,7 +15,6 @@ from course.execute import execute
 from course.export import export_nbgrader, export_path
 from course.sessions import LAB_2X90, Session, export_sessions
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 REBIND = "import course.check\ncourse.check.grade = lambda *args, **options: 2.0"
 SIGNED = (
     "import course.check\nfrom course.check.points import Points\n"
@@ -82,14 +78,6 @@ def graded(tmp_path_factory):
                     "generate_feedback 99_toy", "export"):  # fmt: skip
         nbgrader(folder, *command.split())
     return folder
-
-
-def nbgrader(folder, *arguments):
-    tool = Path(sys.executable).with_name("nbgrader")
-    path = os.pathsep.join([str(tool.parent), os.environ["PATH"]])
-    kept = {"PATH": path, "PYTHONPATH": str(REPOSITORY), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(tool), *arguments], cwd=folder, env=kept, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
 
 
 def test_the_real_nbgrader_gives_the_right_points(graded):

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
@@ -22,7 +20,7 @@ HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
 sys.path[:0] = [str(HERE.parents[1]), str(ROOT)]
 
-from graded_lesson import answered  # noqa: E402
+from graded_lesson import answered, nbgrader  # noqa: E402
 
 from course.export import export_nbgrader  # noqa: E402
 
@@ -52,15 +50,6 @@ def hand_in(folder: Path, name: str) -> dict[str, float]:
         path.parent.mkdir(parents=True)
         nbformat.write(answered(release, done), path)
     return {learner: sum(worth.get(exercise, 0) for exercise in done) for learner, done in chosen.items()}
-
-
-def nbgrader(folder: Path, *arguments: str) -> None:
-    tool = Path(sys.executable).with_name("nbgrader")
-    path = os.pathsep.join([str(tool.parent), os.environ["PATH"]])
-    kept = {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(folder), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([str(tool), *arguments], cwd=folder, env=kept, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"nbgrader {' '.join(arguments)} failed:\n{done.stderr[-3000:]}")
 
 
 def main(wanted: list[str]) -> int:
