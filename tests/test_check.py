@@ -311,6 +311,15 @@ def test_grade_refuses_unknown_exercises_and_broken_checks():
     assert "the check itself failed" in repr(check("99-none", abs))
 
 
+@pytest.mark.parametrize("given", [(), ("99-average",), (right,), (right, "99-average")])
+def test_a_forgotten_argument_gets_a_sentence(given):
+    for ask in (check, check.quiz, check.written):
+        said = ask(*given)
+        assert said.outcome == "error" and 'such as check("02-average", average_maps)' in repr(said)
+    assert 'such as check.hint("02-average")' in repr(check.hint())
+    assert 'such as check.hint("02-average")' in repr(check.hint(right))
+
+
 def test_grade_reads_no_environment_variable(monkeypatch):
     asked = []
 

@@ -17,7 +17,7 @@ from course.check.points import MIME, GradeError, Points, sign, signed_points
 from course.check.quiz import QuizExercise, WrittenExercise, seal
 from course.check.registry import all_exercises, find, lesson_exercises, register
 from course.check.session import forget, hint, made_by, remember, use
-from course.check.texts import INTERNAL
+from course.check.texts import INTERNAL, TWO_ARGUMENTS
 from course.check.values import JudgeExercise, Specimen, ValueExercise, judge_test
 from course.check.verdict import Finding, Note, Verdict
 
@@ -56,13 +56,17 @@ __all__ = [
 ]
 
 GRADE_SECONDS = 20.0  # a grader stops a cell after 30 s
+_FORGOTTEN = object()
 
 
-def answer(exercise_id: str, mine: Any) -> Verdict:
+def answer(exercise_id: Any = _FORGOTTEN, mine: Any = _FORGOTTEN) -> Verdict:
     """Check an answer, remember the verdict in this kernel and write progress down; never raises.
 
-    `check(exercise_id, mine)` is the same.
+    `check(exercise_id, mine)` is the same. The two arguments may be left out only so that the verdict can say what
+    is missing.
     """
+    if not isinstance(exercise_id, str) or mine is _FORGOTTEN:
+        return Verdict(exercise_id if isinstance(exercise_id, str) else "check", "error", TWO_ARGUMENTS)
     try:
         result = _verdict(exercise_id, mine)
         remember(result, mine)
@@ -74,12 +78,12 @@ def answer(exercise_id: str, mine: Any) -> Verdict:
     return result
 
 
-def quiz(exercise_id: str, choice: Any) -> Verdict:
+def quiz(exercise_id: Any = _FORGOTTEN, choice: Any = _FORGOTTEN) -> Verdict:
     """Check a choice ("b"), or several ("a, c"), of a self-test quiz."""
     return answer(exercise_id, choice)
 
 
-def written(exercise_id: str, text: Any) -> Verdict:
+def written(exercise_id: Any = _FORGOTTEN, text: Any = _FORGOTTEN) -> Verdict:
     """Record a written answer; an instructor grades it with a rubric."""
     return answer(exercise_id, text)
 
@@ -109,7 +113,7 @@ def grade(exercise_id: str, mine: Any, *, nonce: str = "") -> Points:
 class _Check(ModuleType):
     """This module, callable."""
 
-    def __call__(self, exercise_id: str, mine: Any) -> Verdict:
+    def __call__(self, exercise_id: Any = _FORGOTTEN, mine: Any = _FORGOTTEN) -> Verdict:
         """Check an answer; see `answer`."""
         return answer(exercise_id, mine)
 

@@ -14,6 +14,8 @@ EXIT = "your code called exit: a function hands back its result with `return`"
 MEMORY = "your code asked for more memory than there is: look for a shape that is far too large"
 INTERNAL = "the check itself failed ({error}): this is a fault of the course, not yours; please report it"
 LIBRARY = "you called the library ({name}); write the lines yourself"
+TWO_ARGUMENTS = 'give the exercise and your answer, such as check("02-average", average_maps)'
+HINT_WHICH = 'give the exercise, such as check.hint("02-average")'
 UNKNOWN = "there is no exercise of this name{guess}"
 UNKNOWN_GUESS = "; did you mean {name}?"
 
@@ -64,7 +66,7 @@ FLIPPED = "{what} is right but reversed along dimension {dim}"
 SWAPPED = "{what} is right but its last two dimensions (rows and columns) are swapped"
 NUMBER_SIGN = "{what} is {got}, the right size with the opposite sign"
 NUMBER_ONE_OFF = "{what} is {got}, off by one: count the first or the last once more"
-NUMBER_FACTOR = "{what} is {got}, {factor} times what it should be: look for a missing or doubled factor"
+NUMBER_FACTOR = "{what} is {got}, and that is {factor} times what it should be: look for a missing or doubled factor"
 NUMBER_LARGE = "{what} is {got}, and that is too large"
 NUMBER_SMALL = "{what} is {got}, and that is too small"
 OTHER_VALUE = "{what} is {got}, and another value is right there"
