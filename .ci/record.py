@@ -38,7 +38,7 @@ def figures_of(line: str) -> dict[str, Any]:
 def hardware() -> str:
     """Say in words what this machine is."""
     sys.path.insert(0, str(ROOT))
-    from vpcore.runlog import hardware as found
+    from vpcore.grid.runlog import hardware as found
 
     own = found("cpu")
     return f"{own['processor']}, {own['cores']} cores, no GPU used"
@@ -101,7 +101,7 @@ def record(step: str, command: list[str], extra: dict[str, Any], out: Path = RES
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that matter most."""
-    from vpcore.runlog import versions as found
+    from vpcore.grid.runlog import versions as found
 
     return found()
 

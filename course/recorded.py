@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from vpcore.grid_report import check_runs
-from vpcore.packed import read_results
-from vpcore.right_bits import right
+from vpcore.grid.packed import read_results
+from vpcore.grid.report import check_runs
+from vpcore.grid.right_bits import right
 
 RESULTS = Path(__file__).resolve().parent / "results"
 KEPT = (

@@ -10,9 +10,9 @@ from torch import nn
 
 import vpcore
 from vpcore.backbone import Backbone
+from vpcore.data.splits import Split
 from vpcore.models.scratch import seeded
 from vpcore.models.vit import split_vit
-from vpcore.splits import Split
 
 
 def small_cnn(seed: int = 0) -> Backbone:

@@ -18,8 +18,8 @@ from prose import ROOT
 
 from course.recorded import recorded
 from course.studies.study_04 import CENTER
-from vpcore.lr_search import STEP
 from vpcore.statistics import Interval, t_interval
+from vpcore.train.lr_search import STEP
 
 IMAGENET_STD = (0.229, 0.224, 0.225)  # what most published weights ask for
 EVERYWHERE = {

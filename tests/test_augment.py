@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchvision.transforms import functional as tv
 
-from vpcore.augment import Augment, mirror, mix, paper_augment, rotate, shift_crop
+from vpcore.data.augment import Augment, mirror, mix, paper_augment, rotate, shift_crop
 
 
 def seeded(seed=0):

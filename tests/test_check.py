@@ -315,7 +315,8 @@ def test_grade_refuses_unknown_exercises_and_broken_checks():
 def test_a_forgotten_argument_gets_a_sentence(given):
     for ask in (check, check.quiz, check.written):
         said = ask(*given)
-        assert said.outcome == "error" and 'such as check("02-average", average_maps)' in repr(said)
+        assert said.outcome == "error"
+        assert 'such as check("02-average", average_maps)' in repr(said)
     assert 'such as check.hint("02-average")' in repr(check.hint())
     assert 'such as check.hint("02-average")' in repr(check.hint(right))
 

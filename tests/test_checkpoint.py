@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 from tiny import same, tiny_model, tiny_split, weights
 
 from vpcore import tensorfile
-from vpcore.augment import Augment
-from vpcore.checkpoint import fingerprint, load_learned, read_tensors, save_learned, write_tensors
+from vpcore.data.augment import Augment
 from vpcore.prompts import MultiScalePrompt
 from vpcore.train import fit
+from vpcore.train.checkpoint import fingerprint, load_learned, read_tensors, save_learned, write_tensors
 
 TRAIN, VALID = tiny_split(40), tiny_split(20, seed=1)
 EPOCHS = 4

@@ -13,12 +13,11 @@ from fake_sets import fake_kmnist
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
-from vpcore import usps
-from vpcore.data import NAMES, Split, Splits, load_data
-from vpcore.files import hash_cut
-from vpcore.photodigits import STRIPS, _backgrounds, _partition, _photo_strips
-from vpcore.resize import fit_channels, fit_size
-from vpcore.splits import channel_stats, stratified_order
+from vpcore.data import NAMES, Split, Splits, load_data, usps
+from vpcore.data.files import hash_cut
+from vpcore.data.photodigits import STRIPS, _backgrounds, _partition, _photo_strips
+from vpcore.data.resize import fit_channels, fit_size
+from vpcore.data.splits import channel_stats, stratified_order
 
 ROOT = os.environ.get("VPCORE_DATA")
 MARKERS = {"mnist": "MNIST", "fashion_mnist": "FashionMNIST", "usps": "usps.bz2", "cifar10": "cifar-10-batches-py",

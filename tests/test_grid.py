@@ -16,11 +16,12 @@ import torch
 from typer.testing import CliRunner
 
 import vpcore
-from vpcore import grid, runlog
-from vpcore.cells import Cell, build_model, choose_augment, expand, load_cell_data, run_cell
-from vpcore.grid_report import check_runs, format_table, right, summarize
+from vpcore.grid import command as grid
+from vpcore.grid import runlog
+from vpcore.grid.report import check_runs, format_table, right, summarize
+from vpcore.grid.runlog import append_run, read_runs, repair
+from vpcore.grid.train_cell import Cell, build_model, choose_augment, expand, load_cell_data, run_cell
 from vpcore.prompt_text import prompt_label, read_prompt, split_prompts
-from vpcore.runlog import append_run, read_runs, repair
 from vpcore.statistics import paired_interval
 
 TINY = ["--data", "digits", "--width", "2", "--limit", "40", "--epochs", "1", "--lr", "1e-2", "--batch-size", "20"]
@@ -147,9 +148,9 @@ for number in range(150):
 
 def test_two_writers_never_mix_their_lines(tmp_path):
     path = tmp_path / "log.jsonl"
-    command = [sys.executable, "-c", WRITER, str(path)]
+    command, source = [sys.executable, "-c", WRITER, str(path)], str(ROOT / "vpcore" / "grid" / "runlog.py")
     files = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    writers = [subprocess.Popen([*command, name, str(ROOT / "vpcore" / "runlog.py")], **files) for name in "ab"]
+    writers = [subprocess.Popen([*command, name, source], **files) for name in "ab"]
     assert [writer.stdout.readline() for writer in writers] == ["ready\n"] * 2
     for writer in writers:
         writer.stdin.write("go\n")
@@ -271,9 +272,9 @@ def test_pairs_share_backbone_and_head():
 def test_test_images_are_read_once_and_choose_nothing(monkeypatch):
     cell = Cell("digits", "simple_cnn", "none", width=2, limit=40, epochs=3)
     data, read = load_cell_data(cell), []
-    evaluate = vpcore.cells.evaluate
+    evaluate = vpcore.grid.train_cell.evaluate
     monkeypatch.setattr(
-        vpcore.cells, "evaluate", lambda m, split, **k: (read.append(split), evaluate(m, split, **k))[1]
+        vpcore.grid.train_cell, "evaluate", lambda m, split, **k: (read.append(split), evaluate(m, split, **k))[1]
     )
     result = run_cell(cell, data)
     assert read == [data.test]
@@ -417,14 +418,14 @@ def test_ten_thousand_cells_are_allowed_with_yes(monkeypatch, tmp_path):
 
 
 def test_a_run_that_diverges_is_reported_and_the_others_go_on(tmp_path, monkeypatch):
-    real = vpcore.grid_run.run_cell
+    real = vpcore.grid.run.run_cell
 
     def diverge(cell, *rest):
         if cell.seed == 1:
             raise ValueError("the training loss became nan: lower the learning rate")
         return real(cell, *rest)
 
-    monkeypatch.setattr(vpcore.grid_run, "run_cell", diverge)
+    monkeypatch.setattr(vpcore.grid.run, "run_cell", diverge)
     result = call(*TINY, "--prompt", "none", "--seeds", 3, "--out", tmp_path / "r")
     assert result.exit_code == 1
     assert "failed: digits simple_cnn none seed 1: the training loss became nan" in result.stderr
@@ -443,7 +444,7 @@ def test_expand_orders_seeds_of_a_pair_together():
 
 def test_a_limit_beyond_a_small_set_keeps_all_of_it():
     """One limit serves a grid over large and small sets."""
-    from vpcore.cells import load_cell_data
+    from vpcore.grid.train_cell import load_cell_data
 
     data = load_cell_data(Cell("digits", "simple_cnn", "none", limit=2000))
     assert len(data.train) == 1100

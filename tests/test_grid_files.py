@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 from test_grid import call, made_run
 
-from vpcore.grid_files import draw, write_report
-from vpcore.grid_report import summarize
-from vpcore.grid_table import format_csv, format_latex, format_table
+from vpcore.grid.report import summarize
+from vpcore.grid.report_files import draw, write_report
+from vpcore.grid.table import format_csv, format_latex, format_table
 from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
 
 BITS = {"none": [[1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]], "pad": [[1, 1, 0, 1], [1, 1, 1, 1], [1, 1, 0, 0]]}

@@ -12,18 +12,21 @@ from typer.testing import CliRunner
 
 import vpcore
 from course.recorded import pack
-from vpcore import grid, grid_plan, grid_run, rates
-from vpcore.cell_data import Loader, backbone_spec
-from vpcore.cells import Cell, build_model, load_cell_data, question, run_cell, train_cell
-from vpcore.data_text import data_label
-from vpcore.feature_store import FeatureStore
-from vpcore.grid_report import summarize
-from vpcore.kept import Kept
+from vpcore.data.text import data_label
+from vpcore.grid import command as grid
+from vpcore.grid import plan as grid_plan
+from vpcore.grid import rates
+from vpcore.grid import run as grid_run
+from vpcore.grid.cell_data import Loader, backbone_spec
+from vpcore.grid.feature_store import FeatureStore
+from vpcore.grid.kept import Kept
+from vpcore.grid.packed import read_results
+from vpcore.grid.presets import PRESETS
+from vpcore.grid.rates import PUBLISHED, RateSearch
+from vpcore.grid.report import summarize
+from vpcore.grid.runlog import read_runs
+from vpcore.grid.train_cell import Cell, build_model, load_cell_data, question, run_cell, train_cell
 from vpcore.methods import METHODS, expand_layers, method_label
-from vpcore.packed import read_results
-from vpcore.presets import PRESETS
-from vpcore.rates import PUBLISHED, RateSearch
-from vpcore.runlog import read_runs
 
 NANO = {"limit": 20, "max_valid": 20, "max_test": 30, "epochs": 1, "batch_size": 10, "augment": "none"}
 TINY = shlex.split("--data digits --backbone resnet_nano --augment none --limit 20 --max-valid 20 --max-test 30")
@@ -139,8 +142,8 @@ def test_limits_keep_classes_in_proportion_and_the_same_images(data):
 
 
 def test_data_are_loaded_once_for_both_backbones(monkeypatch):
-    loads, real = [], vpcore.cell_data.load_cell_data
-    monkeypatch.setattr(vpcore.cell_data, "load_cell_data", lambda *given: (loads.append(given), real(*given))[1])
+    loads, real = [], vpcore.grid.cell_data.load_cell_data
+    monkeypatch.setattr(vpcore.grid.cell_data, "load_cell_data", lambda *given: (loads.append(given), real(*given))[1])
     load = Loader()
     cells = [Cell("digits", backbone, "none", **NANO) for backbone in ("resnet_nano", "vit_nano")]
     assert load(cells[0]) is load(cells[1])
@@ -181,9 +184,9 @@ def test_cached_cells_give_what_training_on_images_gives(data, method):
 
 
 def test_one_cache_serves_seeds_rates_and_methods_of_a_layer(data, monkeypatch):
-    made, real = [], vpcore.feature_store.cached
+    made, real = [], vpcore.grid.feature_store.cached
     monkeypatch.setattr(
-        vpcore.feature_store, "cached", lambda m, split, layer: (made.append(layer), real(m, split, layer))[1]
+        vpcore.grid.feature_store, "cached", lambda m, split, layer: (made.append(layer), real(m, split, layer))[1]
     )
     store = FeatureStore()
     for seed, lr in ((0, 1e-2), (1, 1e-1)):
@@ -358,8 +361,9 @@ def test_a_run_that_was_a_trial_is_what_training_it_again_gives(searched):
 
 
 def test_seed_0_is_not_trained_again_after_its_trials(tmp_path, monkeypatch):
-    trained, real = [], vpcore.cells.fit
-    monkeypatch.setattr(vpcore.cells, "fit", lambda *given, **options: (trained.append(1), real(*given, **options))[1])
+    cells, trained = vpcore.grid.train_cell, []
+    real = cells.fit
+    monkeypatch.setattr(cells, "fit", lambda *given, **options: (trained.append(1), real(*given, **options))[1])
     assert call(*TINY, "--prompt", "none,norm_tuning", "--seeds", 2, "--out", tmp_path / "a").exit_code == 0
     assert len(trained) == 2 * (3 + 1)  # trials, and the other seed
 

@@ -8,11 +8,11 @@ from test_grid import call
 from tiny import tiny_model, tiny_split
 
 import vpcore
-from vpcore.halves import PlainStep, out_of_memory
-from vpcore.optim import make_optimizer
-from vpcore.runlog import read_runs
-from vpcore.runstate import start_run
+from vpcore.grid.runlog import read_runs
 from vpcore.train import cross_entropy, fit
+from vpcore.train.halves import PlainStep, out_of_memory
+from vpcore.train.optim import make_optimizer
+from vpcore.train.runstate import start_run
 
 TRAIN, VALID = tiny_split(37), tiny_split(20, seed=1)
 

@@ -16,7 +16,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LINES, STATEMENT_LINES, MEDIAN = 180, 25, 8
 LONG_FILES: dict[str, int] = {}  # file: lines it may have, each with a reason
 LONG_FUNCTIONS: dict[str, int] = {  # "file:function": lines it may have, each with a reason
-    "vpcore/train.py:fit": 40,  # the training loop stays in plain sight
+    "vpcore/train/__init__.py:fit": 40,  # the training loop stays in plain sight
 }
 IMPORTERS = {"vpcore/models/weights_file.py"}  # of published weights, and only with weights_only=True
 Function = ast.FunctionDef | ast.AsyncFunctionDef

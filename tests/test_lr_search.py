@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from vpcore.lr_search import choose_rate
+from vpcore.train.lr_search import choose_rate
 
 
 @pytest.mark.parametrize("best", [1e-5, 0.03, 1.0, 7.0, 1e3])

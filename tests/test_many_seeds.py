@@ -10,10 +10,10 @@ from torch import nn
 from torch.nn import functional as F
 
 import vpcore
-from vpcore.augment import Augment
 from vpcore.cache import cached
-from vpcore.many_seeds import fit_seeds
-from vpcore.together import forward_together
+from vpcore.data.augment import Augment
+from vpcore.train.many_seeds import fit_seeds
+from vpcore.train.together import forward_together
 
 SEEDS = (3, 4, 5)
 PROMPTS = [name for name in vpcore.PROMPTS if name not in ("cluster",)]  # cluster needs prepare; it acts on pixels only

@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_model
 from torch import nn
 
-from vpcore.optim import OPTIMIZERS, SCHEDULES, SLOTS, make_optimizer, schedule_factor
+from vpcore.train.optim import OPTIMIZERS, SCHEDULES, SLOTS, make_optimizer, schedule_factor
 
 
 def grouped(optimizer) -> dict[int, dict]:

@@ -9,7 +9,7 @@ from graded_lesson import RIGHT, answered, learner, lesson, submit
 from course.cells import LessonError
 from course.grade import grade
 from course.lesson import solved_notebook
-from vpcore.runlog import append_run, read_runs
+from vpcore.grid.runlog import append_run, read_runs
 
 ELSEWHERE = ("../../escaped", "/tmp/vpcourse-escaped", "..\\..\\escaped", "a/../../escaped", "~/escaped", "x\0y")
 

@@ -9,14 +9,14 @@ import torch
 from test_grid import call
 from test_grid_methods import cells_of
 
-from vpcore import grid_cost, presets
-from vpcore.cell_backbone import SCRATCH, backbone_spec, fresh_backbone, lacking_weights, read_backbone
-from vpcore.cells import Cell, build_model, expand, load_cell_data
-from vpcore.data_text import lacking_data
+from vpcore.data.text import lacking_data
+from vpcore.grid import costs, presets
+from vpcore.grid.cell_backbone import SCRATCH, backbone_spec, fresh_backbone, lacking_weights, read_backbone
+from vpcore.grid.presets import PRESETS, Preset, find_preset
+from vpcore.grid.runlog import read_runs
+from vpcore.grid.train_cell import Cell, build_model, expand, load_cell_data
 from vpcore.methods import METHODS, build_head, method_label, read_method
-from vpcore.presets import PRESETS, Preset, find_preset
 from vpcore.prompts import PROMPTS
-from vpcore.runlog import read_runs
 from vpcore.tensorfile import write_tensors
 
 ALL = {name: preset for name, preset in PRESETS.items()}
@@ -244,4 +244,4 @@ def test_cost_prints_a_row_a_method_and_trains_nothing(tmp_path):
     assert float(activation[4]) < float(full[4])  # back-propagation ends at the prompt
     assert full[-1] == "1.00"
     assert not (tmp_path / "r").exists()
-    assert grid_cost.CLASSES == 10
+    assert costs.CLASSES == 10

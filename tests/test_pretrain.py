@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone
 from vpcore.bundled import classify
+from vpcore.data.splits import Splits
 from vpcore.pretrain import pretrain
 from vpcore.recipes import RECIPES, Recipe, make_loss
-from vpcore.splits import Splits
 from vpcore.train import evaluate
 
 PLAIN = Recipe(

@@ -8,13 +8,12 @@ import pytest
 import torch
 from tiny import tiny_split
 
-import vpcore
-from vpcore.cell_data import Loader, load_cell_data
-from vpcore.cells import Cell, build_model
-from vpcore.data_text import data_label, load_named
-from vpcore.feature_store import FeatureStore
-from vpcore.protocols import few_shot, vtab_1k, vtab_order
-from vpcore.splits import Splits, channel_stats
+from vpcore.data.protocols import few_shot, vtab_1k, vtab_order
+from vpcore.data.splits import Splits, channel_stats
+from vpcore.data.text import data_label, load_named
+from vpcore.grid.cell_data import Loader, load_cell_data
+from vpcore.grid.feature_store import FeatureStore
+from vpcore.grid.train_cell import Cell, build_model
 
 NANO = {"epochs": 1, "batch_size": 10, "augment": "none", "max_valid": 20, "max_test": 20}
 
@@ -121,10 +120,8 @@ def test_the_name_of_a_set_asks_for_it(monkeypatch):
     for name in ("photodigits:split=vtab1k", "digits:split=vtab1k", "cifar100:split=vtab2k"):
         with pytest.raises(ValueError, match=r"unknown option 'split=vtab.k' of data set"):
             data_label(name)
-    monkeypatch.setattr("vpcore.data_text.load_data", lambda name, **_: replace(tiny_splits(1100, 100), name=name))
+    monkeypatch.setattr("vpcore.data.text.load_data", lambda name, **_: replace(tiny_splits(1100, 100), name=name))
     found = load_named("usps:split=vtab1k", None, None, None)
     assert (found.name, len(found.train)) == ("usps", 800)
-    assert (
-        vpcore.cell_data.load_cell_data(Cell("usps:split=vtab1k", "simple_cnn", "none", limit=30)).train.labels.numel()
-        == 30
-    )
+    cut = load_cell_data(Cell("usps:split=vtab1k", "simple_cnn", "none", limit=30))
+    assert cut.train.labels.numel() == 30

@@ -5,7 +5,7 @@ import torch
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as tv
 
-from vpcore.randaugment import OPERATIONS, RandAugment, apply
+from vpcore.data.randaugment import OPERATIONS, RandAugment, apply
 
 
 @pytest.fixture

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from vpcore import grid, ray_run
-from vpcore.cell import Cell
-from vpcore.runlog import append_run, read_runs
+from vpcore.grid import command as grid
+from vpcore.grid import ray_run
+from vpcore.grid.cell import Cell
+from vpcore.grid.runlog import append_run, read_runs
 
 TINY = ["--data", "digits", "--width", "2", "--limit", "20", "--batch-size", "20", "--prompt", "none,multiscale,pad"]
 ONCE = {"time", "seconds", "hardware", "command"}  # what says when and where a run was made

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from course.recorded import RESULTS, pack, recorded
-from vpcore.packed import read_results
+from vpcore.grid.packed import read_results
 
 
 def line(seed, prompt, accuracy, torch_version="2.11.0", processor="a processor"):

@@ -11,8 +11,8 @@ import vpcore
 from vpcore import train as training
 from vpcore.cache import cached
 from vpcore.device import prefer_channels_last
-from vpcore.optim import make_optimizer
 from vpcore.train import cross_entropy, fit
+from vpcore.train.optim import make_optimizer
 
 STEPS = {"epochs": 1, "batch_size": 8, "seed": 4, "device": "cpu", "schedule": "constant"}
 

@@ -22,7 +22,7 @@ def tree(tmp_path, monkeypatch):
         "course/results/ci.json": "[1]",
         "vpcore/__init__.py": "",
         "vpcore/core.py": "N = 1\n",
-        "vpcore/grid.py": "N = 1\n",
+        "vpcore/grid/command.py": "N = 1\n",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def lesson(code="%matplotlib inline\nfrom course import show\nshow.table('scales
         ("course/results/other.json", "[2]", False),
         ("course/results/ci.json", "[2]", False),
         ("vpcore/core.py", "N = 2\n", True),
-        ("vpcore/grid.py", "N = 2\n", False),
+        ("vpcore/grid/command.py", "N = 2\n", False),
     ],
 )
 def test_only_what_the_outputs_come_from_counts(tree, name, text, changes):

@@ -9,14 +9,13 @@ from tiny import tiny_backbone, tiny_model, tiny_split, weights
 from torch import nn
 
 import vpcore
-from vpcore import cuda_graph
-from vpcore.augment import Augment
 from vpcore.cache import cached
+from vpcore.data.augment import Augment
 from vpcore.device import autocast
-from vpcore.optim import make_optimizer
-from vpcore.runstate import start_run
-from vpcore.steps import Speedups, Step, choose_speedups, compiled, speedups
-from vpcore.train import cross_entropy
+from vpcore.train import cross_entropy, cuda_graph
+from vpcore.train.optim import make_optimizer
+from vpcore.train.runstate import start_run
+from vpcore.train.steps import Speedups, Step, choose_speedups, compiled, speedups
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 TRAIN, VALID = tiny_split(40), tiny_split(20, seed=1)

@@ -8,7 +8,7 @@ import pytest
 import vpcore
 from course.recorded import pack, recorded
 from course.studies.study import Case, Outcome, Study, seeds_of
-from vpcore.records import Evaluation
+from vpcore.train.records import Evaluation
 
 DATA = vpcore.load_data("digits")
 

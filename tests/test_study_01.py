@@ -13,7 +13,7 @@ import vpcore
 from course.studies import study_01
 from course.studies.study import Study
 from course.studies.study_01 import BARE, Experiment, build, kept_picture, picture
-from vpcore.runlog import read_runs
+from vpcore.grid.runlog import read_runs
 
 DATA = vpcore.load_data("photodigits", num_train=60, num_valid=20, num_test=30)
 

@@ -13,7 +13,7 @@ from course.studies import study_03
 from course.studies.arms_03 import RESCALED, OtherPrompt, build, constant, pictures, split_last_layers, strength
 from course.studies.study import Study
 from course.studies.study_03 import Experiment
-from vpcore.runlog import read_runs
+from vpcore.grid.runlog import read_runs
 
 DATA = vpcore.load_data("photodigits", num_train=60, num_valid=20, num_test=30)
 

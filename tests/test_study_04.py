@@ -13,7 +13,7 @@ from course.studies import study_04
 from course.studies.study import Study
 from course.studies.study_04 import Experiment
 from course.studies.tokens_04 import INSTANCE, SWEEPS, Replaced, build, own_share, rates, specific_tokens
-from vpcore.runlog import read_runs
+from vpcore.grid.runlog import read_runs
 
 DATA = vpcore.load_data("photodigits", num_train=60, num_valid=20, num_test=30)
 

@@ -11,8 +11,8 @@ from course.studies import arms_06, study_06
 from course.studies.arms_06 import CNN, VIT, Arm, Chosen, open_stem
 from course.studies.study import Study
 from course.studies.study_06 import Runs
-from vpcore.runlog import read_runs
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
+from vpcore.grid.runlog import read_runs
 
 
 @pytest.fixture(scope="module")

@@ -102,7 +102,7 @@ def test_frozen_in_three_senses_and_stays_so(name):
         assert not any(module.training for module in twin.modules())
         assert all(torch.equal(before[key], tensor) for key, tensor in twin.state_dict().items())
     with pytest.raises(ValueError, match="nothing to learn"):
-        vpcore.optim.make_optimizer(backbone, "adamw", 1e-2, 0.0)
+        vpcore.train.optim.make_optimizer(backbone, "adamw", 1e-2, 0.0)
 
 
 def test_moco_file_nested_prefixed_and_resized(tmp_path):

@@ -6,7 +6,7 @@ from tiny import same, tiny_model, tiny_split, weights
 from torch import nn
 
 import vpcore
-from vpcore.augment import Augment
+from vpcore.data.augment import Augment
 from vpcore.train import cross_entropy, evaluate, fit
 
 TRAIN, VALID = tiny_split(40), tiny_split(20, seed=1)

@@ -4,7 +4,7 @@ import json
 import math
 from pathlib import Path
 
-from vpcore.trials import Trials
+from vpcore.grid.trials import Trials
 
 
 def test_a_trial_is_run_once_and_written_with_what_it_was(tmp_path: Path) -> None:

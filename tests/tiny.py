@@ -6,7 +6,7 @@ import torch
 
 import vpcore
 from vpcore.backbone import Backbone
-from vpcore.splits import Split
+from vpcore.data.splits import Split
 
 
 def tiny_split(count: int = 40, classes: int = 3, seed: int = 0, size: int = 8, chans: int = 1) -> Split:

@@ -5,7 +5,6 @@ from vpcore.data import Split, Splits, load_data
 from vpcore.freeze import count, trainable_report
 from vpcore.heads import LinearHead, MLPHead
 from vpcore.label_mapping import LabelMapping
-from vpcore.many_seeds import fit_seeds
 from vpcore.prompted import Prompted
 from vpcore.prompts import (
     PROMPTS,
@@ -22,6 +21,7 @@ from vpcore.prompts import (
     ShallowTokens,
 )
 from vpcore.train import Evaluation, History, evaluate, fit
+from vpcore.train.many_seeds import fit_seeds
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
 
 __all__ = [

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from vpcore.activation_file import layout_of
+from vpcore.data.splits import Split
 from vpcore.device import prefer_channels_last
 from vpcore.prompted import Prompted
-from vpcore.splits import Split
 
 LIMIT = 2**30  # bytes of activations held in memory; more go to a file
 

@@ -13,16 +13,16 @@ import torch
 import typer
 from torch import Tensor, nn
 
-from vpcore.augment import Augment
 from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone, load_backbone
 from vpcore.bundled import classify, half_precision, write_weights
 from vpcore.data import Splits, load_data
+from vpcore.data.augment import Augment
 from vpcore.device import choose_device
+from vpcore.grid.runlog import hardware, versions
 from vpcore.prompted import Prompted
 from vpcore.prompts.base import NoPrompt
 from vpcore.recipes import RECIPES, Recipe, make_loss
-from vpcore.runlog import hardware, versions
 from vpcore.train import EpochRecord, evaluate, fit
 
 LIMITS = "Trained on 32-pixel photographs of 100 everyday classes only; small on purpose; no fairness or safety review."

@@ -142,14 +142,14 @@ class Prompted(nn.Module):
                 mine[name].copy_(tensor)
 
     def save(self, path: str | Path) -> None:
-        """Write what is learned to a safetensors file; see `vpcore.checkpoint.save_learned`."""
-        from vpcore.checkpoint import save_learned
+        """Write what is learned to a safetensors file; see `vpcore.train.checkpoint.save_learned`."""
+        from vpcore.train.checkpoint import save_learned
 
         save_learned(self, path)
 
     def load(self, path: str | Path) -> None:
-        """Read what `save` wrote; see `vpcore.checkpoint.load_learned`."""
-        from vpcore.checkpoint import load_learned
+        """Read what `save` wrote; see `vpcore.train.checkpoint.load_learned`."""
+        from vpcore.train.checkpoint import load_learned
 
         load_learned(self, path)
 

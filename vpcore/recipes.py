@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vpcore.augment import mix
+from vpcore.data.augment import mix
 from vpcore.train import Loss
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vpcore.device import autocast
-from vpcore.optim import make_optimizer
+from vpcore.train.optim import make_optimizer
 
 
 def inference_rate(

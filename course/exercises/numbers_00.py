@@ -92,7 +92,7 @@ CHOOSE = FunctionExercise(
             "your third number is the best single run: it is the largest of the means over seeds", wrong.choose_single
         ),
     ),
-    forbids=(f"{HERE}.choose", "vpcore.lr_search.choose_rate"),
+    forbids=(f"{HERE}.choose", "vpcore.train.lr_search.choose_rate"),
 )
 
 DETECTABLE = FunctionExercise(

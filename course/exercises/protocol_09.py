@@ -55,7 +55,7 @@ EQUAL = FunctionExercise(
         Mistake("you choose the worst accuracy: larger is better", wrong.rates_with(pick="worst")),
         Mistake("you return the best accuracy: return the rate that gave it", wrong.accuracies_instead),
     ),
-    forbids=("vpcore.lr_search.choose_rate", f"{HERE}.choose_rates"),
+    forbids=("vpcore.train.lr_search.choose_rate", f"{HERE}.choose_rates"),
 )
 
 AUDIT = FunctionExercise(

@@ -29,7 +29,7 @@ from course.recorded import recorded
 from course.show.start import accuracies, places
 from vpcore.bundled import classify, read_card
 from vpcore.cache import cached
-from vpcore.splits import stratified_order
+from vpcore.data.splits import stratified_order
 from vpcore.statistics import image_variance, paired_interval, t_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

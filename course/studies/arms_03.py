@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 import vpcore
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
 
 RESCALED = "beta:0.3 rescaled"  # the rates of beta 0.3's last layers, changed so that Adam walks beta 0.7's path
 Refit = Callable[[vpcore.Prompted, Tensor, int], vpcore.Prompted]

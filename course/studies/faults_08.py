@@ -16,10 +16,10 @@ from torch.nn import functional as F
 
 from vpcore import label_mapping, train
 from vpcore.backbone import Backbone, Spec
+from vpcore.data.splits import Split
 from vpcore.models.scratch import seeded
 from vpcore.prompts.activation import ActivationPrompt
 from vpcore.prompts.base import Prompt
-from vpcore.splits import Split
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 WARM = 2  # epochs of warm-up

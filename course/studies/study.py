@@ -11,12 +11,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vpcore.lr_search import choose_rate
-from vpcore.records import Evaluation
-from vpcore.right_bits import pack_right
-from vpcore.runlog import append_run, hardware, read_runs, repair, versions
-from vpcore.splits import Splits
-from vpcore.trials import Trials
+from vpcore.data.splits import Splits
+from vpcore.grid.right_bits import pack_right
+from vpcore.grid.runlog import append_run, hardware, read_runs, repair, versions
+from vpcore.grid.trials import Trials
+from vpcore.train.lr_search import choose_rate
+from vpcore.train.records import Evaluation
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Study:
         self._trials = Trials(Path(f"{out}.trials"))
 
     def rate(self, case: Case, center: float, valid: Callable[[float], float], trials: int = 5) -> float:
-        """Return the best rate for a case, as `vpcore.lr_search.choose_rate` finds it on validation.
+        """Return the best rate for a case, as `vpcore.train.lr_search.choose_rate` finds it on validation.
 
         Args:
             case: the arm, without its rate.

@@ -18,9 +18,9 @@ import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.backbone import Backbone, Spec
 from vpcore.cache import CachedSplit, cached
+from vpcore.data.splits import Splits, stratified_order
 from vpcore.prompted import Prompted
-from vpcore.records import History
-from vpcore.splits import Splits, stratified_order
+from vpcore.train.records import History
 
 POOL = 10_000  # photodigits that training images are drawn from
 IMAGES_SEEN = 20_000  # images times epochs, the same for every number of training images

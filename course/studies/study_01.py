@@ -19,7 +19,7 @@ from torch import Tensor
 import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.cache import cached
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
 
 EPOCHS, BATCH, TRIALS, TRIAL_SEED = 5, 64, 4, 100
 CENTER = 3e-2

@@ -15,10 +15,10 @@ import torch
 import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.analysis import confusion_matrix
-from vpcore.cell import Cell
-from vpcore.cell_data import Loader
-from vpcore.cells import train_cell
-from vpcore.feature_store import FeatureStore
+from vpcore.grid.cell import Cell
+from vpcore.grid.cell_data import Loader
+from vpcore.grid.feature_store import FeatureStore
+from vpcore.grid.train_cell import train_cell
 
 ARMS = ("none", "multiscale")
 NETWORK = "resnet18_small"

@@ -20,7 +20,7 @@ import vpcore
 from course.studies.arms_03 import RESCALED, build, constant, controls, split_last_layers, strength
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.cache import cached
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
 
 EPOCHS = {"resnet_nano": 10, "vit_nano": 6}  # a ViT epoch takes twice as long
 BATCH, TRIALS, TRIAL_SEED = 64, 4, 100

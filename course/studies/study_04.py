@@ -19,7 +19,7 @@ import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from course.studies.tokens_04 import INSTANCE, STEPS, SWEEPS, VPT, Replaced, build, own_share, rates, specific_tokens
 from vpcore.cache import cached, first_layer
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
 
 EPOCHS, BATCH, TRIAL_SEED = 4, 32, 100
 TRIALS, HEAD_TRIALS = 4, 6  # a probe on cached features is cheap

@@ -21,7 +21,7 @@ from course.studies.arms_06 import HEAD_CENTER, Arm, arms_of
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.backbone import Backbone
 from vpcore.cache import cached, first_layer
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
 
 
 class Runs:

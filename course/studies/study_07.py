@@ -26,7 +26,7 @@ from course.studies.study import Case, Outcome, Study, seeds_of
 from course.studies.tokens_04 import specific_tokens
 from vpcore.attention import attention_distances
 from vpcore.backbone import Backbone
-from vpcore.splits import Splits
+from vpcore.data.splits import Splits
 
 TOKENS, NEIGHBORS = 4, 10
 RATES = {"prompt": 10**-2.5, "head": 10**-1.5}  # as lesson 04 starts its search

@@ -20,8 +20,8 @@ import vpcore
 from course.studies.faults_08 import ARMS, MOVING, Adapter, Arm, WornSplit, worn_passes
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.cache import cached
+from vpcore.data.splits import Split, Splits
 from vpcore.prompted import Prompted
-from vpcore.splits import Split, Splits
 
 DATA, BACKBONE, LAYER = "photodigits", "resnet_nano", 5
 RATE_SEEDS = range(3)  # a rate is judged by the mean of these

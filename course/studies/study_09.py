@@ -17,8 +17,8 @@ import torch
 import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.cache import cached
+from vpcore.data.splits import Split, Splits
 from vpcore.methods import build_prompted
-from vpcore.splits import Split, Splits
 from vpcore.train import evaluate, fit
 
 SHOTS = (1, 4, 16)

@@ -20,8 +20,8 @@ import torch
 
 import vpcore
 from vpcore.cache import cached
-from vpcore.runlog import hardware
-from vpcore.splits import Split
+from vpcore.data.splits import Split
+from vpcore.grid.runlog import hardware
 
 ROOT = Path(__file__).parents[2]
 LAYERS = (4, 3, 5, 2)  # the first is trained on: 1,024 numbers an image; others lie on disk

@@ -29,13 +29,13 @@ from torch.utils.data import DataLoader
 
 import vpcore
 from vpcore.flops import step_flops
+from vpcore.grid.runlog import hardware
 from vpcore.models.scratch import seeded
-from vpcore.optim import make_optimizer
-from vpcore.runlog import hardware
-from vpcore.runstate import start_run
 from vpcore.speed import peak_memory
-from vpcore.steps import Speedups, Step, speedups
 from vpcore.train import cross_entropy
+from vpcore.train.optim import make_optimizer
+from vpcore.train.runstate import start_run
+from vpcore.train.steps import Speedups, Step, speedups
 
 PEAKS = {  # dense operations a second: NVIDIA's data sheets (tensor-core figures given with sparsity are halved)
     "H100 80GB HBM3": {"float32": 67e12, "half": 989e12},

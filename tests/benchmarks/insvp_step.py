@@ -22,8 +22,8 @@ from torch.nn import functional as F
 import vpcore
 from vpcore.device import autocast
 from vpcore.flops import step_flops
-from vpcore.optim import make_optimizer
-from vpcore.runlog import hardware
+from vpcore.grid.runlog import hardware
+from vpcore.train.optim import make_optimizer
 
 BAR = 1.6
 

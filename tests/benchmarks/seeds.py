@@ -15,7 +15,7 @@ import torch
 import typer
 
 import vpcore
-from vpcore.runlog import hardware
+from vpcore.grid.runlog import hardware
 
 
 def build(backbone: vpcore.Backbone, prompt: str, seed: int) -> vpcore.Prompted:

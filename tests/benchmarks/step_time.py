@@ -16,7 +16,7 @@ from torch import nn
 import vpcore
 from vpcore.backbone import Backbone, Spec, measure_shapes
 from vpcore.flops import forward_flops
-from vpcore.runlog import hardware
+from vpcore.grid.runlog import hardware
 
 IMAGES, BATCH, STEPS, ROUNDS = 10_000, 128, 10, 6
 BARS = {"resnet_nano": (3.0, 4.0), "vit_nano": (8.0, 1.3)}  # seconds, and times the speed of ResNet-20

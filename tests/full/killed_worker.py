@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 import vpcore
-from vpcore.augment import Augment
 from vpcore.averaged import averaged_backbone
-from vpcore.cells import expand
-from vpcore.grid import run_grid
+from vpcore.data.augment import Augment
+from vpcore.data.splits import Split, Splits
+from vpcore.grid.command import run_grid
+from vpcore.grid.runlog import read_runs
+from vpcore.grid.train_cell import expand
 from vpcore.pretrain import pretrain
 from vpcore.recipes import RECIPES
-from vpcore.runlog import read_runs
-from vpcore.splits import Split, Splits
 
 
 def noise(count: int, seed: int, size: int, chans: int) -> Split:

@@ -1,0 +1,1 @@
+"""Methods × backbones × data sets × seeds as one command: `python -m vpcore.grid`."""

@@ -1,0 +1,149 @@
+"""Run the cells of a grid one after the other: resumable, and with what is frozen computed once."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from vpcore.data.splits import Splits
+from vpcore.device import choose_device
+from vpcore.grid.cell import Cell, question
+from vpcore.grid.cell_data import Loader
+from vpcore.grid.feature_store import FeatureStore
+from vpcore.grid.packed import read_results
+from vpcore.grid.rates import RateSearch
+from vpcore.grid.rehearsal import rehearse
+from vpcore.grid.report import check_runs
+from vpcore.grid.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
+from vpcore.grid.train_cell import run_cell, train_cell
+from vpcore.prompted import Prompted
+from vpcore.train.records import History
+
+DIVERGED = ("the training loss became", "the model's logits are not finite")
+
+
+def run_grid(
+    cells: Sequence[Cell], out: Path, *, device: str | None = None, root: str | None = None,
+    resume: Path | None = None, skip_lacking: bool = False, work: Callable[..., Any] | None = None,
+) -> int:  # fmt: skip
+    """Run the cells that are not in `out` or `resume` yet, and append each as it is done; returns how many failed.
+
+    Args:
+        cells: what to run; those with `trials` get their rate by a search, kept in `<out>.trials`.
+        out: results, JSON lines.
+        device: as in `fit`.
+        root: folder of the data sets.
+        resume: an earlier results file, packed or not; only read.
+        skip_lacking: leave out, and name, data sets and weights that are not there.
+        work: runs the cells elsewhere, as `vpcore.grid.ray_run.connect` makes it; None runs them here.
+
+    Raises:
+        ValueError: a cell cannot be built, a results file is damaged, or sets or weights of all cells are lacking.
+        OSError: data files are missing, or the results cannot be written.
+    """
+    moved = repair(out)
+    if moved:
+        typer.echo(f"note: {moved}", err=True)
+    runs = earlier_runs(out, resume)
+    done = {run["key"] for run in runs} | {question(run["cell"]) for run in runs}
+    load = Loader(root)
+    waiting = [cell for cell in cells if question(asdict(cell)) not in done]
+    if len(waiting) < len(cells):
+        typer.echo(f"note: {len(cells) - len(waiting)} of {len(cells)} runs were done before, not repeated", err=True)
+    runnable = rehearse(waiting, load, skip_lacking)
+    if waiting and not runnable:
+        raise ValueError("nothing of this grid can run here: the notes above say which sets and weights it lacks")
+    return (work or _Work)(out, device, load, runs).run(runnable)
+
+
+def earlier_runs(out: Path, resume: Path | None) -> list[dict[str, Any]]:
+    """Return the runs of the results file and of the one it goes on from, each once.
+
+    Raises:
+        ValueError: a file is damaged.
+        OSError: a file cannot be read.
+    """
+    before = check_runs(read_results(resume), str(resume)) if resume is not None else []
+    return check_runs([*before, *check_runs(read_runs(out), str(out))], str(out))
+
+
+class _Work:
+    """What all cells of a grid share while it runs."""
+
+    def __init__(self, out: Path, device: str | None, load: Loader, runs: list[dict[str, Any]]) -> None:
+        self.out, self.device, self.load, self.store = out, device, load, FeatureStore()
+        self.done, self.offset = read_new_keys(out, 0)
+        self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)
+        self.trained: dict[str, tuple[Prompted, History]] = {}  # the trials since the last run: one is that of seed 0
+
+    def run(self, cells: Sequence[Cell]) -> int:
+        """Run the cells in order; returns how many failed."""
+        from tqdm import tqdm
+
+        failed = 0
+        with tqdm(total=sum(cell.epochs for cell in cells), unit="epoch", file=sys.stderr, dynamic_ncols=True) as bar:
+            for number, cell in enumerate(cells, start=1):
+                bar.set_description(f"{number}/{len(cells)} {cell}")
+                cell = self.search(cell)
+                new, self.offset = read_new_keys(self.out, self.offset)
+                self.done |= new
+                if cell.key() in self.done:  # another process was faster
+                    bar.update(cell.epochs)
+                    continue
+                before = bar.n
+                failed += not self._run_one(cell, self.load(cell), lambda _: bar.update())
+                bar.update(cell.epochs - (bar.n - before))  # of a run that was a trial, or that diverged
+        return failed
+
+    def _run_one(self, cell: Cell, data: Splits, on_epoch: Callable[[Any], Any]) -> bool:
+        """Run one cell and append its result; a run that diverges is reported and left out."""
+        trained = self.trained.get(cell.key())
+        self.trained.clear()
+        try:
+            result = run_cell(cell, data, self.device, on_epoch, self.store, trained)
+        except ValueError as error:
+            typer.echo(f"failed: {cell}: {error}", err=True)
+            return False
+        append_run(self.out, {**result, **provenance(cell, self.device)})
+        return True
+
+    def _try(self, cell: Cell) -> float:
+        """Return the validation accuracy of a trial, nan if it diverges."""
+        found = try_cell(cell, self.load(cell), self.device, self.store)
+        if found is None:
+            return float("nan")
+        self.trained[cell.key()] = found
+        return found[1].best.valid_accuracy
+
+
+def try_cell(cell: Cell, data: Splits, device: str | None, store: FeatureStore) -> tuple[Prompted, History] | None:
+    """Train a cell as a trial; None if it diverges.
+
+    Raises:
+        ValueError: something does not fit.
+    """
+    try:
+        return train_cell(cell, data, device, None, store)
+    except ValueError as error:
+        if not str(error).startswith(DIVERGED):
+            raise
+        return None
+
+
+def command() -> str:
+    """Return the command that runs this grid, as a user would type it."""
+    return f"python -m vpcore.grid {shlex.join(sys.argv[1:])}"
+
+
+def provenance(cell: Cell, device: str | None) -> dict[str, Any]:
+    """Return where, when and by which command a result was made."""
+    used = hardware(str(choose_device(device)))
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    return {"command": command(), "seed": cell.seed, "versions": versions(), "hardware": used, "time": time}

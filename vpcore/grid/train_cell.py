@@ -1,0 +1,126 @@
+"""Build, check, train and test one cell of an experiment grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+from torch import nn
+
+from vpcore.data import Splits
+from vpcore.device import choose_device, choose_precision
+from vpcore.freeze import count
+from vpcore.grid.cell import Cell, choose_augment, expand, question
+from vpcore.grid.cell_backbone import fresh_backbone, load_trained, weights_sha256
+from vpcore.grid.cell_data import SCRATCH, load_cell_data
+from vpcore.grid.feature_store import FeatureStore
+from vpcore.grid.right_bits import pack_right
+from vpcore.methods import build_head, build_prompted
+from vpcore.prompted import Prompted
+from vpcore.train import evaluate, fit
+from vpcore.train.optim import make_optimizer, schedule_factor
+from vpcore.train.records import EpochRecord, History
+
+__all__ = [
+    "Cell", "build_model", "check_cell", "choose_augment", "expand", "load_cell_data", "question", "run_cell",
+    "train_cell",
+]  # fmt: skip
+
+
+def build_model(cell: Cell, data: Splits) -> Prompted:
+    """Build the model of a cell; the seed gives the same backbone and head whatever the prompt.
+
+    Raises:
+        ValueError: backbone, prompt or an option is unknown, or does not fit the images.
+    """
+    options: dict[str, Any] = {} if cell.width is None else {"width": cell.width}
+    if cell.width is not None and cell.backbone != "simple_cnn":
+        raise ValueError(f"width belongs to simple_cnn, got it for {cell.backbone}: leave it out")
+    scratch = cell.backbone in SCRATCH
+    if scratch:
+        options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
+    load = fresh_backbone if scratch else load_trained
+    backbone = load(cell.backbone, image_size=data.image_size, **options)
+    train_backbone = scratch if cell.train_backbone is None else cell.train_backbone
+
+    def head(dim: int) -> nn.Module:
+        return build_head(cell.prompt, dim, len(data.classes), cell.seed)
+
+    return build_prompted(cell.prompt, backbone, data.train.images, head, cell.seed, train_backbone)
+
+
+def check_cell(cell: Cell, data: Splits) -> None:
+    """Find out whether a cell can run, without training it.
+
+    Raises:
+        ValueError: an option is unknown or does not fit.
+    """
+    if cell.epochs < 1 or cell.batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
+    if not len(data.valid) or not len(data.test):
+        raise ValueError(f"max_valid and max_test must be at least 1, got {cell.max_valid} and {cell.max_test}")
+    choose_augment(cell)
+    choose_precision(cell.precision, choose_device())
+    schedule_factor(cell.schedule, cell.epochs, 1)
+    make_optimizer(build_model(cell, data), cell.optimizer, cell.lr, cell.weight_decay)
+
+
+def train_cell(
+    cell: Cell, data: Splits, device: str | None, on_epoch: Callable[[EpochRecord], Any] | None, store: FeatureStore
+) -> tuple[Prompted, History]:
+    """Train one cell and choose its epoch on valid; the test images are not touched.
+
+    Raises:
+        ValueError: something does not fit, or the loss became infinite.
+    """
+    model = build_model(cell, data).to(choose_device(device))
+    train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
+    history = fit(
+        model, train, valid, epochs=cell.epochs, lr=cell.lr, weight_decay=cell.weight_decay,
+        batch_size=cell.batch_size, optimizer=cell.optimizer, schedule=cell.schedule, augment=choose_augment(cell),
+        seed=cell.seed, precision=cell.precision, device=device, on_epoch=on_epoch,
+    )  # fmt: skip
+    return model, history
+
+
+def run_cell(
+    cell: Cell, data: Splits, device: str | None = None, on_epoch: Callable[[EpochRecord], Any] | None = None,
+    store: FeatureStore | None = None, trained: tuple[Prompted, History] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train one cell, choose its epoch on valid, read test once, and return the result as plain values.
+
+    Args:
+        cell: what to run.
+        data: of the cell.
+        device: as in `fit`.
+        on_epoch: as in `fit`.
+        store: keeps frozen activations for other cells.
+        trained: what `train_cell` returned for this very cell, so that it is not trained again.
+
+    Raises:
+        ValueError: something does not fit, or the loss became infinite.
+    """
+    began = time.perf_counter()
+    earlier = sum(record.seconds for record in trained[1].epochs) if trained else 0.0
+    store = FeatureStore() if store is None else store
+    model, history = trained or train_cell(cell, data, device, on_epoch, store)
+    test = evaluate(model, store.split(cell, model, data, "test"), precision=cell.precision)
+    return {
+        "key": cell.key(),
+        "cell": asdict(cell),
+        "accuracy": test.accuracy,
+        "valid_accuracy": history.best.valid_accuracy,
+        "best_epoch": history.best.epoch,
+        "train_loss": history.epochs[-1].train_loss,
+        "num_train": len(data.train),
+        "num_valid": len(data.valid),
+        "num_test": len(data.test),
+        "right": pack_right(test),
+        "parameters": {**asdict(count(model)), "total": count(model).total},
+        "data_md5": data.source_md5,
+        **weights_sha256(cell.backbone),
+        **({"halved": True} if history.halved else {}),
+        "seconds": round(time.perf_counter() - began + earlier, 3),
+    }

@@ -1,0 +1,58 @@
+"""Score a model on a split."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from vpcore.data.splits import Split
+from vpcore.device import autocast, choose_device, choose_precision
+from vpcore.train.records import Evaluation
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    split: Split,
+    *,
+    batch_size: int = 500,
+    precision: str | None = None,
+    device: str | torch.device | None = None,
+) -> Evaluation:
+    """Classify a split in eval mode, without augmentation; the model's mode is put back afterwards.
+
+    Args:
+        model: maps images (B, C, H, W) in [0, 1] to logits.
+        split: images and labels.
+        batch_size: images a step.
+        precision: as in `fit`.
+        device: where to run; None stays where the model is.
+
+    Raises:
+        ValueError: no images, labels beyond the model's classes, or logits that are not finite.
+    """
+    if not len(split):
+        raise ValueError("evaluate needs at least one image, got an empty split")
+    first = next(model.parameters(), None)
+    device = choose_device(device if device is not None or first is None else first.device)
+    precision = choose_precision(precision, device)
+    was_training = model.training
+    model.to(device).eval()
+    logits = []
+    try:
+        entry = split.entry(model)
+        for start in range(0, len(split), batch_size):
+            with autocast(precision, device):
+                logits.append(entry(split.batch(slice(start, start + batch_size), device)).float())
+    finally:
+        model.train(was_training)
+    scores, labels = torch.cat(logits), split.labels.to(device)
+    if int(labels.max()) >= scores.shape[1]:
+        got = f"the model has {scores.shape[1]} classes, a label is {int(labels.max())}"
+        raise ValueError(f"{got}: give the head more classes")
+    if not scores.isfinite().all():
+        raise ValueError("the model's logits are not finite: look for such values in the images or the weights")
+    predictions = scores.argmax(1)
+    accuracy = float((predictions == labels).double().mean())
+    return Evaluation(accuracy, float(F.cross_entropy(scores, labels)), predictions.cpu(), labels.cpu())

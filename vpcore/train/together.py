@@ -1,0 +1,74 @@
+"""Several models on one frozen backbone, run as one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vpcore.cache import CachedSplit
+from vpcore.data.splits import Split
+from vpcore.prompted import Prompted
+
+
+def forward_together(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None = None) -> list[Tensor]:
+    """Return each model's logits for its own batch, with one run of the shared backbone.
+
+    Args:
+        models: on the same backbone object.
+        batches: a batch (B, C, H, W) in [0, 1] for each model; or, with `start`, activations before that block.
+        start: as in `Prompted.features`.
+    """
+    backbone = models[0].backbone
+    sizes = [len(batch) for batch in batches]
+    if start is not None and start > backbone.spec.depth:
+        return [model.head(batch) for model, batch in zip(models, batches, strict=True)]
+    contexts, entered = [], []
+    for model, batch in zip(models, batches, strict=True):
+        x = model.normalize(batch) if start is None else batch
+        contexts.append(model.prompt.condition(x if start is None else x[:0]))
+        entered.append(model.prompt.image(x, contexts[-1]) if start is None else x)
+
+    def edit(z: Tensor, layer: int) -> Tensor:
+        parts = z.split(sizes)
+        edited = [
+            model.prompt.activation(part, layer, context)
+            for model, part, context in zip(models, parts, contexts, strict=True)
+        ]
+        return z if all(new is old for new, old in zip(edited, parts, strict=True)) else torch.cat(edited)
+
+    features = backbone(torch.cat(entered), edit, start)
+    return [model.head(part) for model, part in zip(models, features.split(sizes), strict=True)]
+
+
+def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequence[float], precision: str) -> None:
+    """Refuse models that cannot train in one pass and stay apart.
+
+    Raises:
+        ValueError: see `vpcore.train.many_seeds.fit_seeds`.
+    """
+    if not models or len(seeds) != len(models) or len(rates) != len(models):
+        got = f"{len(models)} models, {len(seeds)} seeds and {len(rates)} rates"
+        raise ValueError(f"fit_seeds needs a seed and a rate for each model, got {got}")
+    first = models[0].backbone
+    if any(model.backbone is not first or not model.backbone.frozen or model.tuning is not None for model in models):
+        raise ValueError(
+            "fit_seeds needs one frozen backbone object that all models share, without tuning: pass the same backbone "
+            "to each Prompted, or call fit for each model"
+        )
+    for model in models:
+        for part in (model.prompt, model.head):
+            if any(isinstance(module, nn.Dropout) and module.p > 0 for module in part.modules()):
+                raise ValueError("dropout masks come from one random stream: set dropout to 0, or call fit for each")
+    if precision == "float16":
+        raise ValueError("float16 scales all losses by one number: use bfloat16 or float32, or call fit for each model")
+
+
+def start_layer(models: Sequence[Prompted], split: Split) -> int | None:
+    """Return the layer a cached split starts at, after asking it whether it belongs to every model."""
+    if not isinstance(split, CachedSplit):
+        return None
+    for model in models:
+        split.entry(model)
+    return split.layer
