@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from vpcore.grid.right_bits import right
 RESULTS = Path(__file__).resolve().parent / "results"
 KEPT = (
     *("key", "cell", "accuracy", "valid_accuracy", "extra", "parameters", "num_train", "num_test", "right", "data_md5"),
-    "seconds",
+    *("seconds", "weights_sha256", "halved"),
 )
 
 
@@ -112,8 +113,9 @@ def pack(sources: Sequence[Path], name: str, folder: Path = RESULTS) -> Path:
         raise ValueError(f"all runs of one file need the same versions, got {len(kinds)}: pack them apart")
     machines = list({json.dumps(run["hardware"], sort_keys=True): run["hardware"] for run in runs}.values())
     several = len(machines) > 1
+    commands = {_without_out(part) for run in runs for part in run["command"].split("; ")}
     table = {
-        "commands": sorted({part.split(" --out")[0] for run in runs for part in run["command"].split("; ")}),
+        "commands": sorted(commands),
         "hardware": machines if several else machines[0],
         "versions": runs[0]["versions"],
     }
@@ -126,3 +128,8 @@ def pack(sources: Sequence[Path], name: str, folder: Path = RESULTS) -> Path:
     path = folder / f"{name}.json"
     write_text(path, f'{head},\n "runs": [\n' + ",\n".join(lines) + "\n]}\n")
     return path
+
+
+def _without_out(command: str) -> str:
+    """Return a command without the file that its results went to."""
+    return re.sub(r" --out[ =]('[^']*'|\S+)", "", command)

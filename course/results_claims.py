@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -77,10 +78,13 @@ def count_better(folder: Path, file: str, base: str, data: str, backbone: str, w
     found = {arm: difference(table, claim) for arm, claim in claims.items()}
     named = {word: [arm for arm, (each, _, _) in found.items() if verdict(each) == word]
              for word in ("better", "worse", "cannot tell")}  # fmt: skip
-    lists = "; ".join(f"{word}: {len(names)}{f' ({chr(44).join(names)})' if names else ''}".replace(",", ", ")
-                      for word, names in named.items())  # fmt: skip
+    lists = "; ".join(f"{word}: {_counted(names)}" for word, names in named.items())
     if not found:
         raise ValueError(f"{table.name} holds no {data} {backbone} {base} beside other arms: change the question")
     pairs = " or ".join(str(count) for count in sorted({pairs for _, pairs, _ in found.values()}))
     tests = next(tests for _, _, tests in found.values())
     return f"- {what}: {lists}. {pairs} pairs, {tests:,} test images ({table.name})."
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names)} ({'; '.join(names)})" if names else "0"

@@ -47,7 +47,7 @@ def page(folder: Path = RESULTS) -> str:
     if unknown:
         raise ValueError(f"{unknown[0]}.json has no question: write it into course/results_questions.py")
     files = [about(recorded(name, folder), QUESTIONS[name]) for name in found]
-    parts = [HEAD, *files, "", "## What did not help, or could not be told", ""]
+    parts = [HEAD, *files, "", "## What the claims gave here: helped, did not, cannot be told", ""]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]
     return "\n".join([*parts, TAIL])

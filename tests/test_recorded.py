@@ -2,12 +2,18 @@
 
 import base64
 import json
+import shlex
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+import typer
 
-from course.recorded import RESULTS, pack, recorded
+from course.recorded import RESULTS, names, pack, recorded
+from vpcore.grid.cell import question
+from vpcore.grid.command import _given, app
 from vpcore.grid.packed import read_results
+from vpcore.grid.plan import plan
 
 
 def line(seed, prompt, accuracy, torch_version="2.11.0", processor="a processor"):
@@ -23,7 +29,7 @@ def line(seed, prompt, accuracy, torch_version="2.11.0", processor="a processor"
             "right": base64.b64encode(bits.tobytes()).decode(),
             "data_md5": "0",
             "seconds": 1.0,
-            "command": "python -m vpcore.grid --data digits --out x.jsonl",
+            "command": "python -m vpcore.grid --data digits --out 'my x.jsonl' --seeds 2",
             "hardware": {"gpu": None, "processor": processor},
             "versions": {"torch": torch_version},
         }
@@ -40,7 +46,7 @@ def test_what_is_packed_is_read_back_in_the_order_of_the_seeds(tmp_path):
     assert table.correct("digits").tolist() == [[1, 0, 1, 0], [1, 0, 1, 1]]
     about = "recorded: 4 runs on digits, 1,100 training and 4 test images, a processor, torch 2.11.0"
     assert table.about("digits") == about
-    assert table.commands == ["python -m vpcore.grid --data digits"]
+    assert table.commands == ["python -m vpcore.grid --data digits --seeds 2"]
 
 
 def test_what_is_not_there_is_said(tmp_path):
@@ -92,3 +98,24 @@ def test_every_recorded_file_names_hardware_versions_and_command():
         table = recorded(path.stem)
         assert all((table.commands, table.hardware["processor"], table.versions["torch"]))
         assert all(run["right"] and run["data_md5"] for run in table.runs)
+
+
+def asked_by(command):
+    """Return what the cells of a command ask."""
+    with typer.main.get_command(app).make_context("grid", shlex.split(command)[3:]) as context:
+        cells, _ = plan(context.params, _given(context))
+    return {question(asdict(cell)) for cell in cells}
+
+
+OF_THE_GRID = [name for name in names() if "vpcore.grid" in recorded(name).commands[0]]
+
+
+@pytest.mark.parametrize("name", OF_THE_GRID)
+def test_the_commands_of_a_table_make_its_runs(name):
+    table = recorded(name)
+    asked = set().union(*map(asked_by, table.commands))
+    assert {question(run["cell"]) for run in table.runs} <= asked
+
+
+def test_there_are_tables_of_the_grid():
+    assert {"msvp_small", "msvp_lr", "msvp_nets", "msvp_sets", "transfer"} <= set(OF_THE_GRID)
