@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import math
 from dataclasses import replace
 
 import pytest
 import torch
+import typer
 from tiny import same, tiny_backbone, tiny_split, weights
 from torch import nn
 from torch.nn import functional as F
 
+from vpcore import bundled
 from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone
 from vpcore.bundled import classify
 from vpcore.data.splits import Splits
-from vpcore.pretrain import pretrain
+from vpcore.pretrain import main, pretrain
 from vpcore.recipes import RECIPES, Recipe, make_loss
+from vpcore.tensorfile import read_tensors
 from vpcore.train import evaluate
 
 PLAIN = Recipe(
@@ -113,3 +118,26 @@ def test_every_bundled_backbone_has_a_recipe() -> None:
     from vpcore.models import BUNDLED
 
     assert set(RECIPES) == set(BUNDLED)
+
+
+def test_the_command_pretrains_on_another_data_set(tmp_path) -> None:
+    main("resnet_nano", data="digits", epochs=1, out=tmp_path)
+    card = json.loads((tmp_path / "resnet_nano.json").read_text())
+    assert (card["data"]["name"], len(card["data"]["classes"]), len(card["curve"])) == ("digits", 10, 1)
+    assert math.isfinite(card["first_loss"])
+    assert card["limits"].startswith("Trained on the 10 classes of digits, at 32 pixels, only; small on purpose;")
+    tensors, _ = read_tensors(tmp_path / "resnet_nano.safetensors")
+    assert tensors["classifier.weight"].shape[0] == 10
+
+
+def test_a_teacher_of_other_classes_is_refused_before_training(tmp_path, capsys) -> None:
+    with pytest.raises(typer.Exit):
+        main("vit_nano", data="digits", epochs=1, out=tmp_path)
+    said = "resnet_nano was trained on other classes than those of digits: give --teacher none"
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_cards_that_ship_keep_their_limits() -> None:
+    for name in RECIPES:
+        assert bundled.read_card(name)["limits"] == bundled.LIMITS.format(bundled.PHOTOGRAPHS)
