@@ -19,7 +19,7 @@ from vpcore.backbone import Backbone
 from vpcore.bundled import classify
 from vpcore.data.splits import Splits
 from vpcore.pretrain import main, pretrain
-from vpcore.recipes import RECIPES, Recipe, make_loss
+from vpcore.recipes import RECIPES, Recipe, make_loss, same_run
 from vpcore.tensorfile import read_tensors
 from vpcore.train import evaluate
 
@@ -104,6 +104,32 @@ def test_a_run_that_was_stopped_ends_bit_identically(tmp_path) -> None:
     assert same(weights(resumed), weights(whole))
 
 
+@pytest.mark.parametrize("other", ["mixup", "teacher", "data"])
+def test_a_checkpoint_of_another_run_is_refused(tmp_path, other) -> None:
+    path = tmp_path / "run.safetensors"
+    soft = replace(PLAIN, epochs=1, warmup_epochs=0, distill=0.5)
+    guide = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)).requires_grad_(False)
+    pretrain(fresh(), data(), soft, teacher=guide, checkpoint=path)
+    before = path.read_bytes()
+    splits, recipe = data(), soft
+    if other == "data":
+        splits = replace(splits, name="rows")
+    elif other == "mixup":
+        recipe = replace(soft, mixup=0.0)
+    else:
+        guide[1].weight.mul_(2.0)
+    with pytest.raises(ValueError, match=f"other {other}.*--out") as caught:
+        pretrain(fresh(), splits, recipe, teacher=guide, checkpoint=path)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == before
+
+
+def test_a_run_that_stopped_before_its_first_epoch_leaves_the_place_to_any_other(tmp_path) -> None:
+    path = tmp_path / "run.safetensors"
+    same_run(path, PLAIN, data(), None)
+    assert same_run(path, replace(PLAIN, mixup=0.0), data(), None) == path
+
+
 def test_missing_parts_are_named() -> None:
     backbone = tiny_backbone()
     with pytest.raises(ValueError, match="num_source_classes=3"):
@@ -124,6 +150,7 @@ def test_the_command_pretrains_on_another_data_set(tmp_path) -> None:
     main("resnet_nano", data="digits", epochs=1, out=tmp_path)
     card = json.loads((tmp_path / "resnet_nano.json").read_text())
     assert (card["data"]["name"], len(card["data"]["classes"]), len(card["curve"])) == ("digits", 10, 1)
+    assert card["command"].endswith("--backbone resnet_nano --data digits --epochs 1 --seed 0 --teacher none")
     assert math.isfinite(card["first_loss"])
     assert card["limits"].startswith("Trained on the 10 classes of digits, at 32 pixels, only; small on purpose;")
     tensors, _ = read_tensors(tmp_path / "resnet_nano.safetensors")

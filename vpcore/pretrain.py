@@ -22,7 +22,7 @@ from vpcore.device import choose_device
 from vpcore.grid.runlog import hardware, versions
 from vpcore.prompted import Prompted
 from vpcore.prompts.base import NoPrompt
-from vpcore.recipes import RECIPES, Recipe, make_loss
+from vpcore.recipes import RECIPES, Recipe, make_loss, same_run
 from vpcore.train import EpochRecord, evaluate, fit
 
 
@@ -48,7 +48,7 @@ def pretrain(
         on_epoch: called with each epoch's record.
 
     Raises:
-        ValueError: the backbone has no classifier, or a teacher is missing.
+        ValueError: the backbone has no classifier, a teacher is missing, or the checkpoint is of another run.
     """
     if recipe.distill and teacher is None:
         raise ValueError("this recipe distills: name a trained teacher backbone (--teacher resnet_nano)")
@@ -58,7 +58,7 @@ def pretrain(
         model, data.train, data.valid, epochs=recipe.epochs, lr=recipe.lr, weight_decay=recipe.weight_decay,
         batch_size=recipe.batch_size, optimizer=recipe.optimizer, warmup_steps=recipe.warmup_epochs * steps,
         augment=Augment(crop=4, flip=True), loss=make_loss(recipe, len(data.classes), teacher), seed=seed,
-        checkpoint=checkpoint, on_epoch=on_epoch,
+        checkpoint=same_run(checkpoint, recipe, data, teacher), on_epoch=on_epoch,
     )  # fmt: skip
     return model, history.epochs
 
@@ -144,7 +144,7 @@ def _run(name: str, root: Path | None, data_name: str, teacher: str, recipe: Rec
     write_weights(finished, splits, out, {
         "recipe": asdict(recipe), "augmentation": "random crop (padding 4) and flip", "teacher": chosen, "seed": seed,
         "command": f"python -m vpcore.pretrain --backbone {name} --data {data_name} --epochs {recipe.epochs} "
-        f"--seed {seed}",
+        f"--seed {seed} --teacher {chosen}",
         "seconds": round(sum(r.seconds for r in epochs)), "hardware": hardware(str(choose_device())),
         "versions": versions(), "test_accuracy": test.accuracy, "test_standard_error": test.standard_error,
         "valid_accuracy": max(r.valid_accuracy for r in epochs), "curve": [round(r.valid_accuracy, 4) for r in epochs],
