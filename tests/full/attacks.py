@@ -76,12 +76,8 @@ ABOVE = {
 }
 HONEST = ({**RIGHT}, {"99-double": RIGHT["99-double"]}, {})
 POINTS = (4, 2, 0)
-ALLOWED = {"writes 1 GB": 2, "allocates 8 GiB": 2}  # right answers, if the machine lets them be computed
 RUN = """import sys
 from pathlib import Path
-import nbformat  # noqa: E402
-from course.grading.sandbox import BUBBLEWRAP, isolation  # noqa: E402
-from course.grading.worker import SECONDS  # noqa: E402
 from graded_lesson import lesson
 from course.grade import grade
 root, folder, out = map(Path, sys.argv[1:4])
@@ -133,7 +129,7 @@ def wrong_marks(files: dict[str, str], table: Path) -> tuple[dict[str, float], l
     for file, name in files.items():
         if name:
             points[name] = float(rows[file]["99-double"] or 0)
-            bad = points[name] > ALLOWED.get(name, 0)
+            bad = points[name] > 0
         else:
             bad = float(rows[file]["points"]) != POINTS[int(file[1:3]) % 3]
         wrong += [file] if bad else []
@@ -167,7 +163,7 @@ def main() -> int:
         assert sorted(ledger) == sorted(files), "a submission was graded twice, or not at all"
         points, wrong = wrong_marks(files, out)
     for name, gained in points.items():
-        print(f"{name:38} {'GAINED' if gained > ALLOWED.get(name, 0) else 'gained nothing'}")
+        print(f"{name:38} {'GAINED' if gained > 0 else 'gained nothing'}")
     graded = f"{len(files)} submissions, killed once after {len(before)}: each graded once"
     print(f"{graded}, {len(wrong)} wrong marks, {seconds:.0f} s")
     figures = {"submissions": len(files), "hostile": len(points), "before_kill": len(before), "wrong_marks": len(wrong)}
