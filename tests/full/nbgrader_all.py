@@ -22,6 +22,7 @@ sys.path[:0] = [str(HERE.parents[1]), str(ROOT)]
 
 from graded_lesson import answered, nbgrader  # noqa: E402
 
+from course.build import lesson_paths  # noqa: E402
 from course.export import export_nbgrader  # noqa: E402
 
 
@@ -56,9 +57,9 @@ def main(wanted: list[str]) -> int:
     wrong, lessons = 0, 0
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
-        export_nbgrader(folder)
+        export_nbgrader(folder, tuple(wanted))
         names = sorted(path.name for path in (folder / "release").iterdir())
-        for name in [name for name in names if not wanted or name[:2] in wanted]:
+        for name in names:
             began, expected = time.perf_counter(), hand_in(folder, name)
             nbgrader(folder, "generate_assignment", name, "--create", "--force")
             nbgrader(folder, "autograde", name, "--create")
@@ -78,4 +79,9 @@ def main(wanted: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    try:
+        lesson_paths(names=tuple(sys.argv[1:]))
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
     sys.exit(main(sys.argv[1:]))
