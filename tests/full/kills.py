@@ -73,6 +73,12 @@ def epochs_done(folder: Path) -> int:
     return len(file.read_text().split()) if file.exists() else 0
 
 
+def half_done(folder: Path) -> bool:
+    """Say whether work was kept and is not finished; a grid begins with an empty runs.jsonl, which is no work."""
+    kept = [folder / name for name in ("run.safetensors", "runs.jsonl")]
+    return any(file.exists() and file.stat().st_size for file in kept) and not (folder / "result.txt").exists()
+
+
 def killed_once(kind: str, folder: Path, seconds: float, share: float) -> bool:
     """Start a worker and kill it after some seconds of work; returns whether work was half done then.
 
@@ -85,7 +91,7 @@ def killed_once(kind: str, folder: Path, seconds: float, share: float) -> bool:
         raise RuntimeError(f"a resumed {kind} failed: its error stands above")
     process.kill()
     process.join()
-    return any(folder.iterdir()) and not (folder / "result.txt").exists()
+    return half_done(folder)
 
 
 def kill_runs(kind: str, kills: int, seed: int = 0, share: float = 1, hits: int = 0) -> tuple[int, int]:
