@@ -123,3 +123,34 @@ def test_every_pinned_package_takes_the_oldest_python_of_the_readme():
     needs = {each.name: each.metadata.get("Requires-Python") or "" for each in pinned}
     assert len(needs) > 50
     assert [(name, need) for name, need in needs.items() if "3.11.0" not in SpecifierSet(need)] == []
+
+
+def test_what_the_versions_leave_out_is_there():
+    tests = ROOT / "tests"
+    assert [name for name in versions.LEFT_OUT if not (tests / name).exists()] == []
+    for name in versions.SINGLE:
+        file, test = name.split("::")
+        assert f"def {test}(" in (tests / file).read_text(encoding="utf-8")
+
+
+def test_environments_are_kept_and_taken_again_but_none_that_pip_left_half_made(tmp_path, monkeypatch):
+    made = []
+
+    def install(stack, folder):
+        made.append(stack)
+        (folder / "bin").mkdir(parents=True)
+        if stack == "newest":
+            raise subprocess.CalledProcessError(1, "pip")
+        (folder / "bin" / "python").touch()
+        return folder / "bin" / "python"
+
+    monkeypatch.setattr(versions, "install", install)
+    monkeypatch.setattr(versions, "installed", lambda python: {"torch": str(python)})
+    monkeypatch.setattr(versions, "tested", lambda python, words: "1 passed")
+    rows = [versions.run(stack, tmp_path) for stack in ("oldest", "oldest", "newest")]
+    assert made == ["oldest", "newest"]
+    assert rows[0]["torch"] == rows[1]["torch"] == str(tmp_path / "oldest" / "bin" / "python")
+    assert "pip failed" in rows[2]["problem"]
+    assert [path.name for path in tmp_path.iterdir()] == ["oldest"]
+    versions.run("oldest")
+    assert made == ["oldest", "newest", "oldest"]
