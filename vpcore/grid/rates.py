@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vpcore.grid.cell import Cell, question
+from vpcore.grid.failures import FailedSearch
 from vpcore.grid.trials import Trials
 from vpcore.train.lr_search import choose_rate
 
@@ -39,8 +40,15 @@ PUBLISHED: dict[str, tuple[float, str]] = {  # middle of the first three rates, 
 
 
 def published_rate(prompt: str) -> float:
-    """Return the rate around which a method's search begins."""
-    return PUBLISHED[prompt.partition(":")[0]][0]
+    """Return the rate around which a method's search begins.
+
+    Raises:
+        ValueError: none is known for this method.
+    """
+    name = prompt.partition(":")[0]
+    if name not in PUBLISHED:
+        raise ValueError(f"no published rate for {name!r}: add it to PUBLISHED in vpcore/grid/rates.py with its source")
+    return PUBLISHED[name][0]
 
 
 class RateSearch:
@@ -57,10 +65,12 @@ class RateSearch:
         trials_file: JSON lines, one a trial; trials found there are not repeated.
         runs: earlier runs; what was chosen for one seed holds for the others.
         score: trains a cell and returns its validation accuracy, nan if it diverged; it must not read the test set.
+            If it raises ValueError, nothing is kept in the file, and no seed of this question is tried again here.
 
     Raises:
         OSError: the file cannot be written.
         ValueError: it is damaged.
+        FailedSearch: `score` raised ValueError, now or for an earlier seed.
     """
 
     def __init__(self, trials_file: Path, runs: Iterable[Mapping[str, Any]], score: Callable[[Cell], float]) -> None:
@@ -70,12 +80,15 @@ class RateSearch:
             for run in runs
             if run["cell"].get("trials") is not None
         }
+        self._failed: dict[str, str] = {}  # and why
 
     def __call__(self, cell: Cell) -> Cell:
         """Return the cell with its rate, found now if it is not known yet."""
         if cell.trials is None:
             return cell
         wanted = question(asdict(cell), ("seed",))
+        if wanted in self._failed:
+            raise FailedSearch(self._failed[wanted])
         if wanted not in self._chosen:
             self._chosen[wanted] = self._search(replace(cell, seed=0))
         return replace(cell, lr=self._chosen[wanted])
@@ -85,10 +98,18 @@ class RateSearch:
 
         def score(lr: float) -> float:
             trial = replace(cell, lr=_short(lr))
-            return kept.accuracy(trial.key(), lambda: self.score(trial), cell=asdict(trial))
+            return kept.accuracy(trial.key(), lambda: self._trial(trial), cell=asdict(trial))
 
         assert cell.trials is not None
         return _short(choose_rate(score, published_rate(cell.prompt), cell.trials)[0])
+
+    def _trial(self, cell: Cell) -> float:
+        """Score a trial, and remember why it failed: the seeds to come would fail alike."""
+        try:
+            return self.score(cell)
+        except ValueError as error:
+            self._failed[question(asdict(cell), ("seed",))] = str(error)
+            raise FailedSearch(str(error)) from error
 
 
 def _short(rate: float) -> float:

@@ -11,6 +11,7 @@ import torch
 
 from vpcore.grid.cell import Cell
 from vpcore.grid.cell_data import Loader
+from vpcore.grid.failures import memory_named
 from vpcore.grid.feature_store import FeatureStore
 from vpcore.grid.run import provenance, try_cell
 from vpcore.grid.train_cell import run_cell
@@ -33,18 +34,21 @@ def run_task(cell: dict[str, Any], order: Order) -> dict[str, Any]:
     """Run one cell where Ray wants it; returns its line, or why it failed."""
     asked, load, store = _prepare(cell, order)
     try:
-        with speedups(order.wanted.compile, order.wanted.cuda_graph):
+        with memory_named(), speedups(order.wanted.compile, order.wanted.cuda_graph):
             result = run_cell(asked, load(asked), order.device, None, store)
     except ValueError as error:
         return {"failed": str(error)}
     return {**result, **provenance(asked, order.device), "command": order.command}
 
 
-def trial_task(cell: dict[str, Any], order: Order) -> float:
-    """Return the validation accuracy of a trial, nan if it diverges."""
+def trial_task(cell: dict[str, Any], order: Order) -> float | dict[str, str]:
+    """Return the validation accuracy of a trial, nan if it diverges, or why it failed otherwise."""
     asked, load, store = _prepare(cell, order)
-    with speedups(order.wanted.compile, order.wanted.cuda_graph):
-        found = try_cell(asked, load(asked), order.device, store)
+    try:
+        with speedups(order.wanted.compile, order.wanted.cuda_graph):
+            found = try_cell(asked, load(asked), order.device, store)
+    except ValueError as error:
+        return {"failed": str(error)}
     return float("nan") if found is None else found[1].best.valid_accuracy
 
 

@@ -16,6 +16,7 @@ from vpcore.data.splits import Splits
 from vpcore.device import choose_device
 from vpcore.grid.cell import Cell, question
 from vpcore.grid.cell_data import Loader
+from vpcore.grid.failures import FailedSearch, memory_named, say_failed
 from vpcore.grid.feature_store import FeatureStore
 from vpcore.grid.packed import read_results
 from vpcore.grid.rates import RateSearch
@@ -91,7 +92,12 @@ class _Work:
         with tqdm(total=sum(cell.epochs for cell in cells), unit="epoch", file=sys.stderr, dynamic_ncols=True) as bar:
             for number, cell in enumerate(cells, start=1):
                 bar.set_description(f"{number}/{len(cells)} {cell}")
-                cell = self.search(cell)
+                try:
+                    cell = self.search(cell)
+                except FailedSearch as error:
+                    failed += self._give_up(cell, error)
+                    bar.update(cell.epochs)
+                    continue
                 new, self.offset = read_new_keys(self.out, self.offset)
                 self.done |= new
                 if cell.key() in self.done:  # another process was faster
@@ -103,19 +109,25 @@ class _Work:
         return failed
 
     def _run_one(self, cell: Cell, data: Splits, on_epoch: Callable[[Any], Any]) -> bool:
-        """Run one cell and append its result; a run that diverges is reported and left out."""
+        """Run one cell and append its result; a run that diverges or lacks memory is reported and left out."""
         trained = self.trained.get(cell.key())
         self.trained.clear()
         try:
-            result = run_cell(cell, data, self.device, on_epoch, self.store, trained)
+            with memory_named():
+                result = run_cell(cell, data, self.device, on_epoch, self.store, trained)
         except ValueError as error:
-            typer.echo(f"failed: {cell}: {error}", err=True)
-            return False
+            return not self._give_up(cell, error)
         append_run(self.out, {**result, **provenance(cell, self.device)})
         return True
 
+    def _give_up(self, cell: Cell, error: ValueError) -> bool:
+        """Report a cell without a result, and keep nothing of it."""
+        self.trained.clear()
+        say_failed(cell, error)
+        return True
+
     def _try(self, cell: Cell) -> float:
-        """Return the validation accuracy of a trial, nan if it diverges."""
+        """Return the validation accuracy of a trial, nan if it diverges; raises ValueError if it fails otherwise."""
         found = try_cell(cell, self.load(cell), self.device, self.store)
         if found is None:
             return float("nan")
@@ -127,10 +139,11 @@ def try_cell(cell: Cell, data: Splits, device: str | None, store: FeatureStore) 
     """Train a cell as a trial; None if it diverges.
 
     Raises:
-        ValueError: something does not fit.
+        ValueError: something does not fit, or memory is lacking.
     """
     try:
-        return train_cell(cell, data, device, None, store)
+        with memory_named():
+            return train_cell(cell, data, device, None, store)
     except ValueError as error:
         if not str(error).startswith(DIVERGED):
             raise

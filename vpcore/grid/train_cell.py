@@ -16,6 +16,7 @@ from vpcore.grid.cell import Cell, choose_augment, expand, question
 from vpcore.grid.cell_backbone import fresh_backbone, load_trained, weights_sha256
 from vpcore.grid.cell_data import SCRATCH, load_cell_data
 from vpcore.grid.feature_store import FeatureStore
+from vpcore.grid.rates import published_rate
 from vpcore.grid.right_bits import pack_right
 from vpcore.methods import build_head, build_prompted
 from vpcore.prompted import Prompted
@@ -55,8 +56,10 @@ def check_cell(cell: Cell, data: Splits) -> None:
     """Find out whether a cell can run, without training it.
 
     Raises:
-        ValueError: an option is unknown or does not fit.
+        ValueError: an option is unknown or does not fit, or no search for a rate can begin.
     """
+    if cell.trials is not None:
+        published_rate(cell.prompt)
     if cell.epochs < 1 or cell.batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
     if not len(data.valid) or not len(data.test):
