@@ -18,6 +18,8 @@ from typer.testing import CliRunner
 from vpcore.grid import command as grid
 from vpcore.grid import ray_run
 from vpcore.grid.cell import Cell
+from vpcore.grid.rates import RateSearch
+from vpcore.grid.ray_reach import check_machines
 from vpcore.grid.runlog import append_run, read_runs
 
 TINY = ["--data", "digits", "--width", "2", "--limit", "20", "--batch-size", "20", "--prompt", "none,multiscale,pad"]
@@ -198,16 +200,33 @@ def test_what_no_machine_has_is_not_waited_for():
         {"Alive": True, "Resources": {"CPU": 1.0, "GPU": 1.0}},
         {"Alive": False, "Resources": {"CPU": 64.0, "GPU": 8.0}},
     ]
-    ray_run._check_machines(nodes, 2, 0.0)
-    ray_run._check_machines(nodes, 1, 0.5)
+    check_machines(nodes, 2, 0.0)
+    check_machines(nodes, 1, 0.5)
     with pytest.raises(ValueError, match="no machine of the cluster has the 2 processor cores and 1 GPUs of one run"):
-        ray_run._check_machines(nodes, 2, 1.0)
+        check_machines(nodes, 2, 1.0)
     with pytest.raises(ValueError, match="set OMP_NUM_THREADS or --gpus"):
-        ray_run._check_machines(nodes, 3, 0.0)
+        check_machines(nodes, 3, 0.0)
 
 
 class Lost(Exception):
     """Stands for Ray's own errors."""
+
+
+class Raised(Lost):
+    """Stands for what a task itself raised."""
+
+
+class Killed(Lost):
+    """Stands for a worker that died, or was killed for its memory, each time it was tried."""
+
+
+class Answer(dict):
+    """The line of a run, which stands for its task too."""
+
+    __hash__ = object.__hash__
+
+
+ERRORS = SimpleNamespace(RayError=Lost, RayTaskError=Raised, WorkerCrashedError=Killed, OutOfMemoryError=Killed)
 
 
 @pytest.fixture
@@ -219,14 +238,20 @@ def work(tmp_path):
             raise ready
         return ready
 
-    def wait(waiting):
-        get(waiting[0])
+    def wait(waiting, timeout=None):
+        if callable(waiting[0]):  # a task that is not ready
+            waiting[0]()
+            return [], waiting
+        if timeout is None:
+            get(waiting[0])
         return waiting[:1], waiting[1:]
 
     made = object.__new__(ray_run.ClusterWork)
-    made.ray = SimpleNamespace(get=get, wait=wait, exceptions=SimpleNamespace(RayError=Lost))
+    made.ray = SimpleNamespace(get=get, wait=wait, exceptions=ERRORS)
     made.out, made.done, made.offset = tmp_path / "out", set(), 0
     made.out.touch()
+    made.order, made.stopped = None, threading.Event()
+    made.search = RateSearch(tmp_path / "out.trials", [], made._try)
     return made
 
 
@@ -254,7 +279,51 @@ def test_a_cluster_that_went_away_says_how_to_go_on(work):
         work._next([Lost("no head\nstack")])
 
 
+def answer_with(work, answers):
+    """Let each method's trials answer with what stands beside its name."""
+    work.trial = SimpleNamespace(remote=lambda cell, order: answers[cell["prompt"]])
+    work.task = SimpleNamespace(remote=lambda cell, order: Answer(key=cell["prompt"]))
+    return [Cell("digits", "simple_cnn", prompt, seed=seed, lr=0.0, trials=3) for prompt in answers for seed in (0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("answer", "says"),
+    [
+        ({"failed": "out of memory"}, "out of memory"),
+        (Raised("ray::trial_task()\nOSError: no set there"), "OSError: no set there"),
+        (Killed("a worker died\nfour times"), "four times"),
+    ],
+)
+def test_a_search_that_fails_costs_its_cells_alone(work, capsys, answer, says):
+    cells = answer_with(work, {"pad": answer, "none": 0.5})
+    assert work.run(cells) == 2
+    failed = [line for line in capsys.readouterr().err.splitlines() if "failed: " in line]
+    assert [line.partition("failed: ")[2] for line in failed] == [
+        f"digits simple_cnn pad seed {seed}: {says}" for seed in (0, 1)
+    ]
+    assert [run["key"] for run in read_runs(work.out)] == ["none"]
+    assert {trial["cell"]["prompt"] for trial in read_runs(f"{work.out}.trials")} == {"none"}
+
+
+def test_a_cluster_that_goes_away_during_a_search_says_how_to_go_on_and_waits_for_none(work):
+    asked = []
+
+    def never():
+        asked.append(1)
+        time.sleep(0.05)
+
+    cells = answer_with(work, {"none": Lost("no head\nstack"), "pad": never})
+    began, before = time.monotonic(), threading.active_count()
+    with pytest.raises(OSError, match=r"the cluster went away \(no head\): the same command goes on from"):
+        work.run(cells)
+    while threading.active_count() > before and time.monotonic() < began + 20:
+        time.sleep(0.05)
+    assert threading.active_count() == before, "a search goes on"
+    assert not read_runs(f"{work.out}.trials")
+    assert len(asked) < 200
+
+
 def test_the_other_machines_get_every_variable_that_decides_results():
-    library = Path(ray_run.__file__).parent.rglob("*.py")
+    library = Path(ray_run.__file__).parent.parent.rglob("*.py")
     read = {name for path in library for name in re.findall(r'environ\.get\("(\w+)"', path.read_text())}
     assert read - {"RAY_USE_TLS"} == set(ray_run.PASSED_ON)

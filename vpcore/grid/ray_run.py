@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import torch
-import typer
 
 from vpcore.device import choose_device
 from vpcore.grid.cell import Cell, question
 from vpcore.grid.cell_data import Loader
+from vpcore.grid.failures import FailedSearch, last_line, say_failed
 from vpcore.grid.rates import RateSearch
+from vpcore.grid.ray_reach import check_machines, knock
 from vpcore.grid.ray_tasks import Order, run_task, trial_task
 from vpcore.grid.run import command
 from vpcore.grid.runlog import append_run, read_new_keys
@@ -28,9 +29,8 @@ from vpcore.train.steps import around
 REQUIRED = "ray>=2.40,<3"
 RETRIES = 3  # of a run whose machine or process died
 PASSED_ON = ("VPCOURSE_PROFILE", "VPCORE_DATA", "VPCORE_WEIGHTS")  # environment variables that decide results
-SETTINGS = b"\x04"  # the type of the frame that an HTTP/2 connection begins with, on both sides
-HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 SEARCHES = 64  # searches for a rate at a time; each waits for one trial after the other
+WAIT = 1.0  # seconds until a search that waits looks whether it was called off
 
 
 def connect(address: str, gpus: float | None = None) -> Callable[..., ClusterWork]:
@@ -51,7 +51,7 @@ def connect(address: str, gpus: float | None = None) -> Callable[..., ClusterWor
     if gpus is not None and gpus < 0:
         raise ValueError(f"--gpus must be 0 or more, got {gpus}: 0.5 lets two runs share a GPU")
     try:
-        _knock(address)
+        knock(address)
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (OSError, RuntimeError, ValueError) as error:  # ConnectionError is an OSError
         raise OSError(
@@ -59,20 +59,6 @@ def connect(address: str, gpus: float | None = None) -> Callable[..., ClusterWor
             "ray start --address=HOST:PORT on every other machine, this one too"
         ) from error
     return partial(ClusterWork, gpus)
-
-
-def _knock(address: str) -> None:
-    """Find out within seconds whether a gRPC server, as Ray's is, answers; Ray itself would try for minutes."""
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdecimal() or "/" in host:
-        raise ValueError("an address is host:port")
-    with socket.create_connection((host, int(port)), timeout=5) as line:
-        if os.environ.get("RAY_USE_TLS", "0") in ("", "0"):
-            line.sendall(HTTP2)
-            if line.recv(9)[3:4] != SETTINGS:
-                raise ValueError("something else listens there")
 
 
 class ClusterWork:
@@ -98,12 +84,12 @@ class ClusterWork:
         self.done, self.offset = read_new_keys(out, 0)
         threads = torch.get_num_threads()
         gpus = float(choose_device(device).type == "cuda") if gpus is None else gpus
-        _check_machines(ray.nodes(), threads, gpus)
+        check_machines(ray.nodes(), threads, gpus)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         self.order = Order(device, load.root, threads, environment, around(), command())
         remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES)
         self.task, self.trial = remote(run_task), remote(trial_task)
-        self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)
+        self.search, self.stopped = RateSearch(Path(f"{out}.trials"), runs, self._try), Event()
 
     def run(self, cells: Sequence[Cell]) -> int:
         """Run the cells in any order, and append each as it is done; returns how many failed.
@@ -113,10 +99,10 @@ class ClusterWork:
         """
         from tqdm import tqdm
 
-        failed = 0
-        cells = self._with_rates(cells)
-        waiting = {self.task.remote(asdict(cell), self.order): cell for cell in cells}
-        with tqdm(total=len(cells), unit="run", file=sys.stderr, dynamic_ncols=True) as bar:
+        found = self._with_rates(cells)
+        failed = len(cells) - len(found)
+        waiting = {self.task.remote(asdict(cell), self.order): cell for cell in found}
+        with tqdm(total=len(found), unit="run", file=sys.stderr, dynamic_ncols=True) as bar:
             while waiting:
                 ready = self._next(list(waiting))
                 failed += not self._take(waiting.pop(ready), ready)
@@ -128,17 +114,20 @@ class ClusterWork:
         try:
             return self.ray.wait(waiting)[0][0]
         except self.ray.exceptions.RayError as error:
-            reason = str(error).strip().partition("\n")[0]
-            raise OSError(f"the cluster went away ({reason}): the same command goes on from {self.out}") from error
+            raise self._gone(error) from error
+
+    def _gone(self, error: Exception) -> OSError:
+        reason = str(error).strip().partition("\n")[0]
+        return OSError(f"the cluster went away ({reason}): the same command goes on from {self.out}")
 
     def _take(self, cell: Cell, ready: Any) -> bool:
         """Append the result of a task; a run that failed is reported and left out."""
         try:
             result = self.ray.get(ready)
         except self.ray.exceptions.RayError as error:
-            result = {"failed": str(error).strip().splitlines()[-1]}
+            result = {"failed": last_line(error)}
         if "failed" in result:
-            typer.echo(f"failed: {cell}: {result['failed']}", err=True)
+            say_failed(cell, result["failed"])
             return False
         new, self.offset = read_new_keys(self.out, self.offset)
         self.done |= new
@@ -147,23 +136,43 @@ class ClusterWork:
         return True
 
     def _with_rates(self, cells: Sequence[Cell]) -> list[Cell]:
-        """Search for the rates that are wanted: methods side by side, the trials of one after the other."""
+        """Search for the rates that are wanted: methods side by side, the trials of one after the other.
+
+        Cells whose search fails are reported and left out; whatever else ends a search calls all others off.
+        """
         groups: dict[str, list[Cell]] = {}
         for cell in cells:
             groups.setdefault(question(asdict(cell), ("seed",)), []).append(cell)
-        with ThreadPoolExecutor(SEARCHES) as pool:
-            found = pool.map(lambda group: [self.search(cell) for cell in group], groups.values())
-            return [cell for group in found for cell in group]
+        pool = ThreadPoolExecutor(SEARCHES)
+        self.stopped.clear()
+        try:
+            return [cell for group in pool.map(self._search_all, groups.values()) for cell in group]
+        finally:
+            self.stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _search_all(self, cells: Sequence[Cell]) -> list[Cell]:
+        found = []
+        for cell in cells:
+            try:
+                found.append(self.search(cell))
+            except FailedSearch as error:
+                say_failed(cell, error)
+        return found
 
     def _try(self, cell: Cell) -> float:
-        return self.ray.get(self.trial.remote(asdict(cell), self.order))
-
-
-def _check_machines(nodes: list[dict[str, Any]], threads: int, gpus: float) -> None:
-    """Refuse what Ray would wait for forever."""
-    has = [node["Resources"] for node in nodes if node["Alive"]]
-    if not any(each.get("CPU", 0) >= threads and each.get("GPU", 0) >= gpus for each in has):
-        raise ValueError(
-            f"no machine of the cluster has the {threads} processor cores and {gpus:g} GPUs of one run: set "
-            "OMP_NUM_THREADS or --gpus"
-        )
+        """Return what a trial on some machine scored; raises ValueError if it failed there."""
+        known = self.ray.exceptions
+        try:
+            task = self.trial.remote(asdict(cell), self.order)
+            while not self.ray.wait([task], timeout=WAIT)[0]:
+                if self.stopped.is_set():
+                    raise OSError("called off: another search has ended the grid")
+            found = self.ray.get(task)
+        except (known.RayTaskError, known.WorkerCrashedError, known.OutOfMemoryError) as error:  # the trial's own
+            raise ValueError(last_line(error)) from error
+        except known.RayError as error:
+            raise self._gone(error) from error
+        if isinstance(found, dict):
+            raise ValueError(found["failed"])
+        return found
