@@ -92,11 +92,11 @@ def test_the_table_in_the_readme_is_that_of_the_records():
 
 def test_what_was_not_run_says_so_and_what_failed_too():
     row = {"stack": "newest", "date": "2026-11-21", "problem": "pip failed: x"}
-    ran = {"python": "3.11.7", "torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.20", "date": "2026-11-21"}
+    ran = {"python": "3.11.7", "torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.21", "date": "2026-11-21"}
     done = {**ran, "tests": "700 passed, 2 skipped", "notebooks": "1 failed, 300 passed"}
     figures = {"stacks": {"newest": row, "oldest": done}}
     oldest, tested, newest, colab = versions.table({"steps": {"versions": {"figures": figures}}})[2:]
-    assert "| 3.11.7 | 2.6.0 | 0.21.0 | 1.0.20 | 700 passed, 2 skipped | 1 failed, 300 passed | 2026-11-21 |" in oldest
+    assert "| 3.11.7 | 2.6.0 | 0.21.0 | 1.0.21 | 700 passed, 2 skipped | 1 failed, 300 passed | 2026-11-21 |" in oldest
     assert all("| not run | not run | never |" in line for line in (tested, colab))
     assert "pip failed: x" in newest
     assert [versions.good(each) for each in (row, done, {**done, "notebooks": "301 passed"})] == [False, False, True]
@@ -112,7 +112,7 @@ def test_each_stack_asks_for_its_versions(stack):
         "colab": versions.stacks.COLAB,
     }[stack]
     assert asked.items() <= pins.items()
-    assert versions.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.20"}
+    assert versions.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.21"}
 
 
 def test_every_pinned_package_takes_the_oldest_python_of_the_readme():
