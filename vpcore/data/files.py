@@ -92,7 +92,8 @@ def hashed_parts(split: Split) -> Parts:
 def read_folder(root: Path, image_size: int | None) -> tuple[Parts, tuple[str, ...], str]:
     """Read root/{train, validation|valid|val, test}/class/ or root/class/ image files, as RGB.
 
-    A flat folder is cut 70/15/15 within each class by a hash of the file name, so adding a file moves few others.
+    A flat folder is cut 70/15/15 within each class by a hash of the file name, so adding a file moves few others; each
+    class needs 6 files or more, so that valid and test get one each.
     Photographs are turned as their EXIF tag says. Class names are those of the folders, sorted.
 
     Raises:

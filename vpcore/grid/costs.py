@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 
 from vpcore.cost import Cost, cost
 from vpcore.device import choose_device, choose_precision
 from vpcore.grid.cell import Cell
-from vpcore.grid.cell_backbone import SCRATCH, fresh_backbone
-from vpcore.methods import build_head, build_prompted
+from vpcore.grid.cell_backbone import fresh_backbone
+from vpcore.grid.cell_model import build_method, width_option
 from vpcore.prompted import Prompted
 
 CLASSES, IMAGES = 10, 64  # of the random data; images are what a prompt may prepare with
@@ -61,13 +60,11 @@ def _measure(cells: Sequence[Cell], device: str | None, repeats: int) -> Iterato
 
 
 def _model(cell: Cell) -> Prompted:
-    options: dict[str, Any] = {} if cell.width is None else {"width": cell.width}
-    backbone = fresh_backbone(cell.backbone, cell.image_size, **options)
+    backbone = fresh_backbone(cell.backbone, cell.image_size, **width_option(cell))
     spec, draw = backbone.spec, torch.Generator().manual_seed(0)
     size = (IMAGES, spec.in_chans, spec.image_size, spec.image_size)
     images = torch.randint(256, size, generator=draw, dtype=torch.uint8)
-    train = cell.backbone in SCRATCH if cell.train_backbone is None else cell.train_backbone
-    return build_prompted(cell.prompt, backbone, images, lambda dim: build_head(cell.prompt, dim, CLASSES, 0), 0, train)
+    return build_method(cell, backbone, images, CLASSES, seed=0)
 
 
 def _numbers(found: Cost) -> tuple[str, ...]:

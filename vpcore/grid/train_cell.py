@@ -7,18 +7,16 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
-from torch import nn
-
 from vpcore.data import Splits
 from vpcore.device import choose_device, choose_precision
 from vpcore.freeze import count
 from vpcore.grid.cell import Cell, choose_augment, expand, question
 from vpcore.grid.cell_backbone import fresh_backbone, load_trained, weights_sha256
 from vpcore.grid.cell_data import SCRATCH, load_cell_data
+from vpcore.grid.cell_model import build_method, width_option
 from vpcore.grid.feature_store import FeatureStore
 from vpcore.grid.rates import published_rate
 from vpcore.grid.right_bits import pack_right
-from vpcore.methods import build_head, build_prompted
 from vpcore.prompted import Prompted
 from vpcore.train import evaluate, fit
 from vpcore.train.optim import make_optimizer, schedule_factor
@@ -36,20 +34,13 @@ def build_model(cell: Cell, data: Splits) -> Prompted:
     Raises:
         ValueError: backbone, prompt or an option is unknown, or does not fit the images.
     """
-    options: dict[str, Any] = {} if cell.width is None else {"width": cell.width}
-    if cell.width is not None and cell.backbone != "simple_cnn":
-        raise ValueError(f"width belongs to simple_cnn, got it for {cell.backbone}: leave it out")
+    options = width_option(cell)
     scratch = cell.backbone in SCRATCH
     if scratch:
         options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
     load = fresh_backbone if scratch else load_trained
     backbone = load(cell.backbone, image_size=data.image_size, **options)
-    train_backbone = scratch if cell.train_backbone is None else cell.train_backbone
-
-    def head(dim: int) -> nn.Module:
-        return build_head(cell.prompt, dim, len(data.classes), cell.seed)
-
-    return build_prompted(cell.prompt, backbone, data.train.images, head, cell.seed, train_backbone)
+    return build_method(cell, backbone, data.train.images, len(data.classes), cell.seed)
 
 
 def check_cell(cell: Cell, data: Splits) -> None:
@@ -63,11 +54,19 @@ def check_cell(cell: Cell, data: Splits) -> None:
     if cell.epochs < 1 or cell.batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
     if not len(data.valid) or not len(data.test):
-        raise ValueError(f"max_valid and max_test must be at least 1, got {cell.max_valid} and {cell.max_test}")
+        raise ValueError(_too_few(cell, data))
     choose_augment(cell)
     choose_precision(cell.precision, choose_device())
     schedule_factor(cell.schedule, cell.epochs, 1)
     make_optimizer(build_model(cell, data), cell.optimizer, cell.lr, cell.weight_decay)
+
+
+def _too_few(cell: Cell, data: Splits) -> str:
+    """Say why there is nothing to choose or to test with."""
+    if any(most is not None and most < 1 for most in (cell.max_valid, cell.max_test)):
+        return f"max_valid and max_test must be at least 1, got {cell.max_valid} and {cell.max_test}"
+    has = f"{cell.data} has {len(data.valid)} validation and {len(data.test)} test images"
+    return f"{has}: each class needs about 6 or more files"
 
 
 def train_cell(
