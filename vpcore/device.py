@@ -21,6 +21,10 @@ def profile() -> str:
     return name
 
 
+class NotDownloaded(FileNotFoundError):
+    """Files are not here, and fetching them failed."""
+
+
 def choose_device(device: str | torch.device | None = None) -> torch.device:
     """Return the device asked for, or CUDA if there is one, or the CPU."""
     return torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")

@@ -4,6 +4,7 @@ import hashlib
 import os
 import tempfile
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ import torch
 from vpcore.data.catalog import IDX_MD5, SOURCES
 from vpcore.data.files import Digest, decode_images, hashed_parts
 from vpcore.data.splits import Split
-from vpcore.device import profile
+from vpcore.device import NotDownloaded, profile
 
 Parts = dict[str, Split]
+PACKAGES = {"pcam": "h5py"}  # what torchvision needs to read a set, and does not bring
 
 
 def data_root(name: str, root: str | Path | None) -> Path:
@@ -30,11 +32,14 @@ def read_vision(name: str, root: Path, image_size: int | None) -> tuple[Parts, t
     """Read a torchvision set: its official splits, class names and md5.
 
     Raises:
-        FileNotFoundError: the set or one of its files is missing.
-        OSError: a file is corrupt, or the download failed.
+        FileNotFoundError: the set, one of its files or a package is missing, or the download failed (`NotDownloaded`).
+        OSError: a file is corrupt.
     """
     from torchvision import datasets
 
+    if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+        install = f"python -m pip install {PACKAGES[name]}"
+        raise FileNotFoundError(f"{name} needs a package that is not here: {install}")
     source = SOURCES[name]
     loader = getattr(datasets, source.loader)
     ensure(name, root, source.marker, lambda where: [loader(where, download=True, **p) for p in source.parts.values()])
@@ -49,7 +54,12 @@ def read_vision(name: str, root: Path, image_size: int | None) -> tuple[Parts, t
 
 
 def ensure(name: str, root: Path, marker: str, download: Callable[[Path], object]) -> None:
-    """See that the set is there; the full profile downloads it aside and moves it in place when complete."""
+    """See that the set is there; the full profile downloads it aside and moves it in place when complete.
+
+    Raises:
+        FileNotFoundError: it is not there, in the quick profile.
+        NotDownloaded: the download failed.
+    """
     if (root / marker).exists():
         return
     if profile() != "full":
@@ -63,8 +73,9 @@ def ensure(name: str, root: Path, marker: str, download: Callable[[Path], object
                 if not (root / entry.name).exists():
                     entry.rename(root / entry.name)
     except (OSError, RuntimeError, ValueError, ImportError) as error:
-        raise OSError(f"{name} could not be downloaded to {root} ({one_line(error)}): check the network and the disk, "
-                      "or put the files there yourself") from error  # fmt: skip
+        reason = f"{name} could not be downloaded to {root} ({one_line(error)})"
+        advice = "check the network and the disk, or put the files there yourself"
+        raise NotDownloaded(f"{reason}: {advice}") from error
 
 
 def _check_files(name: str, root: Path, loader: type) -> None:

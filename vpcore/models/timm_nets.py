@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from vpcore.backbone import Backbone
-from vpcore.device import profile
+from vpcore.device import NotDownloaded, profile
 from vpcore.models.resnet import split_resnet
 from vpcore.models.scratch import check_image, per_channel, seeded
 from vpcore.models.swin import split_swin
@@ -54,7 +54,7 @@ def timm_backbone(
     Raises:
         ValueError: download asked for in the quick profile, a size that does not fit, an unsupported architecture,
             or a checkpoint that does not fit.
-        OSError: no such file, or the download failed.
+        OSError: no such file, or the download failed (`NotDownloaded`).
     """
     from timm.models import get_pretrained_cfg
 
@@ -101,7 +101,8 @@ def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **
         if not pretrained:
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise OSError(f"no weights for {name} ({reason}): check the connection, or give checkpoint=a file") from error
+        advice = "check the connection, or give checkpoint=a file"
+        raise NotDownloaded(f"no weights for {name} ({reason}): {advice}") from error
 
 
 def _square(name: str, input_size: tuple[int, ...]) -> int:
