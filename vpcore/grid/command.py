@@ -69,7 +69,7 @@ def main(
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = 128,
     optimizer: Annotated[str, typer.Option(help="adam, adamw or sgd.")] = "adam",
     schedule: Annotated[str, typer.Option(help="cosine_epoch, cosine or constant.")] = "cosine_epoch",
-    augment: Annotated[str, typer.Option(help="paper: the MSVP paper's for each set; or none.")] = "paper",
+    augment: Annotated[str, typer.Option(help="paper: the MSVP paper's, for the sets it names; or none.")] = "paper",
     width: Annotated[int | None, typer.Option(help="Channels of simple_cnn's first block.")] = None,
     image_size: Annotated[int | None, typer.Option(help="Edge of the images in pixels.")] = None,
     train_backbone: Annotated[

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
 
 import typer
 
+from vpcore.data.augment import RECIPES
 from vpcore.data.protocols import TooFewImages
 from vpcore.data.text import lacking_data
-from vpcore.grid.cell import Cell
-from vpcore.grid.cell_backbone import lacking_weights
+from vpcore.grid.cell import Cell, question
+from vpcore.grid.cell_backbone import lacking_weights, weights_sha256
 from vpcore.grid.cell_data import Loader
 from vpcore.grid.train_cell import check_cell
 
@@ -48,19 +51,50 @@ def rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Ce
     for cell in cells:
         if _needs(cell) & lacking:
             continue
+        what = cell.data
         try:
             data = load(cell)
+            what = cell.backbone  # what is lacking from here on
+            kind = (cell.backbone, cell.prompt, data.image_size, data.in_chans, len(data.classes), cell.augment)
+            if kind not in seen:
+                seen.add(kind)
+                check_cell(cell, data)
         except (FileNotFoundError, TooFewImages) as error:
             if not skip_lacking:
                 raise
             few = isinstance(error, TooFewImages)
-            _note(lacking, _few(cell) if few else cell.data, "which is too many" if few else "which is not here", error)
-            continue
-        kind = (cell.backbone, cell.prompt, data.image_size, data.in_chans, len(data.classes), cell.augment)
-        if kind not in seen:
-            seen.add(kind)
-            check_cell(cell, data)
+            _note(lacking, _few(cell) if few else what, "which is too many" if few else "which is not here", error)
     return [cell for cell in cells if not _needs(cell) & lacking]
+
+
+def note_recipes(cells: Sequence[Cell]) -> None:
+    """Name the sets that are not augmented, although the paper's augmentation was asked for."""
+    asked = dict.fromkeys(cell.data for cell in cells if cell.augment == "paper")
+    names = [name for name in asked if name.partition(":")[0] != "photodigits" and name not in RECIPES]  # its is none
+    if names:
+        typer.echo(f"note: no augmentation for {', '.join(names)}: the paper has no recipe for it", err=True)
+
+
+def check_weights(cells: Sequence[Cell], runs: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to go on where runs that count as done were made with other weights than a checkpoint file holds now.
+
+    They would never be repeated, for a key names the file alone, and their seeds form no pairs with those to come.
+
+    Raises:
+        ValueError: says which file.
+    """
+    asked = {question(asdict(cell)) for cell in cells}
+    for run in runs:
+        then, backbone = run.get("weights_sha256"), run["cell"]["backbone"]
+        if then is None or question(run["cell"]) not in asked:
+            continue
+        try:
+            now = weights_sha256(backbone)["weights_sha256"]
+        except OSError:  # nothing to compare with
+            continue
+        if now != then:
+            done = f"runs of {backbone} were done with other weights (sha256 {then[:8]}) than it holds now ({now[:8]})"
+            raise ValueError(f"{done}: choose another --out, or put those weights back")
 
 
 def _lacking(cells: Sequence[Cell], root: str | None) -> set[str]:

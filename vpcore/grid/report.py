@@ -58,7 +58,8 @@ def summarize(runs: Sequence[Run]) -> list[Row]:
     """Group runs by everything but method and seed, and compare each method with the baseline of its group."""
     groups: dict[str, dict[str, dict[int, Run]]] = {}
     for run in runs:
-        group = question(run["cell"], ("prompt", "seed")) + run["data_md5"]  # rates that were searched for may differ
+        group = question(run["cell"], ("prompt", "seed"))  # rates that were searched for may differ
+        group += run["data_md5"] + run.get("weights_sha256", "")
         groups.setdefault(group, {}).setdefault(run["cell"]["prompt"], {})[run["cell"]["seed"]] = run
     places: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
@@ -79,8 +80,14 @@ def _place(run: Run) -> tuple[str, str]:
 
 def _varying(runs: Sequence[Run]) -> list[str]:
     """Return the hyper-parameters that differ within one table, and so must be told apart."""
-    names = {name for run in runs for name in run["cell"]} - set(FIELDS)
-    return sorted(name for name in names if len({json.dumps(run["cell"].get(name)) for run in runs}) > 1)
+    settings = [_settings(run) for run in runs]
+    names = {name for setting in settings for name in setting} - set(FIELDS)
+    return sorted(name for name in names if len({json.dumps(setting.get(name)) for setting in settings}) > 1)
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    """Return a run's cell, and the start of its weights' hash where it has one."""
+    return run["cell"] | ({"weights": run["weights_sha256"][:8]} if "weights_sha256" in run else {})
 
 
 def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: list[str]) -> Row:
@@ -94,7 +101,7 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
         spread = mean_sd([b["accuracy"] - a["accuracy"] for a, b in zip(before, after, strict=True)])[1]
         images = image_variance([right(run) for run in before], [right(run) for run in after])
         detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
-    setting = " ".join(f"{name}={one['cell'].get(name)}" for name in varying)
+    setting = " ".join(f"{name}={_settings(one).get(name)}" for name in varying)
     cell, values = one["cell"], tuple(runs[seed]["accuracy"] for seed in sorted(runs))
     return Row(
         cell["data"], cell["backbone"], prompt, setting, len(runs), mean, sd, one["num_test"], len(seeds), difference,

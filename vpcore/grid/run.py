@@ -20,7 +20,7 @@ from vpcore.grid.failures import FailedSearch, memory_named, say_failed
 from vpcore.grid.feature_store import FeatureStore
 from vpcore.grid.packed import read_results
 from vpcore.grid.rates import RateSearch
-from vpcore.grid.rehearsal import rehearse
+from vpcore.grid.rehearsal import check_weights, note_recipes, rehearse
 from vpcore.grid.report import check_runs
 from vpcore.grid.runlog import append_run, hardware, read_new_keys, read_runs, repair, versions
 from vpcore.grid.train_cell import run_cell, train_cell
@@ -46,13 +46,15 @@ def run_grid(
         work: runs the cells elsewhere, as `vpcore.grid.ray_run.connect` makes it; None runs them here.
 
     Raises:
-        ValueError: a cell cannot be built, a results file is damaged, or sets or weights of all cells are lacking.
+        ValueError: a cell cannot be built, a results file is damaged, runs in it were made with other weights than
+            their file holds now, or sets or weights of all cells are lacking.
         OSError: data files are missing, or the results cannot be written.
     """
     moved = repair(out)
     if moved:
         typer.echo(f"note: {moved}", err=True)
     runs = earlier_runs(out, resume)
+    check_weights(cells, runs)
     done = {run["key"] for run in runs} | {question(run["cell"]) for run in runs}
     load = Loader(root)
     waiting = [cell for cell in cells if question(asdict(cell)) not in done]
@@ -61,6 +63,7 @@ def run_grid(
     runnable = rehearse(waiting, load, skip_lacking)
     if waiting and not runnable:
         raise ValueError("nothing of this grid can run here: the notes above say which sets and weights it lacks")
+    note_recipes(runnable)
     return (work or _Work)(out, device, load, runs).run(runnable)
 
 
