@@ -129,3 +129,25 @@ def test_divergence_names_the_model() -> None:
         models[1].head.linear.weight.fill_(float("inf"))  # type: ignore[union-attr]
     with pytest.raises(ValueError, match="model 1 became"):
         fit_seeds(models, tiny_split(), tiny_split(), seeds=(0, 1))
+
+
+def test_labels_without_a_logit_are_refused_before_training() -> None:
+    good, models = tiny_split(), _models()
+    bad = vpcore.Split(good.images, good.labels + 3)
+    before = [learned(model) for model in models]
+    for train, valid in ((bad, good), (good, bad)):
+        with pytest.raises(ValueError, match="model 0 has 3 classes, a label is 5: give the head more classes"):
+            fit_seeds(models, train, valid, seeds=(0, 1))
+    for model, tensors in zip(models, before, strict=True):
+        assert all(torch.equal(tensors[name], tensor) for name, tensor in learned(model).items())
+
+
+def test_logits_that_are_not_finite_choose_no_epoch() -> None:
+    class Overflowing(vpcore.LinearHead):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return super().forward(features) * (1.0 if self.training else float("inf"))
+
+    models = _models()
+    models[1].head = Overflowing(models[1].backbone.spec.dim, 3)
+    with pytest.raises(ValueError, match="the logits of model 1 are not finite"):
+        fit_seeds(models, tiny_split(), tiny_split(), seeds=(0, 1))

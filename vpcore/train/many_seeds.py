@@ -18,7 +18,7 @@ from vpcore.train import Augmentation
 from vpcore.train.optim import make_optimizer, schedule_factor
 from vpcore.train.records import EpochRecord, History
 from vpcore.train.runstate import RunState, start_run
-from vpcore.train.together import check_together, forward_together, start_layer
+from vpcore.train.together import check_labels, check_together, forward_together, start_layer
 
 
 def fit_seeds(
@@ -65,7 +65,8 @@ def fit_seeds(
 
     Raises:
         ValueError: no model, other numbers of seeds or rates, backbones that differ or learn, weights tuned per model,
-            dropout (its masks come from one stream), float16 (one loss scale), no images, or a loss that is not finite.
+            dropout (its masks come from one stream), float16 (one loss scale), no images, labels beyond a model's
+            classes, or a loss or logits that are not finite.
     """
     device = choose_device(device)
     precision = choose_precision(precision, device)
@@ -76,6 +77,8 @@ def fit_seeds(
     for model in models:
         prefer_channels_last(model.to(device))
     train, valid = train.to(device), valid.to(device)
+    with own_random_stream(0, device):
+        check_labels(models, train, valid)
     states = [
         start_run(model, make_optimizer(model, optimizer, rate, weight_decay), seed, device, precision)
         for model, rate, seed in zip(models, rates, seeds, strict=True)
@@ -165,4 +168,7 @@ def _validate(
                 kept.append(scores.float())
     scores = [torch.cat(kept) for kept in logits]
     labels = valid.labels
+    for place, found in enumerate(scores):
+        if not found.isfinite().all():
+            raise ValueError(f"the logits of model {place} are not finite: look for such values in images and weights")
     return [(float(F.cross_entropy(s, labels)), float((s.argmax(1) == labels).double().mean())) for s in scores]

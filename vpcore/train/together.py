@@ -65,6 +65,26 @@ def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequ
         raise ValueError("float16 scales all losses by one number: use bfloat16 or float32, or call fit for each model")
 
 
+@torch.no_grad()
+def check_labels(models: Sequence[Prompted], *splits: Split) -> None:
+    """Refuse labels that have no logit, by classifying one image of each split in eval mode.
+
+    Raises:
+        ValueError: names the model.
+    """
+    modes = [model.training for model in models]
+    for model in models:
+        model.eval()
+    for split in splits:
+        one, largest = split.batch(slice(0, 1), split.images.device), int(split.labels.max())
+        for place, scores in enumerate(forward_together(models, [one] * len(models), start_layer(models, split))):
+            if largest >= scores.shape[1]:
+                got = f"model {place} has {scores.shape[1]} classes, a label is {largest}"
+                raise ValueError(f"{got}: give the head more classes")
+    for model, mode in zip(models, modes, strict=True):
+        model.train(mode)
+
+
 def start_layer(models: Sequence[Prompted], split: Split) -> int | None:
     """Return the layer a cached split starts at, after asking it whether it belongs to every model."""
     if not isinstance(split, CachedSplit):
