@@ -22,7 +22,7 @@ class Cell:
     """Everything that decides a result; the defaults are the recipe of the MSVP paper's code (arXiv:2512.03663).
 
     Attributes:
-        data: name of the data set, as `vpcore.grid.cell_data.data_label` writes it.
+        data: name of the data set, as `vpcore.data.text.data_label` writes it.
         backbone: name of the backbone, as `load_backbone` takes it, or "NAME:checkpoint=FILE".
         prompt: name of the method in `vpcore.methods.METHODS`, with options: "multiscale:fusion=concat,scales=1+4".
         seed: of the weights, prompt, batches, augmentation and dropout; runs of one seed form pairs.
