@@ -40,5 +40,5 @@ def test_a_break_would_be_seen() -> None:
     torch._dynamo.reset()
     model = build("none")
     model.prompt.activation = lambda z, layer, context: z if z.sum() > 0 else -z  # type: ignore[method-assign]
-    with pytest.raises(torch._dynamo.exc.Unsupported, match="[Dd]ata-dependent|Dynamic control flow"):
+    with pytest.raises(torch._dynamo.exc.Unsupported, match=r"[Dd]ata-dependent|Dynamic control flow"):
         torch.compile(model, backend="eager", fullgraph=True)(floats(small_vit(), 4))
