@@ -40,9 +40,9 @@ STACKS = {
     "newest": "the newest on the index",
     "colab": "constraints.txt, with Colab's ipywidgets and IPython",
 }
-# Left out: what holds for the tested packages alone (budgets; test_ci counts those of constraints.txt); the browser;
-# what reads source text only; and what the other steps of `.ci/full` run at length.
-ALONE = ("budgets", "ci", "house", "honesty", "kills", "attacks", "fuzz")
+# Left out: what holds for the tested packages alone (budgets; test_ci counts those of constraints.txt); the browser and
+# the site, which needs an extra; what reads source text only; and what the other steps of `.ci/full` run at length.
+ALONE = ("budgets", "ci", "site", "house", "honesty", "kills", "attacks", "fuzz")
 LEFT_OUT = ("browser", *(f"test_{name}.py" for name in ALONE))
 # For the tested packages alone, too: seconds of an import, and a loss after 50 steps, which other kernels round.
 SINGLE = (
