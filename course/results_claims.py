@@ -86,5 +86,17 @@ def count_better(folder: Path, file: str, base: str, data: str, backbone: str, w
     return f"- {what}: {lists}. {pairs} pairs, {tests:,} test images ({table.name})."
 
 
+def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> str:
+    """Say for every arm of a table on how many data sets it was better than the base, worse, and not told apart."""
+    table = recorded(file, folder)
+    cells = [run["cell"] for run in table.runs if run["cell"]["backbone"] == backbone]
+    sets = list(dict.fromkeys(cell["data"] for cell in cells))
+    counts = []
+    for arm in dict.fromkeys(cell["prompt"] for cell in cells if cell["prompt"] != base):
+        found = [verdict(difference(table, Claim("", "", data, backbone, arm, base))[0]) for data in sets]
+        counts.append(f"{arm} {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")
+    return f"- {what}, {len(sets)} sets, better/worse/cannot tell: {'; '.join(counts)} ({table.name})."
+
+
 def _counted(names: Sequence[str]) -> str:
     return f"{len(names)} ({'; '.join(names)})" if names else "0"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from course.results_claims import Claim, best_layer, count_better
+from course.results_claims import Claim, best_layer, count_better, count_sets
 
 HEAD = """\
 # Recorded results
@@ -40,7 +40,7 @@ QUESTIONS = {
     "pictures": "Lesson 07. Do t-SNE, Grad-CAM and attention distance say what accuracy says?",
     "shots": "Lesson 09. Which method should one take with 1, 4 or 16 images a class?",
     "start": "Lesson 00. How far do training images, seeds and choosing on the test set move an accuracy?",
-    "transfer": "Unfinished: three of eight sets on the CNN, one on the ViT. How do all methods compare?",
+    "transfer": "Lesson 09. How do all methods compare, on eight sets and two small backbones?",
     "vp": "Lesson 01. Does a learned frame or picture help, and can the old classes be used again?",
 }
 PHOTO = ("photodigits", "resnet_nano")
@@ -117,6 +117,10 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
         )
         for data, net in (("digits", "resnet_nano"), ("digits", "vit_nano"), ("photodigits", "resnet_nano"))
         for shots in (1, 4)
+    ),
+    "Eight sets, up to 1,000 images each": tuple(
+        partial(count_sets, file="transfer", base="none", backbone=net, what=f"Each method against the probe, {net}")
+        for net in ("resnet_nano", "vit_nano")
     ),
 }  # fmt: skip
 TAIL = """\
