@@ -154,3 +154,14 @@ def test_environments_are_kept_and_taken_again_but_none_that_pip_left_half_made(
     assert [path.name for path in tmp_path.iterdir()] == ["oldest"]
     versions.run("oldest")
     assert made == ["oldest", "newest", "oldest"]
+
+
+def test_a_part_alone_leaves_the_other_as_it_was_with_the_same_packages(tmp_path, monkeypatch):
+    (tmp_path / "newest" / "bin").mkdir(parents=True)
+    (tmp_path / "newest" / "bin" / "python").touch()
+    monkeypatch.setattr(versions, "installed", lambda python: {"torch": "2.15.0"})
+    monkeypatch.setattr(versions, "tested", lambda python, words: "now")
+    for torch, other in (("2.15.0", "before"), ("2.14.0", "not run")):
+        earlier = {"torch": torch, "tests": "before", "notebooks": "before"}
+        row = versions.run("newest", tmp_path, ["tests"], earlier)
+        assert (row["tests"], row["notebooks"]) == ("now", other)

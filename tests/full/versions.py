@@ -22,9 +22,11 @@ import tempfile
 import time
 import tomllib
 import venv
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
@@ -54,7 +56,8 @@ TESTS = [
     *(f"--ignore=tests/{name}" for name in LEFT_OUT),
     *(f"--deselect=tests/{name}" for name in SINGLE),
 ]
-NOTEBOOKS = ["notebooks", "solutions"]
+PARTS = {"tests": TESTS, "notebooks": ["--nbval", "notebooks", "solutions"]}  # of a row: what pytest is told
+EMPTY: Mapping[str, object] = MappingProxyType({})
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
 
@@ -137,8 +140,10 @@ def environment(stack: str, folder: Path) -> Path:
         raise
 
 
-def run(stack: str, envs: Path | None = None) -> dict[str, object]:
-    """Run everything on one stack and return its row; its environment is kept in a folder, if one is given."""
+def run(
+    stack: str, envs: Path | None = None, parts: Sequence[str] = tuple(PARTS), earlier: Mapping[str, object] = EMPTY
+) -> dict[str, object]:
+    """Run the parts on one stack and return its row; the others stay those of its earlier row, if its packages did."""
     began = time.perf_counter()
     row: dict[str, object] = {"stack": stack, "date": datetime.now(UTC).date().isoformat()}
     kept = nullcontext(envs) if envs else tempfile.TemporaryDirectory(prefix="vpcourse-versions-")
@@ -148,7 +153,9 @@ def run(stack: str, envs: Path | None = None) -> dict[str, object]:
         except (subprocess.CalledProcessError, SystemExit) as error:
             return {**row, "problem": f"pip failed: {str(error)[-200:]}"}
         row |= installed(python)
-        row |= {"tests": tested(python, TESTS), "notebooks": tested(python, ["--nbval", *NOTEBOOKS])}
+        same = all(earlier.get(name) == version for name, version in row.items() if name in SHOWN)
+        row |= {part: tested(python, PARTS[part]) for part in parts}
+        row |= {part: earlier.get(part, "not run") if same else "not run" for part in PARTS if part not in parts}
     return {**row, "seconds": round(time.perf_counter() - began)}
 
 
@@ -201,6 +208,7 @@ def main() -> int:
     parser.add_argument("--stack", choices=STACKS, nargs="*", default=list(STACKS))
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--table", action="store_true")
+    parser.add_argument("--only", choices=PARTS, help="runs this part; the other stays as it is in the records")
     parser.add_argument("--envs", type=Path, metavar="FOLDER", help="keeps the environments, and takes those there")
     chosen = parser.parse_args()
     records = ROOT / "course" / "results" / "ci.json"
@@ -212,7 +220,8 @@ def main() -> int:
         return dry_run(chosen.stack)
     rows = dict(kept.get("steps", {}).get("versions", {}).get("figures", {}).get("stacks", {}))
     for stack in chosen.stack:
-        rows[stack] = run(stack, chosen.envs and chosen.envs.absolute())
+        parts = [chosen.only] if chosen.only else list(PARTS)
+        rows[stack] = run(stack, chosen.envs and chosen.envs.absolute(), parts, rows.get(stack, {}))
         print(json.dumps(rows[stack]), flush=True)
         print("figures:", json.dumps({"stacks": rows}), flush=True)
     return int(not all(good(rows[stack]) for stack in chosen.stack))
