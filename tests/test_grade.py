@@ -18,6 +18,7 @@ from graded_lesson import RIGHT, answered, learner, lesson, submit
 from course import check
 from course.cli import main
 from course.grade import grade
+from course.grading import sandbox
 from course.grading.marks import Item, Ledger, Mark, page, table
 from course.grading.remote import judge
 from course.grading.sandbox import BUBBLEWRAP, LIMITS, isolation, running
@@ -219,6 +220,24 @@ def test_no_submissions_and_a_table_named_as_its_ledger_are_refused(root, book, 
 
 
 # --- the sandbox
+
+
+@needs_bubblewrap
+def test_packages_of_the_account_are_there_inside(root, book, tmp_path, monkeypatch):
+    site = tmp_path / "elsewhere" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "of_the_account.py").write_text("TWO = 2\n")
+    monkeypatch.syspath_prepend(str(site))
+    body = "import of_the_account\nreturn of_the_account.TWO * number"
+    submit(tmp_path / "all", "ann.ipynb", answered(book, double(body)))
+    assert marks(root, tmp_path / "all")["ann.ipynb"].points == 4
+
+
+@needs_bubblewrap
+def test_a_sandbox_without_the_course_grades_nobody(monkeypatch):
+    monkeypatch.setattr(sandbox, "_packages", lambda: [])
+    with pytest.raises(OSError, match=r"cannot import the course, so nobody is graded: .*No module named"):
+        sandbox.isolation.__wrapped__()
 
 
 @needs_bubblewrap

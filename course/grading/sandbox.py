@@ -46,15 +46,29 @@ FIXED = {
 
 @functools.cache
 def isolation() -> str:
-    """Say how submissions are isolated on this machine: BUBBLEWRAP or LIMITS."""
+    """Say how submissions are isolated on this machine: BUBBLEWRAP or LIMITS.
+
+    Raises:
+        OSError: bubblewrap works, but the course cannot be imported in it; every mark would be 0.
+    """
     if shutil.which("bwrap") is None:
         return LIMITS
-    command = [*_bubblewrap(), sys.executable, "-c", "import json, socket"]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
+        works = _try_inside("import json, socket")
     except (OSError, subprocess.TimeoutExpired):
         return LIMITS
-    return BUBBLEWRAP if done.returncode == 0 else LIMITS
+    if works.returncode:
+        return LIMITS
+    done = _try_inside("import torch, vpcore, course.grading.answers")
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise OSError(f"the sandbox cannot import the course, so nobody is graded: {''.join(said)}")
+    return BUBBLEWRAP
+
+
+def _try_inside(code: str) -> subprocess.CompletedProcess[bytes]:
+    command = [*_bubblewrap(), sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, timeout=120, check=False, env=_environment(), cwd="/")
 
 
 @contextlib.contextmanager
@@ -113,14 +127,20 @@ def _packages() -> list[Path]:
     return [COURSE, *vpcore]
 
 
+def _sites() -> list[str]:
+    """Return the folders that pip installs into, one of the account among them, which HOME does not show inside."""
+    return [path for path in sys.path if Path(path).name in ("site-packages", "dist-packages")]
+
+
 def _environment() -> dict[str, str]:
-    return {**FIXED, "PYTHONPATH": os.pathsep.join(dict.fromkeys(str(path.parent) for path in _packages()))}
+    folders = [*(str(path.parent) for path in _packages()), *_sites()]
+    return {**FIXED, "PYTHONPATH": os.pathsep.join(dict.fromkeys(folders))}
 
 
 def _bubblewrap() -> list[str]:
     words = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--uid", "65534", "--gid", "65534"]
     words += ["--cap-drop", "ALL", "--proc", "/proc", "--dev", "/dev", "--size", str(256 * 2**20), "--tmpfs", "/tmp"]
-    system = dict.fromkeys([*SYSTEM, sys.prefix, sys.base_prefix, *map(str, _packages())])
+    system = dict.fromkeys([*SYSTEM, sys.prefix, sys.base_prefix, *map(str, _packages()), *_sites()])
     for path in system:
         words += ["--ro-bind-try", path, path]
     for folder in {COURSE.parent, *(Path(path) for path in sys.path if path)}:
