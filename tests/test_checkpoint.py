@@ -17,8 +17,9 @@ from tiny import same, tiny_model, tiny_split, weights
 from vpcore import tensorfile
 from vpcore.data.augment import Augment
 from vpcore.prompts import MultiScalePrompt
+from vpcore.tensorfile import read_tensors, write_tensors
 from vpcore.train import fit
-from vpcore.train.checkpoint import fingerprint, load_learned, read_tensors, save_learned, write_tensors
+from vpcore.train.checkpoint import fingerprint, load_learned, save_learned
 
 TRAIN, VALID = tiny_split(40), tiny_split(20, seed=1)
 EPOCHS = 4

@@ -8,7 +8,7 @@ from datetime import date
 from importlib import metadata
 
 import pytest
-from full import versions
+from full import version_stacks, versions
 from packaging.specifiers import SpecifierSet
 from prose import ROOT
 
@@ -104,22 +104,22 @@ def test_what_was_not_run_says_so_and_what_failed_too():
 
 @pytest.mark.parametrize("stack", versions.STACKS)
 def test_each_stack_asks_for_its_versions(stack):
-    pins = versions.pins(stack)
+    pins = version_stacks.pins(stack)
     asked = {
-        "oldest": versions.bounds(),
-        "tested": versions.constraints(),
+        "oldest": version_stacks.bounds(),
+        "tested": version_stacks.constraints(),
         "newest": {},
-        "colab": versions.stacks.COLAB,
+        "colab": version_stacks.stacks.COLAB,
     }[stack]
     assert asked.items() <= pins.items()
-    assert versions.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.21"}
+    assert version_stacks.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.21"}
 
 
 def test_every_pinned_package_takes_the_oldest_python_of_the_readme():
     assert "Python 3.11 or newer" in README
     installed = {each.name.lower(): each for each in metadata.distributions()}
-    pinned = [installed[name.lower()] for name in versions.constraints() if name.lower() in installed]
-    pinned = [each for each in pinned if each.version == versions.constraints().get(each.name, each.version)]
+    pinned = [installed[name.lower()] for name in version_stacks.constraints() if name.lower() in installed]
+    pinned = [each for each in pinned if each.version == version_stacks.constraints().get(each.name, each.version)]
     needs = {each.name: each.metadata.get("Requires-Python") or "" for each in pinned}
     assert len(needs) > 50
     assert [(name, need) for name, need in needs.items() if "3.11.0" not in SpecifierSet(need)] == []
@@ -127,7 +127,9 @@ def test_every_pinned_package_takes_the_oldest_python_of_the_readme():
 
 def test_what_the_versions_leave_out_is_there():
     tests = ROOT / "tests"
-    assert [name for name in versions.LEFT_OUT if not (tests / name).exists()] == []
+    there = [f"test_{name}.py" for names in versions.NOT_THERE.values() for name in names]
+    assert [name for name in (*versions.LEFT_OUT, *there) if not (tests / name).exists()] == []
+    assert set(versions.NOT_THERE) <= set(versions.STACKS)
     for name in versions.SINGLE:
         file, test = name.split("::")
         assert f"def {test}(" in (tests / file).read_text(encoding="utf-8")
@@ -144,7 +146,7 @@ def test_environments_are_kept_and_taken_again_but_none_that_pip_left_half_made(
         (folder / "bin" / "python").touch()
         return folder / "bin" / "python"
 
-    monkeypatch.setattr(versions, "install", install)
+    monkeypatch.setattr(version_stacks, "install", install)
     monkeypatch.setattr(versions, "installed", lambda python: {"torch": str(python)})
     monkeypatch.setattr(versions, "tested", lambda python, words: "1 passed")
     rows = [versions.run(stack, tmp_path) for stack in ("oldest", "oldest", "newest")]

@@ -219,8 +219,7 @@ def quick(monkeypatch):
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("digits", "photodigits", "folder")])
-def test_missing_sets_say_where_and_what_to_do(name, tmp_path, quick, monkeypatch):
-    monkeypatch.setattr("vpcore.data.sources.PACKAGES", {})  # those are asked for before: test_grid_notices.py
+def test_missing_sets_say_where_and_what_to_do(name, tmp_path, quick):
     with pytest.raises(
         FileNotFoundError, match=rf"{name} is not at {tmp_path}.*VPCORE_DATA.*VPCOURSE_PROFILE=full"
     ) as caught:

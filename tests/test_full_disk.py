@@ -16,7 +16,7 @@ from pathlib import Path
 
 from test_checkpoint import Killed, run
 from tiny import same
-from vpcore.train.checkpoint import read_tensors
+from vpcore.tensorfile import read_tensors
 
 folder = Path(sys.argv[1])
 path, filler = folder / "run.safetensors", folder / "filler"

@@ -21,8 +21,9 @@ from tiny import tiny_model, tiny_split
 from course.cells import LessonError
 from course.grading.submission import BadSubmission, answer_source, cells_before, learner_of, read_submission
 from course.lesson import solved_notebook
-from vpcore.grid.report import check_runs, format_table, summarize
+from vpcore.grid.report import check_runs, summarize
 from vpcore.grid.runlog import append_run, read_runs, repair
+from vpcore.grid.table import format_table
 from vpcore.train import fit
 
 REPOSITORY = Path(__file__).resolve().parents[1]

@@ -18,9 +18,13 @@ from typer.testing import CliRunner
 import vpcore
 from vpcore.grid import command as grid
 from vpcore.grid import runlog
-from vpcore.grid.report import check_runs, format_table, right, summarize
+from vpcore.grid.cell import Cell, choose_augment, expand
+from vpcore.grid.cell_data import load_cell_data
+from vpcore.grid.report import check_runs, summarize
+from vpcore.grid.right_bits import right
 from vpcore.grid.runlog import append_run, read_runs, repair
-from vpcore.grid.train_cell import Cell, build_model, choose_augment, expand, load_cell_data, run_cell
+from vpcore.grid.table import format_table
+from vpcore.grid.train_cell import build_model, run_cell
 from vpcore.prompt_text import prompt_label, read_prompt, split_prompts
 from vpcore.statistics import paired_interval
 
@@ -444,7 +448,7 @@ def test_expand_orders_seeds_of_a_pair_together():
 
 def test_a_limit_beyond_a_small_set_keeps_all_of_it():
     """One limit serves a grid over large and small sets."""
-    from vpcore.grid.train_cell import load_cell_data
+    from vpcore.grid.cell_data import load_cell_data
 
     data = load_cell_data(Cell("digits", "simple_cnn", "none", limit=2000))
     assert len(data.train) == 1100

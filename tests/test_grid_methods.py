@@ -17,7 +17,9 @@ from vpcore.grid import command as grid
 from vpcore.grid import plan as grid_plan
 from vpcore.grid import rates
 from vpcore.grid import run as grid_run
-from vpcore.grid.cell_data import Loader, backbone_spec
+from vpcore.grid.cell import Cell, question
+from vpcore.grid.cell_backbone import backbone_spec
+from vpcore.grid.cell_data import Loader, load_cell_data
 from vpcore.grid.feature_store import FeatureStore
 from vpcore.grid.kept import Kept
 from vpcore.grid.packed import read_results
@@ -25,7 +27,7 @@ from vpcore.grid.presets import PRESETS
 from vpcore.grid.rates import PUBLISHED, RateSearch
 from vpcore.grid.report import summarize
 from vpcore.grid.runlog import read_runs
-from vpcore.grid.train_cell import Cell, build_model, load_cell_data, question, run_cell, train_cell
+from vpcore.grid.train_cell import build_model, run_cell, train_cell
 from vpcore.methods import METHODS, expand_layers, method_label
 
 NANO = {"limit": 20, "max_valid": 20, "max_test": 30, "epochs": 1, "batch_size": 10, "augment": "none"}

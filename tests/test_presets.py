@@ -11,10 +11,12 @@ from test_grid_methods import cells_of
 
 from vpcore.data.text import lacking_data
 from vpcore.grid import costs, presets
+from vpcore.grid.cell import Cell, expand
 from vpcore.grid.cell_backbone import SCRATCH, backbone_spec, fresh_backbone, lacking_weights, read_backbone
+from vpcore.grid.cell_data import load_cell_data
 from vpcore.grid.presets import PRESETS, Preset, find_preset
 from vpcore.grid.runlog import read_runs
-from vpcore.grid.train_cell import Cell, build_model, expand, load_cell_data
+from vpcore.grid.train_cell import build_model
 from vpcore.methods import METHODS, build_head, method_label, read_method
 from vpcore.prompts import PROMPTS
 from vpcore.tensorfile import write_tensors

@@ -19,7 +19,8 @@ from vpcore.backbone import Backbone
 from vpcore.bundled import classify
 from vpcore.data.splits import Splits
 from vpcore.pretrain import main, pretrain
-from vpcore.recipes import RECIPES, Recipe, make_loss, same_run
+from vpcore.pretrain_start import same_run
+from vpcore.recipes import RECIPES, Recipe, make_loss
 from vpcore.tensorfile import read_tensors
 from vpcore.train import evaluate
 
@@ -152,7 +153,7 @@ def test_the_command_pretrains_on_another_data_set(tmp_path) -> None:
     assert (card["data"]["name"], len(card["data"]["classes"]), len(card["curve"])) == ("digits", 10, 1)
     assert card["command"].endswith("--backbone resnet_nano --data digits --epochs 1 --seed 0 --teacher none")
     assert math.isfinite(card["first_loss"])
-    assert card["limits"].startswith("Trained on the 10 classes of digits, at 32 pixels, only; small on purpose;")
+    assert card["limits"].startswith("Trained on digits, 10 classes, at 32 pixels, only; small on purpose;")
     tensors, _ = read_tensors(tmp_path / "resnet_nano.safetensors")
     assert tensors["classifier.weight"].shape[0] == 10
 
@@ -167,4 +168,4 @@ def test_a_teacher_of_other_classes_is_refused_before_training(tmp_path, capsys)
 
 def test_the_cards_that_ship_keep_their_limits() -> None:
     for name in RECIPES:
-        assert bundled.read_card(name)["limits"] == bundled.LIMITS.format(bundled.PHOTOGRAPHS)
+        assert bundled.read_card(name)["limits"] == bundled.LIMITS.format(bundled.HOLDS["cifar100"])

@@ -11,9 +11,10 @@ from tiny import tiny_split
 from vpcore.data.protocols import few_shot, vtab_1k, vtab_order
 from vpcore.data.splits import Splits, channel_stats
 from vpcore.data.text import data_label, load_named
+from vpcore.grid.cell import Cell
 from vpcore.grid.cell_data import Loader, load_cell_data
 from vpcore.grid.feature_store import FeatureStore
-from vpcore.grid.train_cell import Cell, build_model
+from vpcore.grid.train_cell import build_model
 
 NANO = {"epochs": 1, "batch_size": 10, "augment": "none", "max_valid": 20, "max_test": 20}
 

@@ -15,14 +15,15 @@ from torch import Tensor, nn
 
 from vpcore.averaged import Averaged, averaged_backbone
 from vpcore.backbone import Backbone, load_backbone
-from vpcore.bundled import check_classes, classify, half_precision, write_weights
+from vpcore.bundled import classify, half_precision, write_weights
 from vpcore.data import Splits, load_data
 from vpcore.data.augment import Augment
 from vpcore.device import choose_device
 from vpcore.grid.runlog import hardware, versions
+from vpcore.pretrain_start import load_teacher, same_run
 from vpcore.prompted import Prompted
 from vpcore.prompts.base import NoPrompt
-from vpcore.recipes import RECIPES, Recipe, make_loss, same_run
+from vpcore.recipes import RECIPES, Recipe, make_loss
 from vpcore.train import EpochRecord, evaluate, fit
 
 
@@ -130,7 +131,7 @@ def main(
 def _run(name: str, root: Path | None, data_name: str, teacher: str, recipe: Recipe, seed: int, out: Path) -> None:
     splits = load_data(data_name, root, image_size=32, in_chans=3)
     chosen = {"auto": "resnet_nano" if recipe.distill else "none"}.get(teacher, teacher)
-    guide = _teacher(chosen, splits)
+    guide = load_teacher(chosen, splits)
     recipe = recipe if guide is not None else replace(recipe, distill=0.0)
     out.mkdir(parents=True, exist_ok=True)
     first = first_loss(name, splits)  # before the hours of training: what is wrong with the data shows here
@@ -151,13 +152,6 @@ def _run(name: str, root: Path | None, data_name: str, teacher: str, recipe: Rec
         "first_loss": first,
     })  # fmt: skip
     typer.echo(f"{name}: test accuracy {test.accuracy:.4f} on {len(splits.test)} images, weights in {out}")
-
-
-def _teacher(name: str, data: Splits) -> nn.Module | None:
-    if name == "none":
-        return None
-    check_classes(name, data)
-    return classify(load_backbone(name)).to(choose_device())
 
 
 @contextmanager

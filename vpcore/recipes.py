@@ -1,20 +1,15 @@
-"""How the bundled backbones are pretrained: hyper-parameters, loss, and whose run a checkpoint is."""
+"""How the bundled backbones are pretrained: hyper-parameters and loss."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vpcore.data import Splits
 from vpcore.data.augment import mix
-from vpcore.tensorfile import replace_file
 from vpcore.train import Loss
-from vpcore.train.checkpoint import fingerprint
 
 
 @dataclass(frozen=True)
@@ -61,25 +56,3 @@ def make_loss(recipe: Recipe, num_classes: int, teacher: nn.Module | None) -> Lo
         return (1 - recipe.distill) * plain + recipe.distill * recipe.temperature**2 * distance
 
     return loss
-
-
-def same_run(checkpoint: Path | None, recipe: Recipe, data: Splits, teacher: nn.Module | None) -> Path | None:
-    """Return a checkpoint's path, after writing recipe, data and teacher beside it, in a .json of the same name.
-
-    Raises:
-        OSError: the folder cannot be written to, or the disk is full.
-        ValueError: the checkpoint is there and is of a run with another recipe, data set or teacher.
-    """
-    if checkpoint is None:
-        return None
-    note = checkpoint.with_suffix(".json")
-    guide = "none" if teacher is None else fingerprint(teacher)
-    mine = {**asdict(recipe), "data": f"{data.name} {data.source_md5}", "teacher": guide}
-    if checkpoint.is_file():
-        saved = json.loads(note.read_text()) if note.is_file() else {}
-        others = [key for key, value in mine.items() if key not in saved or saved[key] != value]
-        if others:
-            fix = "choose another folder (--out), or delete it to start afresh"
-            raise ValueError(f"{checkpoint} is of a run with other {', '.join(others)}: {fix}")
-    replace_file(note, (json.dumps(mine, indent=1) + "\n").encode())
-    return checkpoint

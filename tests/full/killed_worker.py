@@ -17,9 +17,9 @@ import vpcore
 from vpcore.averaged import averaged_backbone
 from vpcore.data.augment import Augment
 from vpcore.data.splits import Split, Splits
+from vpcore.grid.cell import expand
 from vpcore.grid.command import run_grid
 from vpcore.grid.runlog import read_runs
-from vpcore.grid.train_cell import expand
 from vpcore.pretrain import pretrain
 from vpcore.recipes import RECIPES
 

@@ -37,11 +37,10 @@ def read_vision(name: str, root: Path, image_size: int | None) -> tuple[Parts, t
     """
     from torchvision import datasets
 
-    if name in PACKAGES and find_spec(PACKAGES[name]) is None:
-        install = f"python -m pip install {PACKAGES[name]}"
-        raise FileNotFoundError(f"{name} needs a package that is not here: {install}")
     source = SOURCES[name]
     loader = getattr(datasets, source.loader)
+    if (root / source.marker).exists() or profile() == "full":
+        _check_package(name)
     ensure(name, root, source.marker, lambda where: [loader(where, download=True, **p) for p in source.parts.values()])
     _check_files(name, root, loader)
     digest, arrays, names = Digest(), {}, None
@@ -76,6 +75,13 @@ def ensure(name: str, root: Path, marker: str, download: Callable[[Path], object
         reason = f"{name} could not be downloaded to {root} ({one_line(error)})"
         advice = "check the network and the disk, or put the files there yourself"
         raise NotDownloaded(f"{reason}: {advice}") from error
+
+
+def _check_package(name: str) -> None:
+    """Ask for what torchvision would miss, before a long download or reading."""
+    if name in PACKAGES and find_spec(PACKAGES[name]) is None:
+        install = f"python -m pip install {PACKAGES[name]}"
+        raise FileNotFoundError(f"{name} needs a package that is not here: {install}")
 
 
 def _check_files(name: str, root: Path, loader: type) -> None:

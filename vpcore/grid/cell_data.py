@@ -13,8 +13,6 @@ from vpcore.grid.cell import Cell
 from vpcore.grid.cell_backbone import SCRATCH, backbone_spec
 from vpcore.grid.kept import Kept
 
-__all__ = ["SCRATCH", "Loader", "backbone_spec", "image_format", "load_cell_data"]
-
 LIMIT = 2**29  # bytes of images that a loader keeps
 
 

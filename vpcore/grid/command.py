@@ -16,9 +16,10 @@ from vpcore.grid.costs import cost_table
 from vpcore.grid.packed import read_results
 from vpcore.grid.plan import plan
 from vpcore.grid.rehearsal import in_options
-from vpcore.grid.report import check_runs, format_table, summarize
+from vpcore.grid.report import check_runs, summarize
 from vpcore.grid.report_files import write_report
 from vpcore.grid.run import earlier_runs, run_grid
+from vpcore.grid.table import format_table
 from vpcore.train.steps import choose_speedups, speedups
 
 MOST_CELLS = 10_000

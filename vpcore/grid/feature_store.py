@@ -7,7 +7,8 @@ from math import prod
 from vpcore.cache import LIMIT, CachedSplit, cached, first_layer
 from vpcore.data.splits import Split, Splits
 from vpcore.grid.cell import Cell, choose_augment
-from vpcore.grid.cell_data import SCRATCH, image_format
+from vpcore.grid.cell_backbone import SCRATCH
+from vpcore.grid.cell_data import image_format
 from vpcore.grid.kept import Kept
 from vpcore.prompted import Prompted
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from vpcore.grid.cell import Cell, check_grid, expand
-from vpcore.grid.cell_data import backbone_spec
+from vpcore.grid.cell_backbone import backbone_spec
 from vpcore.grid.presets import Preset, find_preset, left_out
 from vpcore.methods import expand_layers
 from vpcore.prompt_text import split_prompts

@@ -10,10 +10,7 @@ from typing import Any
 
 from vpcore.grid.cell import question
 from vpcore.grid.right_bits import right
-from vpcore.grid.table import format_table
 from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
-
-__all__ = ["BASELINE", "Row", "Run", "check_runs", "format_table", "right", "summarize"]
 
 BASELINE = "none"
 REQUIRED = {"key": str, "cell": dict, "accuracy": float, "num_test": int, "data_md5": str}

@@ -95,39 +95,33 @@ class _Work:
         with tqdm(total=sum(cell.epochs for cell in cells), unit="epoch", file=sys.stderr, dynamic_ncols=True) as bar:
             for number, cell in enumerate(cells, start=1):
                 bar.set_description(f"{number}/{len(cells)} {cell}")
-                try:
-                    cell = self.search(cell)
-                except FailedSearch as error:
-                    failed += self._give_up(cell, error)
-                    bar.update(cell.epochs)
-                    continue
-                new, self.offset = read_new_keys(self.out, self.offset)
-                self.done |= new
-                if cell.key() in self.done:  # another process was faster
-                    bar.update(cell.epochs)
-                    continue
                 before = bar.n
-                failed += not self._run_one(cell, self.load(cell), lambda _: bar.update())
-                bar.update(cell.epochs - (bar.n - before))  # of a run that was a trial, or that diverged
+                problem = self._run_one(cell, lambda _: bar.update())
+                if problem is not None:
+                    say_failed(cell, problem)
+                    failed += 1
+                self.trained.clear()
+                bar.update(cell.epochs - (bar.n - before))  # of a run that was a trial, or that ended early
         return failed
 
-    def _run_one(self, cell: Cell, data: Splits, on_epoch: Callable[[Any], Any]) -> bool:
-        """Run one cell and append its result; a run that diverges or lacks memory is reported and left out."""
-        trained = self.trained.get(cell.key())
-        self.trained.clear()
+    def _run_one(self, cell: Cell, on_epoch: Callable[[Any], Any]) -> ValueError | None:
+        """Run one cell and append its result; returns what it failed by: no rate, no memory, or it diverged."""
+        try:
+            cell = self.search(cell)
+        except FailedSearch as error:
+            return error
+        new, self.offset = read_new_keys(self.out, self.offset)
+        self.done |= new
+        if cell.key() in self.done:  # another process was faster
+            return None
+        data = self.load(cell)
         try:
             with memory_named():
-                result = run_cell(cell, data, self.device, on_epoch, self.store, trained)
+                result = run_cell(cell, data, self.device, on_epoch, self.store, self.trained.get(cell.key()))
         except ValueError as error:
-            return not self._give_up(cell, error)
+            return error
         append_run(self.out, {**result, **provenance(cell, self.device)})
-        return True
-
-    def _give_up(self, cell: Cell, error: ValueError) -> bool:
-        """Report a cell without a result, and keep nothing of it."""
-        self.trained.clear()
-        say_failed(cell, error)
-        return True
+        return None
 
     def _try(self, cell: Cell) -> float:
         """Return the validation accuracy of a trial, nan if it diverges; raises ValueError if it fails otherwise."""

@@ -10,9 +10,8 @@ from typing import Any
 from vpcore.data import Splits
 from vpcore.device import choose_device, choose_precision
 from vpcore.freeze import count
-from vpcore.grid.cell import Cell, choose_augment, expand, question
-from vpcore.grid.cell_backbone import fresh_backbone, load_trained, weights_sha256
-from vpcore.grid.cell_data import SCRATCH, load_cell_data
+from vpcore.grid.cell import Cell, choose_augment
+from vpcore.grid.cell_backbone import SCRATCH, fresh_backbone, load_trained, weights_sha256
 from vpcore.grid.cell_model import build_method, width_option
 from vpcore.grid.feature_store import FeatureStore
 from vpcore.grid.rates import published_rate
@@ -21,11 +20,6 @@ from vpcore.prompted import Prompted
 from vpcore.train import evaluate, fit
 from vpcore.train.optim import make_optimizer, schedule_factor
 from vpcore.train.records import EpochRecord, History
-
-__all__ = [
-    "Cell", "build_model", "check_cell", "choose_augment", "expand", "load_cell_data", "question", "run_cell",
-    "train_cell",
-]  # fmt: skip
 
 
 def build_model(cell: Cell, data: Splits) -> Prompted:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vpcore.train.checkpoint import read_tensors
+from vpcore.tensorfile import read_tensors
 
 NESTS = ("state_dict", "model", "teacher")
 DEEPEST = 8  # nested dictionaries that are opened; a file may hold itself

@@ -15,17 +15,6 @@ from vpcore.tensorfile import read_tensors, write_tensors
 from vpcore.train.records import EpochRecord
 from vpcore.train.runstate import RunState
 
-__all__ = [
-    "RunState",
-    "fingerprint",
-    "load_learned",
-    "read_run",
-    "read_tensors",
-    "save_learned",
-    "write_run",
-    "write_tensors",
-]
-
 LEARNED_FORMAT = "vpcore.learned.1"
 RUN_FORMAT = "vpcore.run.1"
 

@@ -73,16 +73,18 @@ def check_labels(models: Sequence[Prompted], *splits: Split) -> None:
         ValueError: names the model.
     """
     modes = [model.training for model in models]
-    for model in models:
-        model.eval()
-    for split in splits:
-        one, largest = split.batch(slice(0, 1), split.images.device), int(split.labels.max())
-        for place, scores in enumerate(forward_together(models, [one] * len(models), start_layer(models, split))):
-            if largest >= scores.shape[1]:
-                got = f"model {place} has {scores.shape[1]} classes, a label is {largest}"
-                raise ValueError(f"{got}: give the head more classes")
-    for model, mode in zip(models, modes, strict=True):
-        model.train(mode)
+    try:
+        for model in models:
+            model.eval()
+        for split in splits:
+            one, largest = split.batch(slice(0, 1), split.images.device), int(split.labels.max())
+            for place, scores in enumerate(forward_together(models, [one] * len(models), start_layer(models, split))):
+                if largest >= scores.shape[1]:
+                    got = f"model {place} has {scores.shape[1]} classes, a label is {largest}"
+                    raise ValueError(f"{got}: give the head more classes")
+    finally:
+        for model, mode in zip(models, modes, strict=True):
+            model.train(mode)
 
 
 def start_layer(models: Sequence[Prompted], split: Split) -> int | None:
