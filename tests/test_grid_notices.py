@@ -32,7 +32,7 @@ def call(*arguments):
         ("activation:layer=last", "activation:layer=last: an option has a value of the wrong kind (layer must"),
         ("cluster:num_clusters=two", "cluster takes num_clusters: int"),
         ("lora:rank=abc,targets=conv", "lora takes rank: int"),
-        ("instance_image:patch_hidden=0", "instance_image:patch_hidden=0: an option has a value of the wrong kind"),
+        ("instance_image:patch_hidden=0", "patch_hidden and global_hidden must be at least 1, got 0 and 6"),
     ],
 )
 @pytest.mark.parametrize("cost", [[], ["--cost"]])

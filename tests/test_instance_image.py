@@ -139,6 +139,12 @@ def test_refusals() -> None:
         InstanceImagePrompt(SPEC, patch_size=5)
     with pytest.raises(ValueError, match="kernels must be 2 odd whole numbers"):
         InstanceImagePrompt(SPEC, kernels=(4, 3))
+    for dilations in ((0, 2), (2,)):
+        with pytest.raises(ValueError, match="dilations must be 2 whole numbers of at least 1"):
+            InstanceImagePrompt(SPEC, dilations=dilations)
+    for options in ({"patch_hidden": 0}, {"global_hidden": -1}):
+        with pytest.raises(ValueError, match="patch_hidden and global_hidden must be at least 1"):
+            InstanceImagePrompt(SPEC, **options)
     for options in ({"beta": 1.5}, {"beta": -0.1}, {"dropout": 1.0}):
         with pytest.raises(ValueError, match="beta must be 0 to 1, dropout 0 to below 1"):
             InstanceImagePrompt(SPEC, **options)

@@ -11,6 +11,7 @@ import vpcore
 from vpcore import train as training
 from vpcore.cache import cached
 from vpcore.device import prefer_channels_last
+from vpcore.statistics import t_interval
 from vpcore.train import cross_entropy, fit
 from vpcore.train.optim import make_optimizer
 
@@ -112,6 +113,22 @@ def test_bfloat16_keeps_the_mean_loss_of_ten_steps(kind):
     assert len(half) == len(whole) == 10
     assert not torch.equal(half, whole)  # it did run in half precision
     assert abs(float(half.mean() - whole.mean())) <= 2e-2
+
+
+def test_bfloat16_ends_inside_the_interval_of_the_seeds():
+    data, net = vpcore.load_data("digits", image_size=32, in_chans=3), vpcore.load_backbone("resnet_nano")
+
+    def accuracy(precision: str, seed: int) -> float:
+        head = vpcore.LinearHead(net.spec.dim, 10, seed=seed)
+        model = vpcore.Prompted(net, vpcore.ActivationPrompt(net.spec, 2, seed=seed), head)
+        options = {**STEPS, "seed": seed, "lr": 1e-2, "epochs": 2, "batch_size": 64, "precision": precision}
+        fit(model, data.train.take(range(400)), data.valid, **options)
+        return vpcore.evaluate(model, data.test).accuracy
+
+    whole, half = ([accuracy(kind, seed) for seed in range(5)] for kind in ("float32", "bfloat16"))
+    seeds = t_interval(whole)
+    assert sum(whole) / 5 > 0.6  # it did learn
+    assert seeds.low <= sum(half) / 5 <= seeds.high
 
 
 def test_the_layout_is_what_it_says():

@@ -60,6 +60,8 @@ class InstanceImagePrompt(Prompt):
         self.dropout = (0.1 if released else 0.0) if dropout is None else dropout
         patch = patch_size or default_patch(spec)
         _check(self, spec.image_size, patch, init)
+        if patch_hidden < 1 or global_hidden < 1:
+            raise ValueError(f"patch_hidden and global_hidden must be at least 1, got {patch_hidden} and {global_hidden}")
         options: dict[str, Any] = {"zero": init == "zeros", "generator": self.generator()}
         if "patch" in parts:
             self.patch = PatchPrompter(spec.in_chans, patch, patch_hidden, **options)

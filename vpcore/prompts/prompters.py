@@ -98,6 +98,8 @@ class GlobalPrompter(nn.Module):
     ) -> None:  # fmt: skip
         super().__init__()
         check_kernels(kernels, 2)
+        if len(dilations) != 2 or min(dilations) < 1:
+            raise ValueError(f"dilations must be 2 whole numbers of at least 1, got {tuple(dilations)}")
         draw = generator or torch.Generator().manual_seed(0)
         (a, b), (s, t) = kernels, dilations
         self.inner = fresh(nn.Conv2d, channels, hidden, a, generator=draw, dilation=s, padding=s * (a // 2))
