@@ -38,10 +38,12 @@ def figures_of(line: str) -> dict[str, Any]:
 def hardware() -> str:
     """Say in words what this machine is."""
     sys.path.insert(0, str(ROOT))
+    import torch
+
     from vpcore.grid.runlog import hardware as found
 
-    own = found("cpu")
-    return f"{own['processor']}, {own['cores']} cores, no GPU used"
+    own = found("cuda" if torch.cuda.is_available() else "cpu")
+    return f"{own['processor']}, {own['cores']} cores, {own['gpu'] or 'no GPU'}"
 
 
 def read(path: Path) -> dict[str, Any]:

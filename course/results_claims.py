@@ -94,8 +94,10 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
     counts = []
     for arm in dict.fromkeys(cell["prompt"] for cell in cells if cell["prompt"] != base):
         found = [verdict(difference(table, Claim("", "", data, backbone, arm, base))[0]) for data in sets]
-        counts.append(f"{arm} {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")
-    return f"- {what}, {len(sets)} sets, better/worse/cannot tell: {'; '.join(counts)} ({table.name})."
+        counts.append(f"  - `{arm}` {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")
+    report = f"`python -m vpcore.grid --report course/results/{table.name}.json --report-to FOLDER`"
+    head = f"- {what}: sets of {len(sets)} where it is better/worse/cannot be told; {report} prints the intervals:"
+    return "\n".join([head, *counts])
 
 
 def _counted(names: Sequence[str]) -> str:

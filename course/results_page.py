@@ -11,6 +11,8 @@ from course.notebook_file import write_text
 from course.recorded import RESULTS, Recorded, names, recorded
 from course.results_questions import HEAD, NEGATIVE, QUESTIONS, TAIL
 
+VARIES = ("seed", "lr", "rate")  # within an arm
+
 
 def about(table: Recorded, question: str) -> str:
     """Return one line on a file."""
@@ -30,7 +32,7 @@ def about(table: Recorded, question: str) -> str:
 def _arms(runs: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     arms: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
-        cell = {name: value for name, value in run["cell"].items() if name not in ("seed", "lr", "rate")}
+        cell = {key: value for key, value in run["cell"].items() if value is not None and key not in VARIES}
         arms.setdefault(json.dumps(cell, sort_keys=True), []).append(run)
     return list(arms.values())
 
@@ -50,7 +52,25 @@ def page(folder: Path = RESULTS) -> str:
     parts = [HEAD, *files, "", "## What the claims gave here: helped, did not, cannot be told", ""]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]
-    return "\n".join([*parts, TAIL])
+    return "\n".join([*parts, TAIL, *speed(folder)]) + "\n"
+
+
+def speed(folder: Path) -> list[str]:
+    """Return the table of times that `.ci/full speed` measured last, or that there is none.
+
+    Raises:
+        OSError: ci.json is missing.
+    """
+    step = json.loads((folder / "ci.json").read_text(encoding="utf-8"))["steps"].get("speed")
+    if step is None:
+        return ["## Times", "", "Not measured yet: `.ci/full speed`."]
+    made = f"`.ci/full speed`, {step['date']}, {step['hardware']}, torch {step['versions']['torch']}."
+    lines = ["## Times", "", f"{made} The ratio is how many times as long the other way took in the same run.", ""]
+    lines += ["| what | threads | seconds | ratio | the other way | asked for |", "|---|---|---|---|---|---|"]
+    for row in step["figures"]["rows"]:
+        cells = [row["what"], row["threads"], row["seconds"], row["ratio"] or "", row["against"], row["bar"] or ""]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
 
 
 def main() -> None:

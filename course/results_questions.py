@@ -107,7 +107,7 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
         _claim("norms", "An activation prompt before pooling, which is a bias of the head", *PHOTO, "ap_last"),
         partial(
             count_better, file="bugs", base="right", data="photodigits", backbone="resnet_nano",
-            what="Faults against the right program, whose accuracy alone does not give them away",
+            what="Programs with one fault each against the right program; accuracy alone does not give the faults away",
         ),
     ),
     "Few images": tuple(
@@ -116,9 +116,9 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
             what=f"Methods against a linear probe, {shots} image{'s' if shots > 1 else ''} a class, {data}, {net}",
         )
         for data, net in (("digits", "resnet_nano"), ("digits", "vit_nano"), ("photodigits", "resnet_nano"))
-        for shots in (1, 4)
+        for shots in (1, 4, 16)
     ),
-    "Eight sets, up to 1,000 images each": tuple(
+    "Eight sets, 1,000 training images each": tuple(
         partial(count_sets, file="transfer", base="none", backbone=net, what=f"Each method against the probe, {net}")
         for net in ("resnet_nano", "vit_nano")
     ),
@@ -128,6 +128,4 @@ TAIL = """\
 difference. Each interval stands for itself: of 20 comparisons of equals, one is expected to miss zero. All networks
 here are small, images have 28 or 32 pixels, and training sets at most 2,000 images: what holds here need not hold for
 the papers' networks.
-
-Speeds are not recorded here; `tests/benchmarks/` measures them in one run against a baseline.
 """

@@ -96,6 +96,9 @@ GIVEN = {
         "+1.2 points (−0.3 to +2.7)": "a quiz",
         "by 1.2 points": "a quiz",
         "losses of 0.3 and gains of 2.7 points": "a quiz",
+        "A share of 100 %": "what all of five seeds are",
+        "both lines stand at 100 %": "no error at all",
+        "one image is more than five points": "one of 18",
     },
 }
 PUBLISHED = {

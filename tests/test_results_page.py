@@ -1,6 +1,7 @@
 """The page on the recorded results: every number comes from the files, and it is the one that is committed."""
 
 import inspect
+import json
 import re
 import shutil
 
@@ -10,7 +11,7 @@ import pytest
 from course import results_questions
 from course.recorded import RESULTS, recorded
 from course.results_claims import Claim, best_layer, count_better, difference, verdict
-from course.results_page import page
+from course.results_page import page, speed
 from course.results_questions import NEGATIVE, QUESTIONS
 from vpcore.statistics import Interval
 
@@ -67,6 +68,19 @@ def test_a_file_nobody_asked_about_is_named(tmp_path):
     shutil.copy(RESULTS / "msvp_lr.json", tmp_path / "msvp_small.json")
     with pytest.raises(ValueError, match=r"msvp_small holds no digits simple_cnn none beside other arms"):
         page(tmp_path)
+
+
+def test_times_are_those_of_the_record(tmp_path):
+    line = {"what": "a step", "threads": 1, "seconds": 0.25, "ratio": 1.9, "against": "the usual", "bar": 1.6}
+    bare = {"what": "a cache", "threads": 2, "seconds": 3.0, "ratio": None, "against": "", "bar": None}
+    step = {"date": "2026-01-02", "hardware": "a machine, 2 cores, no GPU", "versions": {"torch": "2.11.0"}}
+    for figures, says in (
+        ({}, "Not measured yet: `.ci/full speed`."),
+        ({"speed": {**step, "figures": {"rows": [line, bare]}}}, "| a step | 1 | 0.25 | 1.9 | the usual | 1.6 |"),
+        ({"speed": {**step, "figures": {"rows": [bare]}}}, "| a cache | 2 | 3.0 |  |  |  |"),
+    ):
+        (tmp_path / "ci.json").write_text(json.dumps({"steps": figures}))
+        assert says in speed(tmp_path)
 
 
 def test_no_number_of_a_finding_is_typed():

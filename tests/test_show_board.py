@@ -15,7 +15,7 @@ def test_the_board_counts_verdicts_and_brackets_what_cannot_be_told() -> None:
         "1 cannot be told. Recorded."
     )
     panel = shown.figure.axes[0]
-    assert [text.get_text() for text in panel.texts] == ["+4", "(+1)", "-40", "+2"]
+    assert [text.get_text() for text in panel.texts] == ["+4", "(+1)", "−40", "+2"]
     assert shown.png().startswith(b"\x89PNG")
 
 

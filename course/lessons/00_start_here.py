@@ -631,8 +631,9 @@ for words, gain in {"what it seems to gain": claimed, "on 900 other images  ": t
 # The gain is there in the images that were used to choose, and its interval excludes zero. In other images it is not
 # found again. That does not prove it is zero; the interval says how large it could still be.
 #
-# Several published prompt codes pick their best epoch by test accuracy. That is a search over as many settings as there
-# are epochs. In this course validation chooses, and every arm of a table gets the same number of trials.
+# The released programs of Bahng et al. (2022), Chen et al. (2023) and AutoVP (Tsao et al. 2024) pick their best epoch
+# by test accuracy. That is a search over as many settings as there are epochs. In this course validation chooses, and
+# every arm of a table gets the same number of trials.
 #
 # ### Exercise: the smallest difference you can see
 #

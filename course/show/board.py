@@ -38,7 +38,7 @@ def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str
         panel.set_yticklabels(list(rows), fontsize=7.5)
         panel.set_title(name, fontsize=9)
         words.append(f"{name}: {_counts(rows)}")
-    figure.colorbar(shown, ax=list(axes[0]), label="difference, points", fraction=0.03)
+    figure.colorbar(shown, ax=list(axes[0]), label="difference, points", fraction=0.03, extend="both")
     figure.suptitle(heading(title, label), fontsize=10)
     return Picture(figure, sentence(f"{title}, one row a method and one column a data set. {'. '.join(words)}", label))
 
@@ -46,7 +46,9 @@ def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str
 def _said(cell: Interval | None) -> str:
     if cell is None:
         return "–"
-    return f"({cell.mean:+.0f})" if _holds_zero(cell) else f"{cell.mean:+.0f}"
+    whole = f"{cell.mean:+.0f}".replace("-", "−")
+    mean = "0" if whole[1:] == "0" else whole
+    return f"({mean})" if _holds_zero(cell) else mean
 
 
 def _holds_zero(interval: Interval) -> bool:

@@ -31,7 +31,7 @@ def tradeoff(
         named = f"{number + 1}  {name} ({cost:,.0f})"
         panel.errorbar([cost], [mean], yerr=[sd], fmt=marker, color=color, capsize=3, markersize=5, label=named)
         panel.annotate(
-            f"{number + 1}", (cost, mean), xytext=(-4, 3), textcoords="offset points", fontsize=9, ha="right"
+            f"{number + 1}", (cost, mean), xytext=(4, 3), textcoords="offset points", fontsize=9, ha="left"
         )
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
     _log_axis(panel, [cost for cost, _ in points.values()])

@@ -23,6 +23,9 @@ from vpcore.cache import cached
 from vpcore.data.splits import Split
 from vpcore.grid.runlog import hardware
 
+sys.path[:0] = [str(Path(__file__).parent)]
+import rows  # noqa: E402
+
 ROOT = Path(__file__).parents[2]
 LAYERS = (4, 3, 5, 2)  # the first is trained on: 1,024 numbers an image; others lie on disk
 IMAGES, ON_DISK = (1000, 4000, 16000), (1, 4)
@@ -101,11 +104,13 @@ def main() -> None:
         print(json.dumps(measure(*chosen.one)))
         return
     print(f"{hardware()['processor']}, torch {torch.__version__}, one thread, processor seconds")
-    rows = [row(n, layers, in_own_process(n, layers)) for n in chosen.images for layers in chosen.layers]
-    table = [[*HEAD, *RATES], *rows]
+    found = {(n, layers): in_own_process(n, layers) for n in chosen.images for layers in chosen.layers}
+    table = [[*HEAD, *RATES], *(row(n, layers, figures) for (n, layers), figures in found.items())]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for line in table:
         print("  ".join(text.rjust(width) for text, width in zip(line, widths, strict=True)))
+    what = "{} layer(s) of resnet_nano cached in files, {:,} images"
+    rows.say([rows.row(what.format(layers, n), figures["made"]) for (n, layers), figures in found.items()])
 
 
 if __name__ == "__main__":

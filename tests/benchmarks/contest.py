@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
+from rows import row
 
 from vpcore.speed import peak_memory
 from vpcore.train.steps import Speedups
@@ -79,8 +81,10 @@ def memory_now(device: str) -> int | None:
     return peak_memory(torch.device(device))[0]
 
 
-def line(title: str, label: str, rate: float, usual: float, work: int, top: float, memory: int | None) -> None:
-    """Print images a second, times the usual loop, share of the roofline and peak memory.
+def line(
+    title: str, label: str, rate: float, usual: float, work: int, top: float, memory: int | None
+) -> dict[str, Any]:
+    """Print images a second, times the usual loop, share of the roofline and peak memory; returns the record's line.
 
     Args:
         title: network or method.
@@ -94,3 +98,5 @@ def line(title: str, label: str, rate: float, usual: float, work: int, top: floa
     held = "" if memory is None else f"{memory / 2**20:9,.0f} MiB"
     share = f"{rate * work / top:7.2%} of the peak"
     print(f"{title:26s} {label:34s} {rate:11,.1f} images/s  × {rate / usual:6.2f}  {share}  {held}", flush=True)
+    facts = {"share_of_peak": round(rate * work / top, 4), "peak_bytes": memory}
+    return row(f"1,000 images, {title}, {label}", 1000 / rate, rate / usual, "the usual loop") | facts

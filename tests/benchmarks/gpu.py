@@ -21,6 +21,7 @@ import typer
 from contest import peak, ways
 from gpu_epochs import msvp
 from gpu_steps import vit_steps
+from rows import say
 
 from vpcore.grid.runlog import hardware
 
@@ -46,11 +47,13 @@ def main(
     for precision in {way.precision for way in ways(device, False)}:
         tops[precision], source = peak(device, precision, small)
         print(f"peak {precision}: {tops[precision] / 1e12:.2f}e12 operations a second ({source})", flush=True)
+    lines = []
     if part in ("msvp", "both"):
-        msvp(device, images, repeats, counts, compile, tops)
+        lines += msvp(device, images, repeats, counts, compile, tops)
     if part in ("vit", "both"):
         name = "vit_nano" if small else "vit_base_patch16_224"
-        vit_steps(device, name, only, batch, steps, repeats, max(counts), compile, tops)
+        lines += vit_steps(device, name, only, batch, steps, repeats, max(counts), compile, tops)
+    say(lines)
 
 
 if __name__ == "__main__":

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from contest import Way, forget_peak, line, memory_now, ways
-from msvp_throughput import NETWORKS, build, random_split, this_library, usual_loop
+from msvp_throughput import GPU_BAR, NETWORKS, build, random_split, this_library, usual_loop
 
 from vpcore.flops import step_flops
 from vpcore.train.steps import speedups
 
 
-def msvp(device: str, images: int, repeats: int, workers: list[int], compile: bool, tops: dict[str, float]) -> None:
+def msvp(
+    device: str, images: int, repeats: int, workers: list[int], compile: bool, tops: dict[str, float]
+) -> list[dict[str, Any]]:
+    found = []
     split = random_split(images, 32)
     for name in NETWORKS.split(","):
         work = step_flops(build(name, 32), torch.zeros(2, 3, 32, 32)) // 2
@@ -31,8 +35,14 @@ def msvp(device: str, images: int, repeats: int, workers: list[int], compile: bo
                 seconds[label].append(run())
         rates = {label: images / statistics.median(times) for label, times in seconds.items()}
         usual = max(rates[f"usual, {w} workers"] for w in workers)
-        for label, (_, precision) in runs.items():
+        rows = [
             line(f"{name} 32 px", label, rates[label], usual, work, tops[precision], memory[label])
+            for label, (_, precision) in runs.items()
+        ]
+        if device.startswith("cuda"):
+            max(rows, key=lambda row: row["ratio"])["bar"] = GPU_BAR
+        found += rows
+    return found
 
 
 def faster(run: Callable[[], float], way: Way) -> Callable[[], float]:

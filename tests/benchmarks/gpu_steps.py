@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from contest import Way, forget_peak, line, memory_now, timed, ways
@@ -76,7 +77,8 @@ def usual_rate(model: nn.Module, split: vpcore.Split, batch: int, workers: int, 
 def vit_steps(
     device: str, name: str, only: str, batch: int, steps: int, repeats: int, workers: int, compile: bool,
     tops: dict[str, float],
-) -> None:  # fmt: skip
+) -> list[dict[str, Any]]:  # fmt: skip
+    found = []
     with seeded(0):
         backbone = vpcore.load_backbone(name, pretrained=False).to(device)
     size, count = backbone.spec.image_size, 4 * batch
@@ -91,7 +93,7 @@ def vit_steps(
         title = f"{name.removesuffix('_224')} {method}"
         forget_peak(device)
         usual = usual_rate(model, split, batch, workers, repeats)
-        line(title, f"usual, {workers} workers", usual, usual, work, tops["float32"], memory_now(device))
+        found.append(line(title, f"usual, {workers} workers", usual, usual, work, tops["float32"], memory_now(device)))
         for way in ways(device, compile):
             model = make().to(device)
             forget_peak(device)
@@ -100,4 +102,5 @@ def vit_steps(
             except ValueError as error:
                 print(f"{title:26s} vpcore {way}: {error}")
                 continue
-            line(title, f"vpcore {way}", rate, usual, work, tops[way.precision], memory_now(device))
+            found.append(line(title, f"vpcore {way}", rate, usual, work, tops[way.precision], memory_now(device)))
+    return found

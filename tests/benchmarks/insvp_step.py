@@ -16,6 +16,7 @@ from typing import Annotated, NamedTuple
 
 import torch
 import typer
+from rows import row, say
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -114,6 +115,8 @@ def main(
         f"counted × {counted[1] / counted[0]:.2f} ({counted[0] / 1e9:.1f} and {counted[1] / 1e9:.1f} GFLOPs an image)"
     )
     print(f"bar × {BAR}: {'met' if ratio >= BAR else 'NOT MET'}; pairs {[round(b / a, 2) for a, b in rounds]}")
+    what = f"one InsVP step, {backbone}, batch {batch}, {precision}, {hardware(device)['gpu'] or 'CPU'}"
+    say([row(what, here, ratio, "all weight gradients and G_s in every block", BAR)])
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import Annotated
 
 import torch
 import typer
+from rows import row, say
 
 import vpcore
 from vpcore.grid.runlog import hardware
@@ -58,6 +59,7 @@ def main(
 ) -> None:
     """Print seconds and ratios; the bars are no slower than the runs in turn, and on a GPU 1.5 times one run."""
     print(f"{hardware(device)}  torch {torch.__version__}  {images} images, batch {batch}, {seeds} seeds, {prompt}")
+    lines = []
     for name in networks.split(","):
         size = vpcore.load_backbone(name, pretrained=False).spec.image_size
         draw = torch.Generator().manual_seed(0)
@@ -71,6 +73,11 @@ def main(
             statistics.median(r["together"] / r[label] for r in rounds) for label in ("runs in turn", "one run")
         )
         print(f"{name:12} {shown}  together: {turn:.2f} of the runs in turn, {one:.2f} of one run", flush=True)
+        what = f"{seeds} seeds in one pass, {name}, {hardware(device)['gpu'] or 'CPU'}"
+        cuda = device.startswith("cuda")
+        lines.append(row(what, middle["together"], 1 / turn, f"{seeds} runs in turn", None if cuda else 1.0))
+        lines.append(row(what, middle["together"], 1 / one, "one run", 1 / 1.5 if cuda and "nano" in name else None))
+    say(lines)
 
 
 if __name__ == "__main__":

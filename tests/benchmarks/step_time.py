@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 
 import torch
+from rows import row, say
 from torch import nn
 
 import vpcore
@@ -76,6 +77,8 @@ def main() -> None:
         if name in BARS:
             line += f"   (bars: {BARS[name][0]} s, {BARS[name][1]} x)"
         print(line)
+    what, slow = f"{IMAGES:,} training images, {{}} frozen, CPU", best["resnet20"]
+    say([row(what.format(n), best[n], slow / best[n], "ResNet-20", bar) for n, (_, bar) in BARS.items()])
 
 
 if __name__ == "__main__":
