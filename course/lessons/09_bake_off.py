@@ -204,7 +204,7 @@ show_accuracies(
 
 # %%
 gap = 100 * (mine["activation prompt"] - mine["linear probe"])
-title = "Activation prompt − linear probe, resnet_nano, digits, four images a class"
+title = "AP − linear probe, resnet_nano, digits, four a class"
 ends = paired_interval(list(mine["linear probe"]), list(mine["activation prompt"]))
 label = f"your run, 5 seeds, {len(data.test):,} test images"
 show.paired_dots(gap, (100 * ends.low, 100 * ends.high), title, live=True, label=label, what="AP − probe")

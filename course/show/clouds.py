@@ -30,10 +30,10 @@ def tradeoff(
         mean, sd = values.mean(), values.std(ddof=1)
         named = f"{number + 1}  {name} ({cost:,.0f})"
         panel.errorbar([cost], [mean], yerr=[sd], fmt=marker, color=color, capsize=3, markersize=5, label=named)
-        panel.annotate(
-            f"{number + 1}", (cost, mean), xytext=(4, 3), textcoords="offset points", fontsize=9, ha="left"
-        )
+        place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
+        panel.annotate(f"{number + 1}", (cost, mean + sd), fontsize=9, **place)
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
+    panel.margins(y=0.12)  # so that the numbers stay inside
     _log_axis(panel, [cost for cost, _ in points.values()])
     panel.set(xlabel=across, ylabel=up)
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

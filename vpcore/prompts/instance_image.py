@@ -61,7 +61,8 @@ class InstanceImagePrompt(Prompt):
         patch = patch_size or default_patch(spec)
         _check(self, spec.image_size, patch, init)
         if patch_hidden < 1 or global_hidden < 1:
-            raise ValueError(f"patch_hidden and global_hidden must be at least 1, got {patch_hidden} and {global_hidden}")
+            given = f"{patch_hidden} and {global_hidden}"
+            raise ValueError(f"patch_hidden and global_hidden must be at least 1, got {given}")
         options: dict[str, Any] = {"zero": init == "zeros", "generator": self.generator()}
         if "patch" in parts:
             self.patch = PatchPrompter(spec.in_chans, patch, patch_hidden, **options)
