@@ -24,11 +24,17 @@ on_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA devi
 
 
 @pytest.fixture
+def exact(monkeypatch):
+    """Convolutions in float32 proper: TF32, cuDNN's default, rounds to 10 bits, and each kernel sums in its own way."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+@pytest.fixture
 def played(monkeypatch):
     """Recordings played on the CPU: nothing runs while recording, everything at each replay."""
     bodies = []
     monkeypatch.setattr(cuda_graph, "on_side_stream", lambda device: nullcontext())
-    monkeypatch.setattr(cuda_graph, "record", lambda body, generators: (bodies.append(body), body)[1])
+    monkeypatch.setattr(cuda_graph, "record", lambda body, generators, device: (bodies.append(body), body)[1])
     return bodies
 
 
@@ -81,7 +87,7 @@ def test_draws_on_the_cpu_are_refused(played):
 
 
 def test_what_cannot_be_recorded_says_so(monkeypatch, played):
-    def refuse(body, generators):
+    def refuse(body, generators, device):
         raise RuntimeError("operation not permitted when stream is capturing\nCUDA kernel errors ...")
 
     monkeypatch.setattr(cuda_graph, "record", refuse)
@@ -155,11 +161,11 @@ def test_a_partial_keeps_its_arguments(eager):
 @on_cuda
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 @pytest.mark.parametrize("name", [*vpcore.PROMPTS])
-def test_cuda_graphs_train_like_plain_steps(name, optimizer):
-    backbone = vpcore.load_backbone("vit_nano", pretrained=False)
+def test_cuda_graphs_train_like_plain_steps(exact, name, optimizer):
     data, valid = tiny_split(44, size=32, chans=3), tiny_split(20, seed=1, size=32, chans=3)
 
     def losses(graph: bool) -> list[float]:
+        backbone = vpcore.load_backbone("vit_nano", pretrained=False)  # anew: clusters are found where it is
         prompt = vpcore.PROMPTS[name](backbone.spec).prepare(backbone, data.images)
         model = vpcore.Prompted(backbone, prompt, vpcore.LinearHead(backbone.spec.dim, 3))
         options = {**OPTIONS, "lr": 1e-3, "optimizer": optimizer, "device": "cuda", "precision": "float32"}
@@ -171,7 +177,7 @@ def test_cuda_graphs_train_like_plain_steps(name, optimizer):
 @on_cuda
 def test_a_trained_network_is_recorded_with_its_batch_statistics_and_dropout():
     data, first, second = tiny_split(48), tiny_model(width=4), tiny_model(width=4)
-    options = {**OPTIONS, "device": "cuda", "precision": "bfloat16", "epochs": 20}
+    options = {**OPTIONS, "device": "cuda", "precision": "bfloat16", "epochs": 60}
     recorded = vpcore.fit(first, data, VALID, **options, cuda_graph=True)
     plain = vpcore.fit(second, data, VALID, **options)
     assert recorded.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, abs=0.2)  # other masks
@@ -196,7 +202,7 @@ def test_half_precision_keeps_the_first_losses(precision):
 
 
 @on_cuda
-def test_the_real_compiler_agrees():
+def test_the_real_compiler_agrees(exact):
     data, first, second = tiny_split(48), tiny_model(train_backbone=False), tiny_model(train_backbone=False)
     options = {**OPTIONS, "device": "cuda", "precision": "float32"}
     fast = vpcore.fit(first, data, VALID, **options, compile=True, cuda_graph=True)

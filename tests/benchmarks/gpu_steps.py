@@ -44,8 +44,8 @@ def step_rate(model: nn.Module, split: vpcore.Split, way: Way, batch: int, steps
     model.train()
 
     def run(count: int) -> None:
-        for _ in range(count):
-            index = torch.randperm(len(split), generator=order)[:batch].to(device)
+        orders = [torch.randperm(len(split), generator=order)[:batch] for _ in range(count)]
+        for index in torch.stack(orders).to(device):  # one copy: each waits for the GPU
             step_on(model, split.batch(index, device), split.labels[index], 1.0)
 
     run(WARM_UP)

@@ -104,12 +104,15 @@ class _Work:
                 bar.update(cell.epochs - (bar.n - before))  # of a run that was a trial, or that ended early
         return failed
 
-    def _run_one(self, cell: Cell, on_epoch: Callable[[Any], Any]) -> ValueError | None:
-        """Run one cell and append its result; returns what it failed by: no rate, no memory, or it diverged."""
+    def _run_one(self, cell: Cell, on_epoch: Callable[[Any], Any]) -> str | None:
+        """Run one cell and append its result; returns what it failed by: no rate, no memory, or it diverged.
+
+        In words: the error itself would hold on to all that was on the device, while the next cell needs the room.
+        """
         try:
             cell = self.search(cell)
         except FailedSearch as error:
-            return error
+            return str(error)
         new, self.offset = read_new_keys(self.out, self.offset)
         self.done |= new
         if cell.key() in self.done:  # another process was faster
@@ -119,7 +122,7 @@ class _Work:
             with memory_named():
                 result = run_cell(cell, data, self.device, on_epoch, self.store, self.trained.get(cell.key()))
         except ValueError as error:
-            return error
+            return str(error)
         append_run(self.out, {**result, **provenance(cell, self.device)})
         return None
 

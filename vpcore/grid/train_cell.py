@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
+import torch
+
 from vpcore.data import Splits
 from vpcore.device import choose_device, choose_precision
 from vpcore.freeze import count
@@ -22,8 +24,13 @@ from vpcore.train.optim import make_optimizer, schedule_factor
 from vpcore.train.records import EpochRecord, History
 
 
-def build_model(cell: Cell, data: Splits) -> Prompted:
+def build_model(cell: Cell, data: Splits, device: torch.device | None = None) -> Prompted:
     """Build the model of a cell; the seed gives the same backbone and head whatever the prompt.
+
+    Args:
+        cell: of a grid.
+        data: of the cell.
+        device: where the model goes, and where a prompt that prepares runs the backbone; None for the CPU.
 
     Raises:
         ValueError: backbone, prompt or an option is unknown, or does not fit the images.
@@ -33,8 +40,8 @@ def build_model(cell: Cell, data: Splits) -> Prompted:
     if scratch:
         options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
     load = fresh_backbone if scratch else load_trained
-    backbone = load(cell.backbone, image_size=data.image_size, **options)
-    return build_method(cell, backbone, data.train.images, len(data.classes), cell.seed)
+    backbone = load(cell.backbone, image_size=data.image_size, **options).to(device)
+    return build_method(cell, backbone, data.train.images, len(data.classes), cell.seed).to(device)
 
 
 def check_cell(cell: Cell, data: Splits) -> None:
@@ -52,7 +59,7 @@ def check_cell(cell: Cell, data: Splits) -> None:
     choose_augment(cell)
     choose_precision(cell.precision, choose_device())
     schedule_factor(cell.schedule, cell.epochs, 1)
-    make_optimizer(build_model(cell, data), cell.optimizer, cell.lr, cell.weight_decay)
+    make_optimizer(build_model(cell, data, choose_device()), cell.optimizer, cell.lr, cell.weight_decay)
 
 
 def _too_few(cell: Cell, data: Splits) -> str:
@@ -71,7 +78,7 @@ def train_cell(
     Raises:
         ValueError: something does not fit, or the loss became infinite.
     """
-    model = build_model(cell, data).to(choose_device(device))
+    model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
     history = fit(
         model, train, valid, epochs=cell.epochs, lr=cell.lr, weight_decay=cell.weight_decay,

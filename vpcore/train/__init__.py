@@ -117,6 +117,7 @@ def fit(
             if on_epoch is not None:
                 with own_random_stream(seed, device):
                     on_epoch(record)
+    step_on.finish()
     state.restore_best()
     history.halved = step_on.plain.halved
     return history

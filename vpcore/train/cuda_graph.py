@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 
 import torch
 from torch import Tensor
 
+from vpcore.train.halves import out_of_memory
 from vpcore.train.runstate import RunState
 
 WARM_UP = 3  # plain steps before the recording: kernels are chosen, the optimizer's tensors made
@@ -24,7 +26,8 @@ class RecordedStep:
         value: maps images and labels to the loss.
 
     Raises:
-        ValueError: a step draws random numbers on the CPU, or waits for the GPU: neither can be replayed.
+        ValueError: a step draws random numbers on the CPU, or waits for the GPU: neither can be replayed; or memory
+            runs out, for a recorded step takes no batch in halves.
     """
 
     def __init__(self, state: RunState, value: Callable[[Tensor, Tensor], Tensor]) -> None:
@@ -35,7 +38,13 @@ class RecordedStep:
     def __call__(self, images: Tensor, labels: Tensor, factor: float) -> Tensor:
         """Take one step at `factor` times the peak learning rate; returns the loss, overwritten by the next step."""
         if self.taken < WARM_UP:
-            return self._plain(images, labels, factor)
+            try:
+                return self._plain(images, labels, factor)
+            except RuntimeError as error:
+                if not out_of_memory(error):
+                    raise
+                fix = "leave cuda_graph out, so that batches go through in halves, or lower batch_size"
+                raise ValueError(f"out of memory with {len(images)} images a step: {fix}") from error
         if self.replay is None:
             self._record(images, labels)
         assert self.replay is not None
@@ -65,7 +74,7 @@ class RecordedStep:
         self.rates = [torch.zeros((), device=images.device) for _ in self.state.optimizer.param_groups]
         on_gpu = [each for each in self.state.generators().values() if each.device.type == "cuda"]
         try:
-            self.replay = record(self._body, on_gpu)
+            self.replay = record(self._body, on_gpu, images.device)
         except RuntimeError as error:
             reason = str(error).partition("\n")[0]
             raise ValueError(
@@ -86,27 +95,34 @@ class RecordedStep:
         return [state.tolist() for state in [torch.get_rng_state(), *states]]
 
 
+@cache
+def side_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the one stream beside the main one that steps are recorded on; each more would hold memory of its own."""
+    return torch.cuda.Stream(device)
+
+
 @contextmanager
 def on_side_stream(device: torch.device) -> Iterator[None]:
-    """Run what is inside on a stream of its own, after what came before and before what comes behind."""
-    stream = torch.cuda.Stream(device)
+    """Run what is inside on the side stream, after what came before and before what comes behind."""
+    stream = side_stream(device)
     stream.wait_stream(torch.cuda.current_stream(device))
     with torch.cuda.stream(stream):
         yield
     torch.cuda.current_stream(device).wait_stream(stream)
 
 
-def record(body: Callable[[], None], generators: list[torch.Generator]) -> Callable[[], None]:
+def record(body: Callable[[], None], generators: list[torch.Generator], device: torch.device) -> Callable[[], None]:
     """Record what `body` asks of the GPU, without doing it; returns what does it.
 
     Raises:
         RuntimeError: `body` waits for the GPU, or copies from ordinary memory.
     """
-    graph = torch.cuda.CUDAGraph()
-    for generator in generators:
-        graph.register_generator_state(generator)
-    with torch.cuda.graph(graph):
-        body()
+    with torch.cuda.stream(torch.cuda.current_stream(device)):  # makes this the device, and is put back after a failure
+        graph = torch.cuda.CUDAGraph()
+        for generator in generators:
+            graph.register_generator_state(generator)
+        with torch.cuda.graph(graph, stream=side_stream(device)):
+            body()
     return graph.replay
 
 

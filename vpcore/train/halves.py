@@ -12,6 +12,7 @@ from torch import Tensor
 from vpcore.train.runstate import RunState
 
 Value = Callable[[Any, Tensor, Tensor], Tensor]
+NO_ROOM = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of no class of theirs
 log = logging.getLogger(__name__)
 
 
@@ -71,4 +72,4 @@ class PlainStep:
 
 def out_of_memory(error: RuntimeError) -> bool:
     """Return whether a device or the machine had no room for a tensor."""
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in NO_ROOM)

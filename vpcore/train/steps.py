@@ -29,6 +29,7 @@ class Speedups:
 
 
 PLAIN = Speedups()
+MODELS = 1024  # kinds that a process compiles
 _wanted: ContextVar[Speedups] = ContextVar("speedups", default=PLAIN)
 
 
@@ -76,8 +77,9 @@ class Step:
     """
 
     def __init__(self, state: RunState, loss: Loss, precision: str, size: int, wanted: Speedups) -> None:
-        self.state, self.loss, self.precision, self.size, self.wanted = state, loss, precision, size, wanted
-        self.plain = PlainStep(state, self._value)
+        self.state, self.size, self.wanted = state, size, wanted
+        self.value = partial(_value, loss, precision, state.noise)  # no method: a cycle would hold a GPU's memory
+        self.plain = PlainStep(state, self.value)
         self._compiled: Any = None
         self._recorded: RecordedStep | None = None
 
@@ -96,17 +98,30 @@ class Step:
             entry = self._compiled
         if full and self.wanted.cuda_graph:
             if self._recorded is None:
-                self._recorded = RecordedStep(self.state, partial(self._value, entry))
+                self._recorded = RecordedStep(self.state, partial(self.value, entry))
             return self._recorded(images, labels, factor)
         return self.plain(entry, images, labels, factor)
 
-    def _value(self, entry: Any, images: Tensor, labels: Tensor) -> Tensor:
-        with autocast(self.precision, images.device):
-            return self.loss(entry, images, labels, self.state.noise)
+    def finish(self) -> None:
+        """Let go of a recording and of the gradients, which lie in its memory and would hold all of it."""
+        if self._recorded is not None:
+            self._recorded = None
+            self.state.optimizer.zero_grad(set_to_none=True)
+
+
+def _value(loss: Loss, precision: str, noise: torch.Generator, entry: Any, images: Tensor, labels: Tensor) -> Tensor:
+    with autocast(precision, images.device):
+        return loss(entry, images, labels, noise)
 
 
 def compiled(entry: Any) -> Any:
-    """Compile a model, or a model with some arguments given, for batches of one shape."""
+    """Compile a model, or a model with some arguments given, for batches of one shape.
+
+    A process compiles up to `MODELS` kinds of models. With torch's own limit, 8, a grid's ninth kind would run plainly.
+    """
+    config: Any = torch._dynamo.config
+    for name in ("cache_size_limit", "accumulated_cache_size_limit"):  # what torch 2.6 calls them, and knows later too
+        setattr(config, name, max(MODELS, getattr(config, name)))
     if isinstance(entry, partial):
         return partial(torch.compile(entry.func, dynamic=False), *entry.args, **entry.keywords)
     return torch.compile(entry, dynamic=False)
