@@ -142,10 +142,13 @@ def grade(
     """Grade submissions, each in its own isolated process; a killed run continues when started again."""
     from course.grade import grade as grade_all
     from course.grading.marks import line
+    from course.grading.submission import archive_notes
 
     graded = grade_all(
         submissions, out, lessons=tuple(lesson or ()), root=root, workers=workers, on_mark=lambda m: typer.echo(line(m))
     )
+    for note in archive_notes(submissions):
+        typer.echo(note, err=True)
     typer.echo(f"{graded.new} graded now, {len(graded.marks) - graded.new} before; isolation: {graded.isolation}")
     typer.echo(f"table: {out}   feedback: {graded.feedback}")
 

@@ -128,4 +128,11 @@ TAIL = """\
 difference. Each interval stands for itself: of 20 comparisons of equals, one is expected to miss zero. All networks
 here are small, images have 28 or 32 pixels, and training sets at most 2,000 images: what holds here need not hold for
 the papers' networks.
+
+## Not run here
+
+No GPU was at hand, so of the papers' experiments only what two CPU cores can do is recorded. These commands exist and
+their results do not: `VPCOURSE_PROFILE=full python -m vpcore.grid --preset msvp --cuda-graph --out msvp.jsonl` (180
+runs), the same with `--preset msvp-scales`, `--preset insvp --table N`, `--preset insvp --figure N` and `--preset ap`,
+and `python tests/benchmarks/gpu.py --compile`, the times of every method on ViT-B/16.
 """

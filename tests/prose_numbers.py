@@ -37,6 +37,7 @@ GIVEN = {
         "Two probes differ by one point": "a question",
         "β = 0.3 is another model than β = 0.7": "a misconception",
         "What could six points show": "dots of a figure",
+        "81 numbers are 81 directions": "1 + 16 + 64, the maps of one channel",
     },
     "00_start_here": {
         "An accuracy of 30 %": "an example",
@@ -49,13 +50,18 @@ GIVEN = {
         "How many images give 0.75 points": "a quiz",
         "Four times the images": "arithmetic: the error falls with the root",
     },
-    "01_pixel_prompts": {"σ is 0.25": "a quiz", "**c** 2.5": "a quiz"},
+    "01_pixel_prompts": {
+        "σ is 0.25": "a quiz",
+        "**c** 2.5": "a quiz",
+        "69,840 numbers for the paper's frame": "3 · (224² − 164²)",
+    },
     "02_multiscale_prompts": {
         "N(0, 0.01²)": "the start of the maps",
         "A map of 0.01": "the start of the maps",
         "It starts at about 0.01": "the start of the maps",
         "a mean difference of +0.5 points with an interval from −1.1 to +2.1": "a quiz",
         "a loss of 1 point and a gain of 2": "a quiz",
+        **dict.fromkeys(("All 81 numbers", "81 numbers a channel"), "1 + 16 + 64, the maps of one channel"),
     },
     "03_instance_image_prompts": {
         **dict.fromkeys(
@@ -65,19 +71,26 @@ GIVEN = {
         "0.3 / 0.7 times": "the ratio of two values of β",
         "β = 2/3, three times as strong": "1 + 2 = 3 parts",
         "Accuracy falls by 10 points": "a quiz",
+        "333 numbers": "3·6·(3² + 3²) + 6 + 3, the convolutions of the global part",
     },
     "04_instance_feature_prompts": {
         **dict.fromkeys(("β_F = 0.5", "β_F = 0.9", "another with 0.9"), "values of β_F that are compared"),
         **dict.fromkeys(("from 0.5 to 0.9", "from 0.5 to 1", "from 0.3 to 0.1"), "a quiz"),
+        "Twelve maps of 8×4 numbers must become four tokens of 96 numbers": "sizes of an exercise",
+        "25,360 numbers there and the global one 13,437": "tests/test_instance.py counts them in the released variant",
+        "136,627 numbers at L_p = 9": "tests/test_instance.py counts them in the released variant",
     },
     "05_activation_prompts": {
         "A head beside δ has the rate 0.01": "the protocol, set in course/studies/study_05.py",
         "beats the linear probe by 3 points": "a made-up claim",
         "The difference of 3 points": "a made-up claim",
         "AP at layer 5 is 6 points ahead": "a quiz",
+        "of 96 numbers": "the width of vit_nano",
+        "each token 96 numbers": "the width of vit_nano",
     },
     "06_prompts_and_norms": {
         "by 0.6 points (one seed)": "a made-up claim",
+        "1,024 numbers a token": "the width of ViT-L/16 (Dosovitskiy et al. 2021, table 1)",
     },
     "07_do_the_pictures_explain": {
         "return 0.0": "an exercise",
@@ -230,6 +243,27 @@ def critical_correlation(count: int) -> float:
     return round(float(next(value for value in values if np.mean(np.abs(found) >= value - 1e-9) <= 0.05)), 2)
 
 
+def learned(prompt: str, part: str) -> int:
+    """Return how many numbers a part of a method learns in the transfer table, for ten classes of resnet_nano."""
+    return table("transfer", "digits", "resnet_nano")[prompt, 0]["parameters"][part]
+
+
+def extra(prompt: str) -> dict:
+    """Return what lesson 05's study says besides of an arm of resnet_nano."""
+    return table("ap_layers", "photodigits", "resnet_nano")[prompt, 0]["extra"]
+
+
+def figures(step: str) -> dict:
+    """Return the figures of a step of `.ci/full`."""
+    return json.loads((ROOT / "course" / "results" / "ci.json").read_text())["steps"][step]["figures"]
+
+
+def fields() -> int:
+    """Return how many intervals lesson 09 draws of the transfer table: every method on every set, AP at one layer."""
+    runs = [run["cell"] for run in recorded("transfer").runs if run["cell"]["prompt"] != "none"]
+    return len({(cell["backbone"], cell["data"], cell["prompt"].partition(":")[0]) for cell in runs})
+
+
 def seconds_of_an_exercise() -> float:
     from course.grading.worker import SECONDS
 
@@ -242,7 +276,11 @@ def oldest_python() -> float:
 
 AP = "05_activation_prompts"
 MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
-    "README.md": {"Python 3.11": lambda: [oldest_python()]},
+    "README.md": {
+        "Python 3.11": lambda: [oldest_python()],
+        "50 kills each": lambda: sorted({each["kills"] for each in figures("kills").values()}),
+        "60 submissions, 22 of them hostile": lambda: [figures("attacks")["submissions"]],
+    },
     "course/instructor.md": {"a process of its own and 30 seconds": lambda: [seconds_of_an_exercise()]},
     "00_start_here": {
         "more than five points were gained": lambda: [5] if tempting() > 5 else [],
@@ -250,6 +288,8 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "has a standard error of 1.5 points": lambda: [round(100 * math.sqrt(0.31 * 0.69 / 1000), 1)],
     },
     "01_pixel_prompts": {
+        **dict.fromkeys(("learns 1,210 numbers", "a new head of 1,210 numbers"), lambda: [learned("none", "head")]),
+        "Our frame of 1,344 numbers": lambda: [learned("pad", "prompt")],
         "σ is about 0.27": lambda: [round(float(np.mean(deviations("resnet_nano"))), 2)],
         "40 on pixels is 13 to 20 times as much": lambda: [
             round(value**-2) for value in (max(deviations("resnet_nano")), min(IMAGENET_STD))
@@ -261,7 +301,10 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
             {run["cell"]["lr"] for run in recorded("msvp_small").runs}
         ),
         "All three intervals hold both 0 and +0.92": intervals_hold,
-        "81 numbers of 5.4 million": lambda: [round(millions("vit_tiny_small", in_chans=1, image_size=28), 1)],
+        "81 numbers of 5.4 million": lambda: [
+            1 + 16 + 64,
+            round(millions("vit_tiny_small", in_chans=1, image_size=28), 1),
+        ],
     },
     "03_instance_image_prompts": {
         "the universal prompt gains about nine points": lambda: [
@@ -290,6 +333,8 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     AP: {
+        "with 64 and 128 numbers": lambda: [extra("bias@4")["learned"]],
+        "480 numbers that add nothing": lambda: [extra("ap@7")["learned"]],
         "lie within two points of each other": lambda: [spread_of_first_layers()],
         "at layers 1 and 2 it gains about two points": lambda: vit_gains(1, 2),
         "it gains five points or more at every layer from 0 to 4": lambda: [
@@ -316,4 +361,5 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "a correlation of 0.59 would do": lambda: [critical_correlation(12)],
         "rank correlation of 0.6 over six layers (p = 0.24)": lambda: [0.6, round(permutations_at(0.6), 2)],
     },
+    "09_bake_off": {"there are 176 intervals in the figure": lambda: [fields()]},
 }

@@ -1,6 +1,7 @@
 """The long checks: what `.ci/full` runs, what it writes down, and that README and workflows say the same."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def test_a_damaged_file_of_records_is_named_before_the_step_runs(tmp_path):
 
 
 def test_what_was_recorded_has_date_hardware_and_figures():
-    assert set(RECORDS["steps"]) <= STEPS
+    assert set(RECORDS["steps"]) <= STEPS | {"run"}  # `.ci/run` itself
     for step in RECORDS["steps"].values():
         assert set(step) == FIELDS
         assert date.fromisoformat(step["date"]) >= date(2026, 1, 1)
@@ -72,7 +73,7 @@ def test_the_workflow_of_every_change_is_the_command_of_every_change():
     workflow = (ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8")
     *before, command = re.findall(r"run: (.*)", workflow)
     assert command == ".ci/run"
-    assert [line.split()[:2] for line in before] == [["sudo", "apt-get"], ["sudo", "sysctl"]]  # so bubblewrap works
+    assert [line.split()[0] for line in before] == ["sudo", "sudo", "bwrap"]  # so that bubblewrap is there and works
     assert "bubblewrap" in before[0]
 
 
@@ -82,6 +83,21 @@ def test_every_weekly_job_has_bubblewrap_and_keeps_its_figures():
         assert "--no-install-recommends bubblewrap" in job
         assert "path: course/results/ci.json" in job
     assert jobs
+
+
+def test_a_skip_for_another_reason_is_named(tmp_path):
+    report, patterns = tmp_path / "report.xml", tmp_path / "allowed.txt"
+    cases = {"one": "no CUDA device", "two": "VPCORE_DATA holds no usps", "three": "not today"}
+    skipped = [f'<testcase classname="c" name="{n}"><skipped message="{m}"/></testcase>' for n, m in cases.items()]
+    report.write_text(f'<testsuite>{"".join(skipped)}<testcase classname="c" name="ran"/></testsuite>')
+    patterns.write_text("# a note\nno CUDA device\nwithout data: VPCORE_DATA\n")
+    command = [sys.executable, str(ROOT / ".ci" / "skips.py"), str(report), str(patterns)]
+    for data, named in (("", ["three"]), ("/somewhere", ["two", "three"])):
+        done = subprocess.run(
+            command, env={**os.environ, "VPCORE_DATA": data}, capture_output=True, text=True, check=False
+        )
+        lines = [f"unexpected skip: c::{name}: {cases[name]}" for name in named]
+        assert (done.returncode, done.stderr.splitlines()) == (1, lines)
 
 
 # --- versions

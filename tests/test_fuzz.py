@@ -5,14 +5,17 @@ FUZZ_EXAMPLES sets how many changed files each test reads (default 40).
 
 from __future__ import annotations
 
+import functools
 import json
 import os
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 from graded_lesson import answered, learner, lesson, plan
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,16 +24,49 @@ from tiny import tiny_model, tiny_split
 from course.cells import LessonError
 from course.grading.submission import BadSubmission, answer_source, cells_before, learner_of, read_submission
 from course.lesson import solved_notebook
+from course.notebook_file import read_notebook
+from vpcore.grid.packed import read_results
 from vpcore.grid.report import check_runs, summarize
 from vpcore.grid.runlog import append_run, read_runs, repair
 from vpcore.grid.table import format_table
+from vpcore.models.weights_file import read_weights
 from vpcore.train import fit
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-BOUNDED = settings(
-    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")), deadline=10_000, derandomize=True,
+SECONDS = 10  # of one example
+SETTINGS = settings(
+    max_examples=int(os.environ.get("FUZZ_EXAMPLES", "40")), deadline=1000 * SECONDS, derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
+
+
+def bounded(**drawn) -> Callable:
+    """Run a test on examples; each is stopped after `SECONDS`, and sees whether a file above its folder changed."""
+
+    def decorate(test: Callable) -> Callable:
+        @functools.wraps(test)
+        def limited(*given, tmp_path: Path, **named) -> None:
+            target = tmp_path / "a" / "b"
+            target.mkdir(parents=True, exist_ok=True)
+            before = signal.signal(signal.SIGALRM, stop)
+            signal.setitimer(signal.ITIMER_REAL, SECONDS)
+            try:
+                test(*given, tmp_path=target, **named)
+            finally:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, before)
+            assert sorted(tmp_path.iterdir()) == [target.parent]
+            assert sorted(target.parent.iterdir()) == [target]
+
+        return SETTINGS(given(**drawn)(limited))
+
+    return decorate
+
+
+def stop(*_: object) -> None:
+    raise AssertionError(f"one example ran for {SECONDS} s")
+
+
 # A change: where (share of the file), how many bytes go, and what comes in their place.
 CHANGES = st.lists(
     st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=20) | st.sampled_from([b"[", b"{", b'"', b"\0"])),
@@ -41,6 +77,24 @@ VALUES = st.recursive(
     PLAIN | st.sampled_from(["../../x", 10**400]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=5,
 )  # fmt: skip
+
+
+def test_a_file_outside_and_an_endless_loop_are_seen(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setitem(globals(), "SECONDS", 0.2)
+
+    @bounded(value=st.just(0))
+    def outside(tmp_path: Path, value) -> None:
+        (tmp_path / ".." / "x").touch()
+
+    @bounded(value=st.just(0))
+    def endless(tmp_path: Path, value) -> None:
+        while True:
+            pass
+
+    for number, test in enumerate((outside, endless)):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(AssertionError):
+            test(tmp_path=tmp_path / str(number))
 
 
 def changed(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
@@ -85,8 +139,7 @@ def model_file(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
-@BOUNDED
-@given(changes=CHANGES)
+@bounded(changes=CHANGES)
 def test_a_damaged_prompt_file_changes_no_model(model_file: bytes, tmp_path: Path, changes) -> None:
     path = tmp_path / "prompt.safetensors"
     path.write_bytes(changed(model_file, changes))
@@ -106,8 +159,7 @@ def run_file(tmp_path_factory) -> bytes:
     return path.read_bytes()
 
 
-@BOUNDED
-@given(changes=CHANGES)
+@bounded(changes=CHANGES)
 def test_a_damaged_checkpoint_is_refused_and_kept(run_file: bytes, tmp_path: Path, changes) -> None:
     path = tmp_path / "run.safetensors"
     path.write_bytes(content := changed(run_file, changes))
@@ -125,8 +177,7 @@ RUN = {
 }  # fmt: skip
 
 
-@BOUNDED
-@given(path=st.lists(st.integers(0, 20), min_size=1, max_size=3), value=VALUES)
+@bounded(path=st.lists(st.integers(0, 20), min_size=1, max_size=3), value=VALUES)
 def test_odd_results_are_refused_or_reported(tmp_path: Path, path, value) -> None:
     file = tmp_path / "runs.jsonl"
     file.unlink(missing_ok=True)
@@ -137,8 +188,7 @@ def test_odd_results_are_refused_or_reported(tmp_path: Path, path, value) -> Non
     assert files_below(tmp_path) == {str(file)}
 
 
-@BOUNDED
-@given(changes=CHANGES)
+@bounded(changes=CHANGES)
 def test_damaged_result_lines_are_named(tmp_path: Path, changes) -> None:
     file = tmp_path / "runs.jsonl"
     file.write_bytes(
@@ -147,6 +197,47 @@ def test_damaged_result_lines_are_named(tmp_path: Path, changes) -> None:
     with only((ValueError, OSError), str(file), "run "):
         repair(file)
         format_table(summarize(check_runs(read_runs(file), str(file))))
+    assert all(name.startswith(str(file)) for name in files_below(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def packed_file() -> bytes:
+    return (REPOSITORY / "course" / "results" / "msvp_nets.json").read_bytes()
+
+
+@bounded(changes=CHANGES)
+def test_damaged_tables_are_named(packed_file: bytes, tmp_path: Path, changes) -> None:
+    file = tmp_path / "runs.json"
+    file.write_bytes(changed(packed_file, changes))
+    with only((ValueError, OSError), str(file), "run "):
+        format_table(summarize(check_runs(read_results(file), str(file))))
+    assert files_below(tmp_path) == {str(file)}
+
+
+@pytest.fixture(scope="module")
+def weight_files(model_file, tmp_path_factory) -> dict[str, bytes]:
+    path = tmp_path_factory.mktemp("weights") / "weights.pt"
+    torch.save(tiny_model().learned(), path)
+    return {".safetensors": model_file, ".pt": path.read_bytes()}
+
+
+@bounded(changes=CHANGES, suffix=st.sampled_from([".safetensors", ".pt"]))
+def test_damaged_weights_are_named(weight_files, tmp_path: Path, changes, suffix) -> None:
+    file = (tmp_path / "weights").with_suffix(suffix)
+    file.write_bytes(changed(weight_files[suffix], changes))
+    with only((ValueError, OSError), str(file)):
+        assert read_weights(file)
+    assert files_below(tmp_path) == {str(file)}
+    file.unlink()
+
+
+@bounded(changes=CHANGES)
+def test_damaged_notebooks_are_named(course_root: Path, tmp_path: Path, changes) -> None:
+    file = tmp_path / "99_toy.ipynb"
+    file.write_bytes(changed(json.dumps(learner(lesson(course_root))).encode(), changes))
+    with only(LessonError, "99_toy"):
+        read_notebook(file)
+    assert files_below(tmp_path) == {str(file)}
 
 
 @pytest.fixture(scope="module")
@@ -168,8 +259,7 @@ def read_all(file: Path, folder: Path, root: Path) -> None:
             continue
 
 
-@BOUNDED
-@given(changes=CHANGES)
+@bounded(changes=CHANGES)
 def test_damaged_submissions_are_named(course_root: Path, tmp_path: Path, changes) -> None:
     file = tmp_path / "ann.ipynb"
     file.write_bytes(changed(json.dumps(learner(lesson(course_root))).encode(), changes))
@@ -178,8 +268,7 @@ def test_damaged_submissions_are_named(course_root: Path, tmp_path: Path, change
     assert files_below(tmp_path) == {str(file)}
 
 
-@BOUNDED
-@given(path=st.lists(st.integers(0, 40), min_size=1, max_size=6), value=VALUES)
+@bounded(path=st.lists(st.integers(0, 40), min_size=1, max_size=6), value=VALUES)
 def test_odd_submissions_are_named(course_root: Path, tmp_path: Path, path, value) -> None:
     book = json.loads(json.dumps(answered(learner(lesson(course_root)), {"99-double": "def double(n): return 2 * n"})))
     file = tmp_path / "ann.ipynb"
@@ -189,8 +278,7 @@ def test_odd_submissions_are_named(course_root: Path, tmp_path: Path, path, valu
     assert files_below(tmp_path) == {str(file)}
 
 
-@BOUNDED
-@given(changes=CHANGES)
+@bounded(changes=CHANGES)
 def test_damaged_lessons_are_named(course_root: Path, tmp_path: Path, changes) -> None:
     file = tmp_path / "99_toy.py"
     file.write_bytes(changed(lesson(course_root).read_bytes(), changes))

@@ -404,5 +404,10 @@ def test_the_command_prints_marks_and_isolation(root, book, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "a.ipynb: 0 of 0 points (a.ipynb: is not JSON (line 1)" in said
     assert "1 graded now, 0 before; isolation: " in said
+    (tmp_path / "all" / "evil.zip").write_bytes(b"PK")
+    before = sorted(tmp_path.rglob("*"))
     assert main(command) == 0
-    assert "0 graded now, 1 before" in capsys.readouterr().out
+    captured = capsys.readouterr()
+    assert "0 graded now, 1 before" in captured.out
+    assert captured.err == "note: 1 archives were not opened (evil.zip): unpack them and run again\n"
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,6 +1,7 @@
 import base64
 import json
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -77,6 +78,11 @@ def test_the_table_is_that_of_the_lines(finished):
     report = call("--report", path)
     assert report.exit_code == 0
     assert report.stdout == printed
+
+
+def test_progress_names_the_run_and_the_time_left(tmp_path):
+    said = call(*TINY, "--seeds", 2, "--prompt", "none", "--out", tmp_path / "r").stderr
+    assert re.search(r"2/2 digits simple_cnn none seed 1: +\d+%.* \d/2 \[\d\d:\d\d<\d\d:\d\d", said)
 
 
 def test_a_second_run_repeats_nothing(finished):
@@ -308,6 +314,11 @@ def test_rows_pair_by_seed_within_one_setting():
     interval = paired_interval([0.5, 0.25], [1.0, 0.75])  # seeds 1 and 2 have both
     assert rows[1].difference == interval
     assert rows[0].difference is None
+
+
+def test_searched_rates_are_shown_with_four_digits():
+    runs = [made_run("none", s, [1, 0], lr=lr) for lr in (0.009486832980505138, 0.03) for s in (0, 1)]
+    assert [row.setting for row in summarize(runs)] == ["lr=0.009487", "lr=0.03"]
 
 
 def test_one_seed_has_no_interval_and_no_baseline_no_difference():

@@ -11,7 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LIBRARY = sorted((ROOT / "vpcore").rglob("*.py"))
 CODE = [*LIBRARY, *sorted((ROOT / "course").rglob("*.py"))]
-CODE = [path for path in CODE if not {"lessons", "exercises"} & set(path.parts)]
+LESSONS = [path for path in CODE if {"lessons", "exercises"} & set(path.parts)]
+CODE = [path for path in CODE if path not in LESSONS]
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 LINES, STATEMENT_LINES, MEDIAN = 180, 25, 8
 LONG_FILES: dict[str, int] = {}  # file: lines it may have, each with a reason
@@ -19,6 +20,10 @@ LONG_FUNCTIONS: dict[str, int] = {  # "file:function": lines it may have, each w
     "vpcore/train/__init__.py:fit": 40,  # the training loop stays in plain sight
 }
 IMPORTERS = {"vpcore/models/weights_file.py"}  # of published weights, and only with weights_only=True
+PICKLES = {"torch.load", "torch.jit.load", "np.load", "numpy.load", "joblib.load"}
+PICKLES |= {f"{module}.{name}" for module in ("pickle", "dill") for name in ("load", "loads", "Unpickler")}
+BARE = ("run([])", "assert True", "x.build()", "x.helper()", "subprocess.run([])", "call('--help')", "nothing()")
+ASSERTED = ("assert x", "helper()", "torch.testing.assert_close(1, 1)", "with pytest.raises(ValueError): y()")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -81,25 +86,46 @@ def test_every_raises_says_what_is_raised(path):
 def test_every_test_asserts(path):
     """No test without an assertion: its own, or one in a function of the tests that it calls."""
     for node in functions(path):
-        if node.name.startswith("test_") and not checks(node):
-            called = {ast.unparse(call.func).split(".")[-1] for call in ast.walk(node) if isinstance(call, ast.Call)}
-            assert called & asserting() or any(name.startswith("assert_") for name in called), (
-                f"{label(path)}:{node.lineno} {node.name} asserts nothing"
-            )
+        if node.name.startswith("test_"):
+            assert asserts(node, path), f"{label(path)}:{node.lineno} {node.name} asserts nothing"
+
+
+def test_what_asserts_nothing_is_seen(tmp_path):
+    for number, body in enumerate(BARE + ASSERTED):
+        path = tmp_path / f"test_{number}.py"
+        path.write_text(f"def helper():\n    assert x\ndef nothing():\n    pass\ndef test_x():\n    {body}\n")
+        assert asserts([*functions(path)][-1], path) is (body in ASSERTED), body
+
+
+def asserts(node: ast.AST, path: Path) -> bool:
+    """Say whether a function asserts, or calls one by name that does: of its own file, or imported from tests/."""
+    return checks(node) or any(
+        isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in helpers(path)
+        for call in ast.walk(node)
+    )
 
 
 @cache
-def asserting() -> set[str]:
-    """Names of functions in tests/ that assert, or that run what was handed to them to find out whether it does."""
-    found = {node.name for path in TESTS for node in functions(path) if checks(node)}
-    return {name for name in found if not name.startswith("test_")} | {"run", "run_guard"}
+def helpers(path: Path) -> set[str]:
+    """Return the functions that assert and that a file of tests defines, or imports from another file of tests."""
+    tree = ast.parse(path.read_text())
+    found = {node.name for node in functions(path) if checks(node) and not node.name.startswith("test_")}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            source = path.parent / f"{node.module}.py"
+            found |= {name.name for name in node.names} & helpers(source) if source in TESTS else set()
+    return found
 
 
 def checks(node: ast.AST) -> bool:
-    return any(
-        isinstance(inner, ast.Assert) or (isinstance(inner, ast.Call) and ast.unparse(inner.func) == "pytest.raises")
-        for inner in ast.walk(node)
-    )
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Assert) and not isinstance(inner.test, ast.Constant):
+            return True
+        if isinstance(inner, ast.Call):
+            name = ast.unparse(inner.func)
+            if name == "pytest.raises" or name.split(".")[-1].startswith("assert_"):
+                return True
+    return False
 
 
 @pytest.mark.parametrize("path", LIBRARY, ids=label)
@@ -109,10 +135,10 @@ def test_no_device_is_written_down(path):
             assert node.func.attr != "cuda", f"{label(path)}:{node.lineno} calls .cuda()"
 
 
-@pytest.mark.parametrize("path", CODE, ids=label)
+@pytest.mark.parametrize("path", [*CODE, *LESSONS], ids=label)
 def test_no_pickle_is_loaded(path):
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "pickle.load", "pickle.loads"):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PICKLES:
             options = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
             safe = label(path) in IMPORTERS and options.get("weights_only") == "True"
             assert safe, f"{label(path)}:{node.lineno} loads a pickle"

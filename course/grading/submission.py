@@ -12,6 +12,7 @@ from typing import Any
 from course.grading.plan import Plan, Task
 
 MEGABYTES = 20
+ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
 class BadSubmission(ValueError):
@@ -49,6 +50,13 @@ def find_files(folder: Path) -> list[Path]:
     if not found:
         raise ValueError(f"no notebook (*.ipynb) lies below {folder}: give the folder that holds the submissions")
     return found
+
+
+def archive_notes(folder: Path) -> list[str]:
+    """Return a line on the archives below a folder, if any: they may hold submissions, and nothing here opens them."""
+    packed = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.suffix.lower() in ARCHIVES]
+    shown = ", ".join([*packed[:3], *(["…"] if packed[3:] else [])])
+    return [f"note: {len(packed)} archives were not opened ({shown}): unpack them and run again"] if packed else []
 
 
 def learner_of(file: str) -> str:

@@ -26,7 +26,7 @@ CPU = (  # threads, script and its options
     (1, "insvp_step.py"),
     (1, "seeds.py"),
     (1, f"seeds.py --networks {BASE} --images 8 --batch 4 --repeats 2"),
-    (1, "cache_growth.py --layers 1"),
+    (1, "cache_growth.py"),
 )
 GPU = (
     (1, "gpu.py --compile"),

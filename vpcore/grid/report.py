@@ -98,12 +98,16 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
         spread = mean_sd([b["accuracy"] - a["accuracy"] for a, b in zip(before, after, strict=True)])[1]
         images = image_variance([right(run) for run in before], [right(run) for run in after])
         detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
-    setting = " ".join(f"{name}={_settings(one).get(name)}" for name in varying)
+    setting = " ".join(f"{name}={_short(_settings(one).get(name))}" for name in varying)
     cell, values = one["cell"], tuple(runs[seed]["accuracy"] for seed in sorted(runs))
     return Row(
         cell["data"], cell["backbone"], prompt, setting, len(runs), mean, sd, one["num_test"], len(seeds), difference,
         detectable, values, _learned(one),
     )  # fmt: skip
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _learned(run: Run) -> int | None:

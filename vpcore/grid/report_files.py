@@ -22,7 +22,7 @@ def write_report(rows: Sequence[Row], results: Path, folder: Path | None = None)
     Args:
         rows: at least one.
         results: the file the rows come from; gives NAME, and the folder.
-        folder: another folder.
+        folder: another folder, made where it is missing.
 
     Raises:
         OSError: the folder cannot be written to.
@@ -30,6 +30,7 @@ def write_report(rows: Sequence[Row], results: Path, folder: Path | None = None)
     stem = (folder or results.parent) / results.name.removesuffix(".json").removesuffix(".jsonl")
     contents = {".csv": format_csv(rows).encode(), ".tex": format_latex(rows).encode(), ".png": draw(rows)}
     written = []
+    stem.parent.mkdir(parents=True, exist_ok=True)
     for ending, content in contents.items():
         written.append(stem.with_name(stem.name + ending))
         replace_file(written[-1], content)
