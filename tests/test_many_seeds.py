@@ -12,6 +12,7 @@ from torch.nn import functional as F
 import vpcore
 from vpcore.cache import cached
 from vpcore.data.augment import Augment
+from vpcore.train import together as one_pass
 from vpcore.train.many_seeds import fit_seeds
 from vpcore.train.together import forward_together
 
@@ -93,6 +94,23 @@ def test_mixed_methods_may_share_a_pass() -> None:
     ]
     histories = fit_seeds(models, tiny_split(), tiny_split(seed=1), seeds=(0, 0), epochs=2)
     assert len(histories) == 2
+
+
+@pytest.mark.parametrize("start", [None, 2])
+def test_on_a_cpu_a_few_models_share_a_pass_and_the_logits_stay(start, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = vpcore.load_backbone("vit_nano", pretrained=False).double()
+    models = [build(backbone, "activation", seed, layer=3).double().eval() for seed in range(5)]
+    batches = [split(6, seed).images.double() / 255 for seed in range(5)]
+    if start is not None:
+        batches = [backbone.activations(model.normalize(x), start) for model, x in zip(models, batches, strict=True)]
+    passes: list[int] = []
+    backbone.register_forward_pre_hook(lambda module, given: passes.append(len(given[0])))
+    whole = forward_together(models, batches, start)
+    monkeypatch.setattr(one_pass, "CPU_IMAGES", 13)
+    parts = forward_together(models, batches, start)
+    assert passes == [30, 12, 12, 6]
+    for one, other in zip(whole, parts, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
 def _models(count: int = 2, **options) -> list[vpcore.Prompted]:

@@ -41,8 +41,8 @@ def fit_seeds(
     """Do what `fit` does for each model with its seed, with one run of the backbone a step for all of them.
 
     Every model sees the batches, the augmentation and the optimizer steps of its own `fit`; the results agree up to the
-    rounding of a larger batch. A frozen backbone treats each image on its own, so nothing passes between models. On a
-    GPU that is not full, K models take little more time than one; on a CPU about K times one.
+    rounding of a larger batch. A frozen backbone treats each image on its own, so nothing passes between models. It is
+    meant for a GPU that one model leaves idle (not measured yet); on a CPU it takes about as long as K runs.
 
     Args:
         models: K models on the *same* backbone object, frozen; each with its own prompt and head.

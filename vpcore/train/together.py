@@ -11,15 +11,25 @@ from vpcore.cache import CachedSplit
 from vpcore.data.splits import Split
 from vpcore.prompted import Prompted
 
+CPU_IMAGES = 128  # of one pass: with more, a ViT's activations no longer fit into a processor's caches
+
 
 def forward_together(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None = None) -> list[Tensor]:
-    """Return each model's logits for its own batch, with one run of the shared backbone.
+    """Return each model's logits for its own batch, with one run of the shared backbone; on a CPU with a few.
 
     Args:
         models: on the same backbone object.
         batches: a batch (B, C, H, W) in [0, 1] for each model; or, with `start`, activations before that block.
         start: as in `Prompted.features`.
     """
+    if batches[0].device.type != "cpu":
+        return _pass(models, batches, start)
+    size = max(1, CPU_IMAGES // max(map(len, batches)))
+    logits = (_pass(models[n : n + size], batches[n : n + size], start) for n in range(0, len(models), size))
+    return [scores for part in logits for scores in part]
+
+
+def _pass(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None) -> list[Tensor]:
     backbone = models[0].backbone
     sizes = [len(batch) for batch in batches]
     if start is not None and start > backbone.spec.depth:
