@@ -409,5 +409,5 @@ def test_the_command_prints_marks_and_isolation(root, book, tmp_path, capsys):
     assert main(command) == 0
     captured = capsys.readouterr()
     assert "0 graded now, 1 before" in captured.out
-    assert captured.err == "note: 1 archives were not opened (evil.zip): unpack them and run again\n"
+    assert captured.err == "note: archives are not opened, 1 here (evil.zip): unpack them and run again\n"
     assert sorted(tmp_path.rglob("*")) == before

@@ -56,7 +56,7 @@ def archive_notes(folder: Path) -> list[str]:
     """Return a line on the archives below a folder, if any: they may hold submissions, and nothing here opens them."""
     packed = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.suffix.lower() in ARCHIVES]
     shown = ", ".join([*packed[:3], *(["…"] if packed[3:] else [])])
-    return [f"note: {len(packed)} archives were not opened ({shown}): unpack them and run again"] if packed else []
+    return [f"note: archives are not opened, {len(packed)} here ({shown}): unpack them and run again"] if packed else []
 
 
 def learner_of(file: str) -> str:

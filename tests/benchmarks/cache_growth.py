@@ -37,7 +37,7 @@ HEAD = ("images", "layers on disk", "MiB on disk", "s to cache", "s an epoch", "
 RATES = ("ms to cache an image and layer", "KiB an image when trained")
 
 
-def resident() -> int:
+def own_memory() -> int:
     """Bytes in memory that belong to this process alone, without the pages of mapped files and what was freed."""
     gc.collect()
     with suppress(AttributeError):  # not glibc
@@ -58,15 +58,15 @@ def measure(count: int, layers: int) -> dict[str, float]:
     ]
     warm = random_split(500)
     vpcore.fit(models[0], cached(models[0], warm, memory_limit=0), warm, epochs=1, device="cpu")
-    before = resident()
+    before = own_memory()
     images, began = random_split(count), time.process_time()
     kept = [cached(model, images, memory_limit=0) for model in models]
-    made, after_cache = time.process_time() - began, resident() - before
+    made, after_cache = time.process_time() - began, own_memory() - before
     began = time.process_time()
     vpcore.fit(models[0], kept[0], warm, epochs=1, batch_size=128, device="cpu", precision="float32")
     epoch = time.process_time() - began
     disk = sum(split.nbytes for split in kept)
-    return {"disk": disk, "made": made, "epoch": epoch, "cached": after_cache, "trained": resident() - before}
+    return {"disk": disk, "made": made, "epoch": epoch, "cached": after_cache, "trained": own_memory() - before}
 
 
 def random_split(count: int) -> Split:
@@ -104,7 +104,8 @@ def stated(count: int, layers: int, found: dict[str, float]) -> dict[str, object
     """Return one line of the record, with the memory that training on the first layer took."""
     mib = {name: round(found[name] / 2**20) for name in ("disk", "trained")}
     what = f"{count:,} images, {layers} of 8 layers of resnet_nano cached: {mib['disk']} MiB in files"
-    return rows.row(f"{what}, {mib['trained']} MiB in memory when one is trained on", found["made"])
+    held = f"{mib['trained']} MiB of its own memory, mapped pages left out, when one is trained on"
+    return rows.row(f"{what}, {held}", found["made"])
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ def timed(run: Callable[[], object], device: str) -> float:
 
 
 def in_order(runs: list[tuple[str, Callable[[], object]]], place: int, device: str) -> dict[str, float]:
-    """Time each contestant once; each round begins at another one, for the last of a round is a little slower."""
+    """Time each contestant once; each round begins at another one, so that none has a place of its own."""
     first = place % len(runs)
     return {label: timed(run, device) for label, run in runs[first:] + runs[:first]}
 
