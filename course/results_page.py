@@ -65,10 +65,13 @@ def speed(folder: Path) -> list[str]:
     if step is None:
         return ["## Times", "", "Not measured yet: `.ci/full speed`."]
     made = f"`.ci/full speed`, {step['date']}, {step['hardware']}, torch {step['versions']['torch']}."
-    lines = ["## Times", "", f"{made} The ratio is how many times as long the other way took in the same run.", ""]
+    means = "The ratio is how many times as long the other way took in the same run: the median of the rounds, and"
+    lines = ["## Times", "", f"{made} {means} behind it the least and the largest.", ""]
     lines += ["| what | threads | seconds | ratio | the other way | asked for |", "|---|---|---|---|---|---|"]
     for row in step["figures"]["rows"]:
-        cells = [row["what"], row["threads"], row["seconds"], row["ratio"] or "", row["against"], row["bar"] or ""]
+        spread = "" if row["spread"] is None else f" ({row['spread'][0]} … {row['spread'][1]})"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']}{spread}"
+        cells = [row["what"], row["threads"], row["seconds"], ratio, row["against"], row["bar"] or ""]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 

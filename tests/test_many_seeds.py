@@ -12,7 +12,7 @@ from torch.nn import functional as F
 import vpcore
 from vpcore.cache import cached
 from vpcore.data.augment import Augment
-from vpcore.train import together as one_pass
+from vpcore.train import together as grouping
 from vpcore.train.many_seeds import fit_seeds
 from vpcore.train.together import forward_together
 
@@ -96,21 +96,34 @@ def test_mixed_methods_may_share_a_pass() -> None:
     assert len(histories) == 2
 
 
-@pytest.mark.parametrize("start", [None, 2])
-def test_on_a_cpu_a_few_models_share_a_pass_and_the_logits_stay(start, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("layer", [None, 2])
+def test_on_a_cpu_a_few_models_share_a_pass(layer: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "CPU_PIXELS", 13 * 32 * 32)
     backbone = vpcore.load_backbone("vit_nano", pretrained=False).double()
-    models = [build(backbone, "activation", seed, layer=3).double().eval() for seed in range(5)]
-    batches = [split(6, seed).images.double() / 255 for seed in range(5)]
-    if start is not None:
-        batches = [backbone.activations(model.normalize(x), start) for model, x in zip(models, batches, strict=True)]
-    passes: list[int] = []
-    backbone.register_forward_pre_hook(lambda module, given: passes.append(len(given[0])))
-    whole = forward_together(models, batches, start)
-    monkeypatch.setattr(one_pass, "CPU_IMAGES", 13)
-    parts = forward_together(models, batches, start)
-    assert passes == [30, 12, 12, 6]
-    for one, other in zip(whole, parts, strict=True):
-        torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
+    models = [build(backbone, "activation", seed, layer=3).double() for seed in range(5)]
+    train, valid = split(10, 0), split(5, 1)
+    if layer is not None:
+        train, valid = cached(models[0], train, layer), cached(models[0], valid, layer)
+    seen: list[int] = []
+    backbone.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
+    fit_seeds(models, train, valid, seeds=range(5), epochs=1, batch_size=6)
+    checks, two, alone = [5, 5], [12, 8, 10], [1, 6, 4, 5]  # steps and validation; `fit` has a check of its own
+    assert seen == [*checks, *two, *two, *alone]
+
+
+@pytest.mark.parametrize("pixels", [1, 13 * 32 * 32])
+def test_the_models_of_another_pass_change_nothing(pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    backbone = vpcore.load_backbone("vit_nano", pretrained=False).double()
+
+    def trained(limit: int) -> list[dict[str, torch.Tensor]]:
+        monkeypatch.setattr(grouping, "CPU_PIXELS", limit)
+        models = [build(backbone, "activation", seed).double() for seed in range(5)]
+        rates = (0.01, 0.02, 0.005, 0.03, 0.015)
+        fit_seeds(models, split(24, 0), split(6, 1), seeds=range(3, 8), lr=rates, epochs=5, batch_size=6)
+        return [learned(model) for model in models]
+
+    for one, other in zip(trained(10**9), trained(pixels), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-8)
 
 
 def _models(count: int = 2, **options) -> list[vpcore.Prompted]:
@@ -141,12 +154,15 @@ def test_refuses_what_would_not_be_separate() -> None:
         fit_seeds(_models(), data, data, seeds=(0, 1), epochs=0)
 
 
-def test_divergence_names_the_model() -> None:
-    models = _models()
+@pytest.mark.parametrize(("apart", "says"), [(False, "model 3 became"), (True, "model 3: .* not finite")])
+def test_divergence_names_the_model(apart: bool, says: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    side = tiny_backbone().spec.image_size
+    monkeypatch.setattr(grouping, "CPU_PIXELS", 1 if apart else 2 * len(tiny_split()) * side**2)
+    models = _models(4)
     with torch.no_grad():
-        models[1].head.linear.weight.fill_(float("inf"))  # type: ignore[union-attr]
-    with pytest.raises(ValueError, match="model 1 became"):
-        fit_seeds(models, tiny_split(), tiny_split(), seeds=(0, 1))
+        models[3].head.linear.weight.fill_(float("inf"))  # type: ignore[union-attr]
+    with pytest.raises(ValueError, match=says):
+        fit_seeds(models, tiny_split(), tiny_split(), seeds=range(4))
 
 
 def test_labels_without_a_logit_are_refused_before_training() -> None:
@@ -160,12 +176,13 @@ def test_labels_without_a_logit_are_refused_before_training() -> None:
         assert all(torch.equal(tensors[name], tensor) for name, tensor in learned(model).items())
 
 
-def test_logits_that_are_not_finite_choose_no_epoch() -> None:
+def test_logits_that_are_not_finite_choose_no_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
     class Overflowing(vpcore.LinearHead):
         def forward(self, features: torch.Tensor) -> torch.Tensor:
             return super().forward(features) * (1.0 if self.training else float("inf"))
 
-    models = _models()
-    models[1].head = Overflowing(models[1].backbone.spec.dim, 3)
-    with pytest.raises(ValueError, match="the logits of model 1 are not finite"):
-        fit_seeds(models, tiny_split(), tiny_split(), seeds=(0, 1))
+    monkeypatch.setattr(grouping, "CPU_PIXELS", 2 * len(tiny_split()) * tiny_backbone().spec.image_size ** 2)
+    models = _models(4)
+    models[3].head = Overflowing(models[3].backbone.spec.dim, 3)
+    with pytest.raises(ValueError, match="the logits of model 3 are not finite"):
+        fit_seeds(models, tiny_split(), tiny_split(), seeds=range(4))

@@ -72,11 +72,12 @@ def test_a_file_nobody_asked_about_is_named(tmp_path):
 
 def test_times_are_those_of_the_record(tmp_path):
     line = {"what": "a step", "threads": 1, "seconds": 0.25, "ratio": 1.9, "against": "the usual", "bar": 1.6}
-    bare = {"what": "a cache", "threads": 2, "seconds": 3.0, "ratio": None, "against": "", "bar": None}
+    line["spread"] = [1.7, 2.0]
+    bare = {"what": "a cache", "threads": 2, "seconds": 3.0, "ratio": None, "spread": None, "against": "", "bar": None}
     step = {"date": "2026-01-02", "hardware": "a machine, 2 cores, no GPU", "versions": {"torch": "2.11.0"}}
     for figures, says in (
         ({}, "Not measured yet: `.ci/full speed`."),
-        ({"speed": {**step, "figures": {"rows": [line, bare]}}}, "| a step | 1 | 0.25 | 1.9 | the usual | 1.6 |"),
+        ({"speed": {**step, "figures": {"rows": [line]}}}, "| a step | 1 | 0.25 | 1.9 (1.7 … 2.0) | the usual | 1.6 |"),
         ({"speed": {**step, "figures": {"rows": [bare]}}}, "| a cache | 2 | 3.0 |  |  |  |"),
     ):
         (tmp_path / "ci.json").write_text(json.dumps({"steps": figures}))

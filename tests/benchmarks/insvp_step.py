@@ -107,16 +107,17 @@ def main(
         for _ in range(steps + 1)
     ][1:]
     here, there = (statistics.median(times) for times in zip(*rounds, strict=True))
-    ratio = statistics.median(b / a for a, b in rounds)
+    ratios = [b / a for a, b in rounds]
+    ratio = statistics.median(ratios)
     counted = [step_flops(model, images[:1]) for model in models]
     print(f"{hardware(device)}  torch {torch.__version__}  {backbone}, {variant}, batch {batch}, {precision}")
     print(f"here {here:.3f} s a step, all weight gradients and G_s in every block {there:.3f} s: × {ratio:.2f}")
     print(
         f"counted × {counted[1] / counted[0]:.2f} ({counted[0] / 1e9:.1f} and {counted[1] / 1e9:.1f} GFLOPs an image)"
     )
-    print(f"bar × {BAR}: {'met' if ratio >= BAR else 'NOT MET'}; pairs {[round(b / a, 2) for a, b in rounds]}")
+    print(f"bar × {BAR}: {'met' if ratio >= BAR else 'NOT MET'}; pairs {[round(each, 2) for each in ratios]}")
     what = f"one InsVP step, {backbone}, batch {batch}, {precision}, {hardware(device)['gpu'] or 'CPU'}"
-    say([row(what, here, ratio, "all weight gradients and G_s in every block", BAR)])
+    say([row(what, here, ratios, "all weight gradients and G_s in every block", BAR)])
 
 
 if __name__ == "__main__":

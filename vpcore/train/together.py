@@ -11,27 +11,25 @@ from vpcore.cache import CachedSplit
 from vpcore.data.splits import Split
 from vpcore.prompted import Prompted
 
-CPU_IMAGES = 128  # of one pass; vit_nano on one core takes 0.96 ms an image at 64 and 128, and 1.12 ms at 320
+CPU_PIXELS = 96 * 32 * 32  # of one pass: up to here it was faster on one core, with 192 images vit_nano was slower
+
+
+def passes(models: Sequence[Prompted], batch_size: int, device: torch.device) -> list[slice]:
+    """Return which models run in one pass: all of them; on a CPU as many as `CPU_PIXELS` allows, at least one."""
+    count = len(models)
+    if device.type == "cpu":
+        count = max(1, CPU_PIXELS // (batch_size * models[0].backbone.spec.image_size ** 2))
+    return [slice(first, first + count) for first in range(0, len(models), count)]
 
 
 def forward_together(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None = None) -> list[Tensor]:
-    """Return each model's logits for its own batch, with one run of the shared backbone; on a CPU, one a group.
-
-    On a CPU the models go in groups of at most `CPU_IMAGES` images, at least one model each.
+    """Return each model's logits for its own batch, with one run of the shared backbone.
 
     Args:
         models: on the same backbone object.
         batches: a batch (B, C, H, W) in [0, 1] for each model; or, with `start`, activations before that block.
         start: as in `Prompted.features`.
     """
-    if batches[0].device.type != "cpu":
-        return _pass(models, batches, start)
-    size = max(1, CPU_IMAGES // max(map(len, batches)))
-    logits = (_pass(models[n : n + size], batches[n : n + size], start) for n in range(0, len(models), size))
-    return [scores for part in logits for scores in part]
-
-
-def _pass(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None) -> list[Tensor]:
     backbone = models[0].backbone
     sizes = [len(batch) for batch in batches]
     if start is not None and start > backbone.spec.depth:
