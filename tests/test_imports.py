@@ -18,7 +18,7 @@ ALLOWED = {"torch", "numpy", "timm", "torchvision", "safetensors", "jaxtyping", 
 ALLOWED |= {"vpcore", "PIL", *sys.stdlib_module_names}  # PIL comes with torchvision and reads image files
 HEAVY = {"timm", "torchvision", "sklearn", "matplotlib", "scipy", "ray", "PIL", "pandas"}
 ONLY_IN = {"matplotlib": {"report_files.py"}, "ray": {"ray_run.py"}}
-SIDE_BY_SIDE = {"many_seeds.py", "one_pass.py", "together.py"}  # they train several prompts at once, and must know what one is
+SIDE_BY_SIDE = {"many_seeds.py", "one_pass.py", "together.py"}  # several prompts at once
 PROMPT_FREE = [path for path in LIBRARY if path.parent.name in ("train", "data") and path.name not in SIDE_BY_SIDE]
 METHODS = {"pad", "patch", "multiscale", "cluster", "instance", "instance_image", "tokens", "activation"}
 
