@@ -9,12 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from vpcore.data.splits import Split
-from vpcore.device import choose_device, choose_precision, own_random_stream, prefer_channels_last
+from vpcore.device import choose_device, choose_precision, prefer_channels_last
 from vpcore.prompted import Prompted
 from vpcore.train import Augmentation, fit
 from vpcore.train.one_pass import Run, own_loss, train_together
 from vpcore.train.records import History
-from vpcore.train.together import check_labels, check_together, passes
+from vpcore.train.together import check_splits, check_together, passes
 
 
 def fit_seeds(
@@ -74,8 +74,7 @@ def fit_seeds(
     for model in models:
         prefer_channels_last(model.to(device))
     train, valid = train.to(device), valid.to(device)
-    with own_random_stream(0, device):
-        check_labels(models, train, valid)
+    check_splits(models, train, valid)
     options = {
         "epochs": epochs, "weight_decay": weight_decay, "batch_size": batch_size, "optimizer": optimizer,
         "schedule": schedule, "warmup_steps": warmup_steps, "augment": augment, "precision": precision,

@@ -76,25 +76,21 @@ def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequ
 
 
 @torch.no_grad()
-def check_labels(models: Sequence[Prompted], *splits: Split) -> None:
-    """Refuse labels that have no logit, by classifying one image of each split in eval mode.
+def check_splits(models: Sequence[Prompted], train: Split, valid: Split) -> None:
+    """Refuse a cached split of another model, and labels that a head has no logit for.
 
     Raises:
-        ValueError: names the model.
+        ValueError: names the model that has too few classes.
     """
-    modes = [model.training for model in models]
-    try:
-        for model in models:
-            model.eval()
-        for split in splits:
-            one, largest = split.batch(slice(0, 1), split.images.device), int(split.labels.max())
-            for place, scores in enumerate(forward_together(models, [one] * len(models), start_layer(models, split))):
-                if largest >= scores.shape[1]:
-                    got = f"model {place} has {scores.shape[1]} classes, a label is {largest}"
-                    raise ValueError(f"{got}: give the head more classes")
-    finally:
-        for model, mode in zip(models, modes, strict=True):
-            model.train(mode)
+    for split in (train, valid):
+        start_layer(models, split)
+    largest = int(max(train.labels.max(), valid.labels.max()))
+    for place, model in enumerate(models):
+        training = model.head.training
+        classes = model.head.eval()(model.mean.new_zeros(1, model.backbone.spec.dim)).shape[1]
+        model.head.train(training)
+        if largest >= classes:
+            raise ValueError(f"model {place} has {classes} classes, a label is {largest}: give the head more classes")
 
 
 def start_layer(models: Sequence[Prompted], split: Split) -> int | None:
