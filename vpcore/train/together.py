@@ -11,7 +11,7 @@ from vpcore.cache import CachedSplit
 from vpcore.data.splits import Split
 from vpcore.prompted import Prompted
 
-CPU_PIXELS = 96 * 32 * 32  # of one pass: up to here it was faster on one core, with 192 images vit_nano was slower
+CPU_PIXELS = 96 * 32 * 32  # of one pass: up to here it was faster on one core; with 128 images vit_nano was not
 
 
 def passes(models: Sequence[Prompted], batch_size: int, device: torch.device) -> list[slice]:
