@@ -98,5 +98,5 @@ def _train_alone(runs: Sequence[Run], train: Split, valid: Split, **options: Any
 
 
 def _loss(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return what a model that runs with others learns from."""
+    """Return `own_loss`, in nats, in the form that `fit` calls."""
     return own_loss(model(images), labels)

@@ -24,7 +24,7 @@ from vpcore.train.together import forward_together, start_layer
 
 @dataclass(frozen=True)
 class Run:
-    """One of the models that `fit_seeds` was given: where it stood, and what is its own."""
+    """One of the models that `fit_seeds` was given: its place among them, its seed and its peak learning rate."""
 
     place: int
     model: Prompted
@@ -37,7 +37,7 @@ def train_together(
     optimizer: str, schedule: str, warmup_steps: int, augment: Augmentation | None, precision: str,
     device: torch.device,
 ) -> list[History]:  # fmt: skip
-    """Train models in one pass; the options are those of `fit`."""
+    """Train models in one pass and return a history each; options and errors are those of `fit_seeds`."""
     states = {
         run.place: start_run(
             run.model, make_optimizer(run.model, optimizer, run.rate, weight_decay), run.seed, device, precision

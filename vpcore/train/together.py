@@ -80,7 +80,7 @@ def check_splits(models: Sequence[Prompted], train: Split, valid: Split) -> None
     """Refuse a cached split of another model, and labels that a head has no logit for.
 
     Raises:
-        ValueError: names the model that has too few classes.
+        ValueError: the cached split is not of these models, or a model, which is named, has too few classes.
     """
     for split in (train, valid):
         start_layer(models, split)
