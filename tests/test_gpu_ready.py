@@ -12,6 +12,7 @@ from tiny import tiny_backbone, tiny_model, tiny_split
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.torch_version import TorchVersion
+from torch.utils._python_dispatch import TorchDispatchMode
 
 import vpcore
 from vpcore.data.augment import Augment
@@ -20,8 +21,10 @@ from vpcore.grid.cell import Cell
 from vpcore.prompts.base import Prompt
 from vpcore.train import cross_entropy, cuda_graph
 from vpcore.train.halves import out_of_memory
+from vpcore.train.many_seeds import fit_seeds
+from vpcore.train.one_pass import own_losses
 from vpcore.train.steps import Speedups
-from vpcore.train.together import forward_together
+from vpcore.train.together import Several
 
 METHODS = [*vpcore.PROMPTS, *(f"{name} tuning" for name in vpcore.TUNINGS)]
 CUDA = torch.device("cuda")
@@ -94,8 +97,47 @@ def test_augmented_batches_and_several_models_stay_on_a_gpu(fake, monkeypatch):
         object.__setattr__(split, "images", torch.empty(40, 3, 32, 32, dtype=torch.uint8, device=CUDA))
         where = torch.empty(8, dtype=torch.int64, device=CUDA)
         images = split.batch(where, CUDA, Augment(crop=4, rotate=10, flip=True), torch.Generator())
-        logits = forward_together([moved(model) for model in models], [images, images])
-    assert {each.device.type for each in (images, *logits)} == {"cuda"}
+        labels = torch.empty(8, 2, dtype=torch.int64, device=CUDA)
+        several = Several([moved(model) for model in models])
+        losses = own_losses(several, torch.stack([images, images], 1), labels, torch.Generator())
+    assert losses.shape == (2,)
+    assert {images.device.type, losses.device.type} == {"cuda"}
+
+
+class Launches(TorchDispatchMode):
+    """Counts what a GPU would have to start: all operations but those that only look at a tensor in another way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += not (func.is_view or func.namespace != "aten")
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("backbone", ["vit_nano", "resnet_nano"])
+@pytest.mark.parametrize("prompt", ["activation", "multiscale"])
+def test_a_step_of_five_models_launches_little_more_than_one(backbone, prompt, monkeypatch):
+    monkeypatch.setattr("vpcore.train.together.CPU_PIXELS", 10**9)
+    monkeypatch.setattr("vpcore.prompted.may_look", lambda images: False)  # as on a GPU
+    net = vpcore.load_backbone(backbone, pretrained=False)
+    options = {"epochs": 1, "batch_size": 2, "device": "cpu", "precision": "float32"}
+
+    def of_a_step(count: int) -> float:
+        seen = []
+        for steps in (1, 5):
+            train = tiny_split(2 * steps, size=32, chans=3)
+            models = [build(prompt, net) for _ in range(count)]
+            with Launches() as launches:
+                if count == 1:
+                    vpcore.fit(models[0], train, train.take([0]), **options)
+                else:
+                    fit_seeds(models, train, train.take([0]), seeds=range(count), **options)
+            seen.append(launches.count)
+        return (seen[1] - seen[0]) / 4
+
+    assert of_a_step(5) <= 1.5 * of_a_step(1)
 
 
 @contextmanager

@@ -9,8 +9,9 @@ from tiny import tiny_model, tiny_split
 
 import vpcore
 from vpcore.grid.runlog import read_runs
-from vpcore.train import cross_entropy, fit
+from vpcore.train import cross_entropy, fit, one_pass
 from vpcore.train.halves import PlainStep, out_of_memory
+from vpcore.train.many_seeds import fit_seeds
 from vpcore.train.optim import make_optimizer
 from vpcore.train.runstate import start_run
 
@@ -52,6 +53,31 @@ def test_two_halves_have_the_gradient_of_the_whole(count):
         assert gradient.abs().max() > 0
         torch.testing.assert_close(half[1][name], gradient, rtol=1e-6, atol=1e-9)
         torch.testing.assert_close(half[2][name], whole[2][name], rtol=1e-6, atol=1e-9)
+
+
+def test_several_models_in_one_pass_each_go_on_in_halves(monkeypatch, caplog):
+    def trained(most: int):
+        backbone = tiny_model(train_backbone=False).backbone
+        prompts = [vpcore.PadPrompt(backbone.spec, width=1, seed=seed) for seed in range(3)]
+        models = [vpcore.Prompted(backbone, p, vpcore.LinearHead(backbone.spec.dim, 3)) for p in prompts]
+        losses = one_pass.own_losses
+
+        def with_room(several, images, labels, generator):
+            if len(images) > most:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+            return losses(several, images, labels, generator)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(one_pass, "own_losses", with_room)
+            found = fit_seeds(models, TRAIN, VALID, seeds=(0, 1, 2), epochs=2, batch_size=12, lr=1e-3, device="cpu")
+        assert {history.halved for history in found} == {most < 12}
+        return [[record.train_loss for record in history.epochs] for history in found]
+
+    for half, whole in zip(trained(6), trained(12), strict=True):
+        assert half == pytest.approx(whole, rel=1e-4)
+    assert [r.getMessage() for r in caplog.records] == [
+        "out of memory with 12 images a step: going on in two halves of 6"
+    ]
 
 
 def test_training_goes_on_in_halves_after_the_first_failure_and_says_so_once(caplog):

@@ -14,7 +14,8 @@ from vpcore.cache import cached
 from vpcore.data.augment import Augment
 from vpcore.train import together as grouping
 from vpcore.train.many_seeds import fit_seeds
-from vpcore.train.together import forward_together
+from vpcore.train.one_pass import own_losses
+from vpcore.train.together import Several
 
 SEEDS = (3, 4, 5)
 PROMPTS = [name for name in vpcore.PROMPTS if name not in ("cluster",)]  # cluster needs prepare; it acts on pixels only
@@ -63,12 +64,12 @@ def test_first_gradients_agree_in_float32(backbone: str) -> None:
     net = vpcore.load_backbone(backbone, pretrained=False)
     models = [build(net, "instance_image", seed) for seed in SEEDS]
     batches = [split(8, seed).images.float() / 255 for seed in SEEDS]
-    labels = torch.arange(8) % 3
-    sum(F.cross_entropy(scores, labels) for scores in forward_together(models, batches)).backward()  # type: ignore[union-attr]
+    labels = torch.stack([torch.arange(seed, seed + 8) % 3 for seed in SEEDS], 1)
+    own_losses(Several(models), torch.stack(batches, 1), labels, torch.Generator()).sum().backward()
     got = [[p.grad.clone() for p in model.parameters() if p.grad is not None] for model in models]
-    for model, batch, together in zip(models, batches, got, strict=True):
+    for model, batch, own, together in zip(models, batches, labels.unbind(1), got, strict=True):
         model.zero_grad()
-        F.cross_entropy(model(batch), labels).backward()
+        F.cross_entropy(model(batch), own).backward()
         alone = [p.grad for p in model.parameters() if p.grad is not None]
         for a, b in zip(together, alone, strict=True):
             assert float((a - b).norm() / b.norm()) < 1e-5
@@ -96,6 +97,19 @@ def test_mixed_methods_may_share_a_pass() -> None:
     assert len(histories) == 2
 
 
+def test_each_model_may_have_classes_of_its_own() -> None:
+    backbone, classes = tiny_backbone(width=4), (3, 5, 4)
+
+    def models() -> list[vpcore.Prompted]:
+        heads = [vpcore.LinearHead(backbone.spec.dim, count) for count in classes]
+        return [vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head) for head in heads]
+
+    found = fit_seeds(models(), tiny_split(), tiny_split(seed=1), seeds=SEEDS, epochs=2)
+    for model, seed, together in zip(models(), SEEDS, found, strict=True):
+        alone = vpcore.fit(model, tiny_split(), tiny_split(seed=1), seed=seed, epochs=2)
+        assert [r.train_loss for r in together.epochs] == pytest.approx([r.train_loss for r in alone.epochs], rel=1e-5)
+
+
 @pytest.mark.parametrize("layer", [None, 2])
 def test_on_a_cpu_a_few_models_share_a_pass(layer: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grouping, "CPU_PIXELS", 13 * 32 * 32)
@@ -107,7 +121,7 @@ def test_on_a_cpu_a_few_models_share_a_pass(layer: int | None, monkeypatch: pyte
     seen: list[int] = []
     backbone.register_forward_pre_hook(lambda module, given: seen.append(len(given[0])))
     fit_seeds(models, train, valid, seeds=range(5), epochs=1, batch_size=6)
-    two, alone = [12, 8, 10], [1, 6, 4, 5]  # steps and validation; `fit` begins with one image
+    two, alone = [12, 8, 5, 5], [1, 6, 4, 5]  # steps, then each model on its own; `fit` begins with one image
     assert seen == [*two, *two, *alone]
 
 
@@ -197,5 +211,5 @@ def test_logits_that_are_not_finite_choose_no_epoch(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(grouping, "CPU_PIXELS", 2 * len(tiny_split()) * tiny_backbone().spec.image_size ** 2)
     models = _models(4)
     models[3].head = Overflowing(models[3].backbone.spec.dim, 3)
-    with pytest.raises(ValueError, match="the logits of model 3 are not finite"):
+    with pytest.raises(ValueError, match=r"model 3: .* not finite"):
         fit_seeds(models, tiny_split(), tiny_split(), seeds=range(4))

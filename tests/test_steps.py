@@ -13,6 +13,7 @@ from vpcore.cache import cached
 from vpcore.data.augment import Augment
 from vpcore.device import autocast
 from vpcore.train import cross_entropy, cuda_graph
+from vpcore.train.many_seeds import fit_seeds
 from vpcore.train.optim import make_optimizer
 from vpcore.train.runstate import start_run
 from vpcore.train.steps import Speedups, Step, choose_speedups, compiled, speedups
@@ -117,6 +118,31 @@ def test_speedups_hold_inside_and_what_is_asked_for_wins():
     assert choose_speedups(None, None, CPU, "float32") == Speedups()
 
 
+def three(prompts=(vpcore.PadPrompt, vpcore.InstanceImagePrompt, vpcore.MultiScalePrompt)) -> list[vpcore.Prompted]:
+    backbone = tiny_backbone(width=4)
+    made = [prompt(backbone.spec, seed=seed) for seed, prompt in enumerate(prompts)]
+    return [vpcore.Prompted(backbone, prompt, vpcore.LinearHead(backbone.spec.dim, 3)) for prompt in made]
+
+
+def train_three(models: list[vpcore.Prompted], **options) -> list[list[float]]:
+    """Train on 44 images: every epoch ends with a small batch."""
+    given = {**OPTIONS, "seeds": (3, 4, 5), "lr": (0.01, 0.02, 0.01), **options}
+    del given["seed"]
+    return [[r.train_loss for r in each.epochs] for each in fit_seeds(models, tiny_split(44), VALID, **given)]
+
+
+def test_several_models_are_recorded_as_one(played, monkeypatch):
+    monkeypatch.setattr("vpcore.train.many_seeds.choose_speedups", lambda *given: Speedups(cuda_graph=True))
+    first, second = three(), three()
+    recorded = train_three(first)
+    assert len(played) == 1
+    monkeypatch.undo()
+    for mine, plain in zip(recorded, train_three(second), strict=True):
+        assert mine == pytest.approx(plain, rel=1e-5)
+    for one, other in zip(first, second, strict=True):
+        torch.testing.assert_close(one.learned(), other.learned(), rtol=1e-4, atol=1e-6)
+
+
 @pytest.fixture
 def eager(monkeypatch):
     """torch.compile without a compiler; returns what was compiled, and the batch sizes that were traced."""
@@ -152,6 +178,22 @@ def test_a_cached_split_compiles_the_blocks_above(eager):
     assert history.epochs[-1].train_loss < history.epochs[0].train_loss
 
 
+def test_several_models_compile_as_one(eager):
+    fast, slow = train_three(three(), compile=True), train_three(three())
+    assert len(eager) == 1
+    for mine, plain in zip(fast, slow, strict=True):
+        assert mine == pytest.approx(plain, rel=1e-4)
+
+
+def test_models_trained_in_turn_follow_the_same_speedups(eager, monkeypatch):
+    monkeypatch.setattr("vpcore.train.together.CPU_PIXELS", 1)
+    train_three(three())
+    assert not eager
+    with speedups(compile=True):
+        train_three(three())
+    assert len(eager) == 3
+
+
 def test_a_partial_keeps_its_arguments(eager):
     double = compiled(partial(torch.mul, other=2))
     assert double.keywords == {"other": 2}
@@ -172,6 +214,19 @@ def test_cuda_graphs_train_like_plain_steps(exact, name, optimizer):
         return [record.train_loss for record in vpcore.fit(model, data, valid, **options, cuda_graph=graph).epochs]
 
     assert losses(True) == pytest.approx(losses(False), rel=1e-4)
+
+
+@on_cuda
+def test_several_models_on_a_gpu_train_like_each_alone(exact):
+    options = {**OPTIONS, "device": "cuda", "precision": "float32", "augment": None}
+    alone = [
+        [r.train_loss for r in vpcore.fit(model, tiny_split(44), VALID, **{**options, "seed": seed, "lr": rate}).epochs]
+        for model, seed, rate in zip(three(), (3, 4, 5), (0.01, 0.02, 0.01), strict=True)
+    ]
+    given = {"device": "cuda", "precision": "float32", "augment": None}
+    for speed in ({}, {"cuda_graph": True}, {"compile": True, "cuda_graph": True}):
+        for mine, other in zip(train_three(three(), **given, **speed), alone, strict=True):
+            assert mine == pytest.approx(other, rel=1e-3), speed
 
 
 @on_cuda

@@ -2,6 +2,7 @@
 
 OMP_NUM_THREADS=1 python tests/benchmarks/seeds.py
 python tests/benchmarks/seeds.py --device cuda --images 10000 --batch 128 --networks vit_nano,resnet_nano
+python tests/benchmarks/seeds.py --device cuda --images 10000 --batch 128 --cuda-graph
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ def one_round(runs: dict[str, Callable[[], object]], order: random.Random, devic
     return {label: timed(runs[label], device) for label in order.sample([*runs], len(runs))}
 
 
-def contestants(name: str, prompt: str, split: vpcore.Split, batch: int, device: str, count: int):
+def contestants(name: str, prompt: str, split: vpcore.Split, count: int, device: str, **given):
     backbone, valid = vpcore.load_backbone(name, pretrained=False).to(device), split.take([0])
-    options = {"epochs": 1, "batch_size": batch, "lr": 1e-3, "device": device, "precision": "float32"}
+    options = {"epochs": 1, "lr": 1e-3, "device": device, "precision": "float32", **given}
 
     def one(seed: int) -> None:
         vpcore.fit(build(backbone, prompt, seed), split, valid, seed=seed, **options)
@@ -62,6 +63,7 @@ def main(
     seeds: Annotated[int, typer.Option(help="How many.")] = 5,
     repeats: Annotated[int, typer.Option(help="Rounds, after one to warm up.")] = 25,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    cuda_graph: Annotated[bool, typer.Option(help="All contestants record and replay their steps.")] = False,
 ) -> None:
     """Print seconds and ratios; the bars are no slower than the runs in turn, and on a GPU 1.5 times one run."""
     print(f"{hardware(device)}  torch {torch.__version__}  {images} images, batch {batch}, {seeds} seeds, {prompt}")
@@ -71,7 +73,7 @@ def main(
         draw = torch.Generator().manual_seed(0)
         pixels = torch.randint(256, (images, 3, size, size), generator=draw, dtype=torch.uint8)
         split = vpcore.Split(pixels, torch.randint(10, (images,), generator=draw))
-        runs = contestants(name, prompt, split, batch, device, seeds)
+        runs = contestants(name, prompt, split, seeds, device, batch_size=batch, cuda_graph=cuda_graph)
         order = random.Random(0)
         rounds = [one_round(runs, order, device) for _ in range(repeats + 1)][1:]
         middle = {label: statistics.median(each[label] for each in rounds) for label in runs}
@@ -80,6 +82,7 @@ def main(
         shares = [1 / statistics.median(ratios) for ratios in (turn, one)]
         print(f"{name:12} {shown}  together: {shares[0]:.2f} of the runs in turn, {shares[1]:.2f} of one run")
         what = f"{seeds} seeds at once, {name}, batch {batch}, {hardware(device)['gpu'] or 'CPU'}"
+        what += ", CUDA graphs" if cuda_graph else ""
         cuda = device.startswith("cuda")
         lines.append(row(what, middle["together"], turn, f"{seeds} runs in turn", None if cuda else 1.0))
         lines.append(row(what, middle["together"], one, "one run", 1 / 1.5 if cuda and "nano" in name else None))

@@ -33,6 +33,7 @@ GPU = (
     (1, "gpu.py --compile"),
     (1, "insvp_step.py --device cuda --precision bfloat16 --batch 64 --steps 20"),
     (1, "seeds.py --device cuda --images 10000 --batch 128"),
+    (1, "seeds.py --device cuda --images 10000 --batch 128 --cuda-graph"),
     (1, f"seeds.py --device cuda --networks {BASE} --images 256 --batch 32 --repeats 5"),
 )
 

@@ -85,7 +85,7 @@ class RecordedStep:
         optimizer = self.state.optimizer
         optimizer.zero_grad(set_to_none=True)
         loss = self.value(self.images, self.labels)
-        loss.backward()
+        self.state.backward(loss)
         with _rates_in_place(optimizer, self.rates):
             optimizer.step()
         self.loss = loss.detach()

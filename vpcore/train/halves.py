@@ -58,7 +58,7 @@ class PlainStep:
             for some, theirs in zip(images.tensor_split(pieces), labels.tensor_split(pieces), strict=True):
                 value = self.value(entry, some, theirs)
                 value = value if pieces == 1 else value * (len(some) / len(images))
-                self.state.scaler.scale(value).backward()
+                self.state.backward(value)
                 total = value.detach() if total is None else total + value.detach()
             return total
         except RuntimeError as error:

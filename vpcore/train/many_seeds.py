@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from vpcore.prompted import Prompted
 from vpcore.train import Augmentation, fit
 from vpcore.train.one_pass import Run, own_loss, train_together
 from vpcore.train.records import History
+from vpcore.train.steps import Speedups, choose_speedups
 from vpcore.train.together import check_splits, check_together, passes
 
 
@@ -33,13 +35,16 @@ def fit_seeds(
     augment: Augmentation | None = None,
     precision: str | None = None,
     device: str | torch.device | None = None,
+    compile: bool | None = None,
+    cuda_graph: bool | None = None,
 ) -> list[History]:
     """Do what `fit` does for each model with its seed, with one run of the backbone a step for several of them.
 
     Every model sees the batches, the augmentation and the optimizer steps of its own `fit`; the results agree up to the
     rounding of a larger batch. A frozen backbone treats each image on its own, so nothing passes between models. On a
-    GPU all models run as one, meant for a card that one model leaves idle (not measured yet). On a CPU as many do as a
-    small pass holds, which pays for small batches; with larger ones `fit` runs for one model after the other.
+    GPU all models run as one, meant for a card that one model leaves idle: a step of five launches 1.2 (activation
+    prompt) to 1.8 times (VPT-deep) the kernels of one; not timed yet. On a CPU as many share a pass as a small one
+    holds, which pays for small batches; with larger ones `fit` runs for one model after the other.
 
     Args:
         models: K models on the *same* backbone object, frozen; each with its own prompt and head.
@@ -56,6 +61,8 @@ def fit_seeds(
         augment: as in `fit`.
         precision: "float32" or "bfloat16"; None chooses by profile and device.
         device: as in `fit`.
+        compile: as in `fit`.
+        cuda_graph: as in `fit`; spares most where small networks share a pass, which has more to launch.
 
     Returns:
         One history a model; each model is left with its best validation epoch.
@@ -63,11 +70,12 @@ def fit_seeds(
     Raises:
         ValueError: no model, other numbers of seeds or rates, backbones that differ or learn, weights tuned per model,
             dropout (its masks come from one stream), float16 (one loss scale), no images, labels beyond a model's
-            classes, or a loss or logits that are not finite.
+            classes, a loss or logits that are not finite, or a step that no CUDA graph can replay.
     """
     device = choose_device(device)
     precision = choose_precision(precision, device)
     rates = [float(lr)] * len(models) if isinstance(lr, int | float) else [float(rate) for rate in lr]
+    wanted = choose_speedups(compile, cuda_graph, device, precision)
     check_together(models, seeds, rates, precision)
     if epochs < 1 or batch_size < 1 or not len(train) or not len(valid):
         raise ValueError("fit_seeds needs an epoch, a batch size, and images to train on and to choose with")
@@ -78,7 +86,7 @@ def fit_seeds(
     options = {
         "epochs": epochs, "weight_decay": weight_decay, "batch_size": batch_size, "optimizer": optimizer,
         "schedule": schedule, "warmup_steps": warmup_steps, "augment": augment, "precision": precision,
-        "device": device,
+        "device": device, "wanted": wanted,
     }  # fmt: skip
     runs = [Run(*each) for each in zip(range(len(models)), models, seeds, rates, strict=True)]
     histories = []
@@ -88,11 +96,14 @@ def fit_seeds(
     return histories
 
 
-def _train_alone(runs: Sequence[Run], train: Split, valid: Split, **options: Any) -> list[History]:
+def _train_alone(
+    runs: Sequence[Run], train: Split, valid: Split, *, wanted: Speedups, **options: Any
+) -> list[History]:
     """Call `fit`, the faster way for one model: nothing is put together and taken apart."""
     (run,) = runs
+    options |= {"lr": run.rate, "seed": run.seed, "loss": _loss, **asdict(wanted)}
     try:
-        return [fit(run.model, train, valid, lr=run.rate, seed=run.seed, loss=_loss, **options)]
+        return [fit(run.model, train, valid, **options)]
     except ValueError as error:
         raise ValueError(f"model {run.place}: {error}") from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,6 +28,38 @@ def make_optimizer(
     Raises:
         ValueError: unknown name, a rate for no child of the model or none for one that learns, or nothing to learn.
     """
+    return _build(name, _groups(model, lr, weight_decay))
+
+
+def make_joint_optimizer(
+    models: Sequence[nn.Module], name: str, rates: Sequence[float], weight_decay: float
+) -> torch.optim.Optimizer:
+    """Build one optimizer over several models, which does to each what its own would: all of them work by element.
+
+    What learns at the same rate forms one group, whoever it belongs to, so that a GPU updates it at once.
+
+    Raises:
+        ValueError: as `make_optimizer`.
+    """
+    groups: dict[float, dict[str, Any]] = {}
+    for model, rate in zip(models, rates, strict=True):
+        for group in _groups(model, rate, weight_decay):
+            groups.setdefault(rate, {**group, "params": []})["params"] += group["params"]
+    return _build(name, [*groups.values()])
+
+
+def _build(name: str, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    if name == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9)
+    if name not in OPTIMIZERS:
+        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
+    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return kind(groups, fused=True)
+
+
+def _groups(
+    model: nn.Module, lr: float | Mapping[str, float], weight_decay: float | Mapping[str, float]
+) -> list[dict[str, Any]]:
     learned = _learned_by_child(model)
     if not learned:
         raise ValueError("nothing to learn: no parameter of the model requires a gradient")
@@ -35,7 +68,7 @@ def make_optimizer(
         missing = set(learned) - set(what) if isinstance(what, Mapping) else set()
         if unknown or missing:
             raise ValueError(f"rates must be given for {', '.join(learned)}, got {', '.join(what)}")  # type: ignore[arg-type]
-    groups = [
+    return [
         {
             "params": parameters,
             "lr": _of(lr, child),
@@ -44,12 +77,6 @@ def make_optimizer(
         }
         for child, parameters in learned.items()
     ]
-    if name == "sgd":
-        return torch.optim.SGD(groups, momentum=0.9)
-    if name not in OPTIMIZERS:
-        raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
-    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return kind(groups, fused=True)
 
 
 def _learned_by_child(model: nn.Module) -> dict[str, list[nn.Parameter]]:

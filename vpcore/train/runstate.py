@@ -34,8 +34,13 @@ class RunState:
     def step(self, loss: Tensor, factor: float) -> None:
         """Take one optimizer step at `factor` times the peak learning rate."""
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss).backward()
+        self.backward(loss)
         self.apply(factor)
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradient of a loss; of several losses, that of their sum."""
+        scaled = self.scaler.scale(loss)
+        scaled.backward(torch.ones_like(scaled))
 
     def apply(self, factor: float) -> None:
         """Take one optimizer step with the gradient that is there, at `factor` times the peak learning rate."""

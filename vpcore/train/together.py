@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,34 +23,53 @@ def passes(models: Sequence[Prompted], batch_size: int, device: torch.device) ->
     return [slice(first, first + count) for first in range(0, len(models), count)]
 
 
-def forward_together(models: Sequence[Prompted], batches: Sequence[Tensor], start: int | None = None) -> list[Tensor]:
-    """Return each model's logits for its own batch, with one run of the shared backbone.
+class Several(nn.Module):
+    """Several models on the same frozen backbone as one model, which runs the backbone once for all of them.
 
     Args:
-        models: on the same backbone object.
-        batches: a batch (B, C, H, W) in [0, 1] for each model; or, with `start`, activations before that block.
-        start: as in `Prompted.features`.
+        models: K models on the same backbone object.
     """
-    backbone = models[0].backbone
-    sizes = [len(batch) for batch in batches]
-    if start is not None and start > backbone.spec.depth:
-        return [model.head(batch) for model, batch in zip(models, batches, strict=True)]
-    contexts, entered = [], []
-    for model, batch in zip(models, batches, strict=True):
-        x = model.normalize(batch) if start is None else batch
-        contexts.append(model.prompt.condition(x if start is None else x[:0]))
-        entered.append(model.prompt.image(x, contexts[-1]) if start is None else x)
+
+    def __init__(self, models: Sequence[Prompted]) -> None:
+        super().__init__()
+        self.models = nn.ModuleList(models)
+
+    def forward(self, images: Tensor, start: int | None = None) -> list[Tensor]:
+        """Return the logits (B, classes) of each model.
+
+        Args:
+            images: (B, K, C, H, W) in [0, 1], column k for model k; or, with `start`, activations before that block.
+            start: as in `Prompted.features`.
+        """
+        models: list[Any] = [*self.models]
+        features = images.flatten(0, 1)
+        if start is None or start <= models[0].backbone.spec.depth:
+            features = _features(models, features, start)
+        return [model.head(part) for model, part in zip(models, _columns(features, len(models)), strict=True)]
+
+
+def _features(models: Sequence[Prompted], x: Tensor, start: int | None) -> Tensor:
+    """Return what the heads see (B · K, dim); the rows of all tensors take turns between the models."""
+    x = models[0].normalize(x) if start is None else x
+    owners = [*zip(models, _columns(x, len(models)), strict=True)]
+    contexts = [model.prompt.condition(part if start is None else part[:0]) for model, part in owners]
+
+    def each(act: Callable[..., Tensor], z: Tensor) -> Tensor:
+        before = _columns(z, len(models))
+        after = [act(model.prompt, part, own) for model, part, own in zip(models, before, contexts, strict=True)]
+        acted = any(new is not old for new, old in zip(after, before, strict=True))
+        return torch.stack(after, 1).flatten(0, 1) if acted else z
 
     def edit(z: Tensor, layer: int) -> Tensor:
-        parts = z.split(sizes)
-        edited = [
-            model.prompt.activation(part, layer, context)
-            for model, part, context in zip(models, parts, contexts, strict=True)
-        ]
-        return z if all(new is old for new, old in zip(edited, parts, strict=True)) else torch.cat(edited)
+        return each(lambda prompt, part, own: prompt.activation(part, layer, own), z)
 
-    features = backbone(torch.cat(entered), edit, start)
-    return [model.head(part) for model, part in zip(models, features.split(sizes), strict=True)]
+    x = each(lambda prompt, part, own: prompt.image(part, own), x) if start is None else x
+    return models[0].backbone(x, edit, start)
+
+
+def _columns(rows: Tensor, count: int) -> tuple[Tensor, ...]:
+    """Return each model's rows."""
+    return rows.unflatten(0, (-1, count)).unbind(1)
 
 
 def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequence[float], precision: str) -> None:
