@@ -29,6 +29,18 @@ def test_a_method_that_learns_nothing_has_a_place():
     assert "none 0 and" in picture.alt
 
 
+def test_numbers_of_points_close_together_cover_nothing():
+    places = [(7498, 27.0), (7322, 26.7), (7655, 27.8), (7400, 27.2), (900, 27.0), (9000, 40.0)]
+    points = {f"arm {cost}": (cost, (SEEDS - 52) / 3 + mean) for cost, mean in places}
+    figure = tradeoff(points, "Cost", across="learned numbers").figure
+    panel = figure.axes[0]
+    figure.canvas.draw()
+    numbers = [text.get_window_extent() for text in panel.texts]
+    assert not [(a, b) for a in range(6) for b in range(a) if numbers[a].overlaps(numbers[b])]
+    marks = panel.transData.transform(places)
+    assert not [1 for number in numbers for x, y in marks if number.contains(x, y)]
+
+
 @pytest.mark.parametrize("count", [1, 3])
 def test_clouds_draw_the_names_of_groups(count):
     rng = np.random.default_rng(0)

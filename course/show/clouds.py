@@ -23,23 +23,39 @@ def tradeoff(
         label: which runs they come from.
     """
     figure, axes = canvas(7.6, 3.6)
-    panel, words = axes[0, 0], []
+    panel, words, bars = axes[0, 0], [], []
     for number, (name, (cost, seeds)) in enumerate(points.items()):
         values, color = numbers(seeds), COLORS[number % len(COLORS)]
         marker = MARKERS[(number + number // len(COLORS)) % len(MARKERS)]  # another pair of color and marker each
         mean, sd = values.mean(), values.std(ddof=1)
         named = f"{number + 1}  {name} ({cost:,.0f})"
         panel.errorbar([cost], [mean], yerr=[sd], fmt=marker, color=color, capsize=3, markersize=5, label=named)
-        place = {"xytext": (0, 3), "textcoords": "offset points", "ha": "center"}
-        panel.annotate(f"{number + 1}", (cost, mean + sd), fontsize=9, **place)
+        bars.append((cost, mean - sd, mean, mean + sd))
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
     panel.margins(y=0.12)  # so that the numbers stay inside
     _log_axis(panel, [cost for cost, _ in points.values()])
     panel.set(xlabel=across, ylabel=up)
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
+    _number(panel, bars)
     panel.set_title(heading(title, label), fontsize=10)
     return Picture(figure, sentence(f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label))
+
+
+def _number(panel: Any, bars: Sequence[tuple[float, float, float, float]]) -> None:
+    """Write each point's number above its error bar; where something else is, below it or beside the point."""
+    panel.autoscale_view()
+    unit = panel.figure.dpi / 72
+    taken = [panel.transData.transform((x, y)) for x, low, _, high in bars for y in np.linspace(low, high, 5)]
+    for number, (x, low, middle, high) in enumerate(bars):
+        choices = [(high, 0, 9), (low, 0, -9), (middle, 9, 0), (middle, -9, 0), (high, 9, 9), (low, 9, -9)]
+        places = [panel.transData.transform((x, y)) + np.array(moved) * unit for y, *moved in choices]
+        room = [min(np.linalg.norm(place - other) for other in taken) / unit for place in places]
+        best = next((choice for choice, free in enumerate(room) if free > 8), int(np.argmax(room)))
+        y, *moved = choices[best]
+        centered = {"xytext": moved, "textcoords": "offset points", "ha": "center", "va": "center"}
+        panel.annotate(f"{number + 1}", (x, y), fontsize=9, **centered)
+        taken.append(places[best])
 
 
 def _log_axis(panel: Any, costs: Sequence[float]) -> None:
