@@ -158,15 +158,22 @@ def replay(body: weakref.WeakMethod) -> None:
     step()
 
 
+@pytest.mark.parametrize("count", [1, 2])
 @pytest.mark.parametrize("wanted", [Speedups(), Speedups(cuda_graph=True)])
-def test_a_run_that_ended_holds_no_memory(monkeypatch, wanted):
+def test_a_run_that_ended_holds_no_memory(monkeypatch, wanted, count):
     monkeypatch.setattr(cuda_graph, "on_side_stream", lambda device: nullcontext())
     monkeypatch.setattr(cuda_graph, "record", lambda body, *rest: partial(replay, weakref.WeakMethod(body)))
-    monkeypatch.setattr("vpcore.train.choose_speedups", lambda *given: wanted)
+    for where in ("vpcore.train", "vpcore.train.many_seeds"):
+        monkeypatch.setattr(f"{where}.choose_speedups", lambda *given: wanted)
 
     def trained() -> weakref.ref:
         model = tiny_model(train_backbone=False)
-        vpcore.fit(model, tiny_split(40), tiny_split(20, seed=1), epochs=1, batch_size=8, device="cpu")
+        data, options = (tiny_split(40), tiny_split(20, seed=1)), {"epochs": 1, "batch_size": 8, "device": "cpu"}
+        if count == 1:
+            vpcore.fit(model, *data, **options)
+        else:
+            prompt, head = vpcore.NoPrompt(model.backbone.spec), vpcore.LinearHead(model.backbone.spec.dim, 3)
+            fit_seeds([model, vpcore.Prompted(model.backbone, prompt, head)], *data, seeds=(0, 1), **options)
         kept = [p.grad is not None for p in model.parameters() if p.requires_grad]
         assert set(kept) == {not wanted.cuda_graph}  # those of a recording lie in its memory
         return weakref.ref(model)

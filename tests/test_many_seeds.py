@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from contract import randomized
@@ -12,6 +14,7 @@ from torch.nn import functional as F
 import vpcore
 from vpcore.cache import cached
 from vpcore.data.augment import Augment
+from vpcore.device import prefer_channels_last
 from vpcore.train import together as grouping
 from vpcore.train.many_seeds import fit_seeds
 from vpcore.train.one_pass import own_losses
@@ -87,14 +90,88 @@ def test_a_cached_split_serves_all_seeds() -> None:
         assert [r.train_loss for r in one.epochs] == pytest.approx([r.train_loss for r in other.epochs], rel=1e-4)
 
 
-def test_mixed_methods_may_share_a_pass() -> None:
-    backbone = tiny_backbone(width=4)
-    models = [
-        vpcore.Prompted(backbone, made, vpcore.LinearHead(backbone.spec.dim, 3))
-        for made in (vpcore.NoPrompt(backbone.spec), vpcore.ActivationPrompt(backbone.spec, layer=1))
+def normed(backbone: vpcore.Backbone, seed: int) -> nn.Module:
+    return nn.Sequential(nn.BatchNorm1d(backbone.spec.dim), vpcore.LinearHead(backbone.spec.dim, 3, seed=seed))
+
+
+def mapped(backbone: vpcore.Backbone, seed: int) -> nn.Module:
+    return vpcore.LabelMapping(backbone, 3, kind="iterative")
+
+
+def on_disk(model: vpcore.Prompted, data: vpcore.Split) -> vpcore.Split:
+    return cached(model, data, memory_limit=10)
+
+
+CASES = {  # prompt, its options, head, what is done to the data, options of training
+    "a head with batch norm": ("pad", {}, normed, None, {}),
+    "labels mapped anew every epoch": ("pad", {}, mapped, None, {}),
+    "random places": ("patch", {"position": "random"}, None, None, {}),
+    "features": ("none", {}, None, cached, {}),
+    "activations on disk": ("activation", {"layer": 3}, None, on_disk, {}),
+    "two layers": ("activation", {"layer": (1, 3)}, None, None, {"optimizer": "sgd"}),
+    "own rates": ("pad", {}, None, None, {"lr": {"prompt": 0.02, "head": 0.005}, "batch_size": 10}),
+    "own decays": ("pad", {}, None, None, {"weight_decay": {"prompt": 0.5, "head": 0.0}}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("backbone", ["vit_nano", "resnet_nano"])
+@pytest.mark.parametrize("case", CASES)
+def test_whatever_a_model_is_made_of_it_trains_as_alone(case: str, backbone: str) -> None:
+    prompt, given, head, prepared, wanted = CASES[case]
+    options = {"epochs": 3, "batch_size": 6, **wanted}
+
+    def made() -> tuple[list[vpcore.Prompted], vpcore.Split, vpcore.Split]:
+        net = vpcore.load_backbone(backbone, pretrained=False).double()
+        models = [build(net, prompt, seed, **given) for seed in SEEDS]
+        for model, seed in zip(models, SEEDS, strict=True):
+            model.head = model.head if head is None else head(net, seed)
+            model.double()
+        data = split(24, 0), split(6, 1)
+        return (models, *(data if prepared is None else (prepared(models[0], each) for each in data)))
+
+    alone, train, valid = made()
+    histories = [
+        vpcore.fit(m, train, valid, seed=seed, loss=exact, **options) for m, seed in zip(alone, SEEDS, strict=True)
     ]
-    histories = fit_seeds(models, tiny_split(), tiny_split(seed=1), seeds=(0, 0), epochs=2)
-    assert len(histories) == 2
+    together, train, valid = made()
+    found = fit_seeds(together, train, valid, seeds=SEEDS, **options)
+    for one, other, before, after in zip(alone, together, histories, found, strict=True):
+        assert [r.valid_accuracy for r in before.epochs] == [r.valid_accuracy for r in after.epochs]
+        torch.testing.assert_close(learned(one), learned(other), rtol=0, atol=1e-8)
+
+
+def test_half_precision_rounds_each_model_as_alone() -> None:
+    backbone = vpcore.load_backbone("vit_nano", pretrained=False)
+    options = {"epochs": 2, "batch_size": 6, "lr": 1e-3, "precision": "bfloat16"}
+    alone, together = ([build(backbone, "instance_image", seed) for seed in SEEDS] for _ in range(2))
+    histories = [vpcore.fit(m, split(24, 0), split(6, 1), seed=s, **options) for m, s in zip(alone, SEEDS, strict=True)]
+    for before, after in zip(
+        histories, fit_seeds(together, split(24, 0), split(6, 1), seeds=SEEDS, **options), strict=True
+    ):
+        assert [r.train_loss for r in after.epochs] == pytest.approx([r.train_loss for r in before.epochs], abs=2e-2)
+
+
+@pytest.mark.parametrize("backbone", ["vit_nano", "resnet_nano"])
+def test_mixed_methods_may_share_a_pass(backbone: str) -> None:
+    def mixed() -> list[vpcore.Prompted]:
+        net = vpcore.load_backbone(backbone, pretrained=False).double()
+        return [build(net, name, 1).double() for name in ("none", "pad", "activation")]
+
+    alone, together, options = mixed(), mixed(), {"epochs": 2, "batch_size": 6}
+    for model, seed in zip(alone, SEEDS, strict=True):
+        vpcore.fit(model, split(24, 0), split(6, 1), seed=seed, loss=exact, **options)
+    fit_seeds(together, split(24, 0), split(6, 1), seeds=SEEDS, **options)
+    for one, other in zip(alone, together, strict=True):
+        torch.testing.assert_close(learned(one), learned(other), rtol=0, atol=1e-8)
+
+
+def test_a_shared_pass_keeps_a_networks_memory_layout() -> None:
+    backbone = prefer_channels_last(vpcore.load_backbone("resnet_nano", pretrained=False))
+    models = [build(backbone, "activation", seed, layer=3) for seed in SEEDS]
+    entered: list[torch.Tensor] = []
+    backbone.blocks[3].register_forward_pre_hook(lambda module, given: entered.append(given[0]))
+    Several(models)(torch.rand(6, 3, 3, 32, 32))
+    assert entered[0].is_contiguous(memory_format=torch.channels_last)
 
 
 def test_each_model_may_have_classes_of_its_own() -> None:
@@ -146,6 +223,11 @@ def _models(count: int = 2, **options) -> list[vpcore.Prompted]:
     return [vpcore.Prompted(backbone, p, vpcore.LinearHead(backbone.spec.dim, 3), **options) for p in prompts]
 
 
+class Scaled(vpcore.Prompted):
+    def features(self, images: torch.Tensor, start: int | None = None, watch: Any = None) -> torch.Tensor:
+        return 3 * super().features(images, start, watch)
+
+
 def test_refuses_what_would_not_be_separate() -> None:
     data = tiny_split()
     other = _models()
@@ -161,6 +243,25 @@ def test_refuses_what_would_not_be_separate() -> None:
     models = _models()
     models[0].head = nn.Sequential(nn.Dropout(0.1), models[0].head)
     with pytest.raises(ValueError, match="dropout masks"):
+        fit_seeds(models, data, data, seeds=(0, 1))
+    models = _models(1) * 2
+    with pytest.raises(ValueError, match="share what they learn: build a prompt and a head for each"):
+        fit_seeds(models, data, data, seeds=(0, 1))
+    models = _models()
+    models[1].head = models[0].head
+    with pytest.raises(ValueError, match="share what they learn"):
+        fit_seeds(models, data, data, seeds=(0, 1))
+    models = _models()
+    models[1].__class__ = Scaled
+    with pytest.raises(ValueError, match="call fit for each model of another class"):
+        fit_seeds(models, data, data, seeds=(0, 1))
+    backbone = vpcore.load_backbone("vit_nano", pretrained=False)
+    models = [build(backbone, "vpt_deep", 0, num_tokens=tokens) for tokens in (5, 10)]
+    with pytest.raises(ValueError, match="different numbers of tokens share no pass: call fit_seeds for each kind"):
+        fit_seeds(models, split(8, 0), split(8, 1), seeds=(0, 1), epochs=1, batch_size=8)
+    models = _models()
+    models[1].requires_grad_(False)
+    with pytest.raises(ValueError, match="model 1: nothing to learn"):
         fit_seeds(models, data, data, seeds=(0, 1))
     with pytest.raises(ValueError, match="float16"):
         fit_seeds(_models(), data, data, seeds=(0, 1), precision="float16")

@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import torch
-from tiny import tiny_backbone, tiny_model, tiny_split, weights
+from tiny import same, tiny_backbone, tiny_model, tiny_split, weights
 from torch import nn
 
 import vpcore
@@ -141,6 +141,17 @@ def test_several_models_are_recorded_as_one(played, monkeypatch):
         assert mine == pytest.approx(plain, rel=1e-5)
     for one, other in zip(first, second, strict=True):
         torch.testing.assert_close(one.learned(), other.learned(), rtol=1e-4, atol=1e-6)
+
+
+def test_a_loss_that_is_no_mean_is_refused_before_a_step():
+    def each(model, images, labels, generator):
+        return nn.functional.cross_entropy(model(images), labels, reduction="none")
+
+    model = tiny_model(train_backbone=False)
+    before = weights(model)
+    with pytest.raises(ValueError, match=r"a loss must be one number, .* got shape \(8,\): average it"):
+        vpcore.fit(model, TRAIN, VALID, **OPTIONS, loss=each)
+    assert same(before, weights(model))
 
 
 @pytest.fixture

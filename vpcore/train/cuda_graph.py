@@ -43,7 +43,7 @@ class RecordedStep:
             except RuntimeError as error:
                 if not out_of_memory(error):
                     raise
-                fix = "leave cuda_graph out, so that batches go through in halves, or lower batch_size"
+                fix = "leave cuda_graph out for halved batches, lower batch_size, or give fit_seeds fewer models"
                 raise ValueError(f"out of memory with {len(images)} images a step: {fix}") from error
         if self.replay is None:
             self._record(images, labels)

@@ -46,7 +46,8 @@ class PlainStep:
             self.state.noise.set_state(noise)
             loss = self._gradient(entry, images, labels, 2)
         if loss is None:
-            raise ValueError(f"out of memory, also with {half} images a step: lower batch_size or image_size")
+            fix = "lower batch_size or image_size, or give fit_seeds fewer models"
+            raise ValueError(f"out of memory, also with {half} images a step: {fix}")
         self.state.apply(factor)
         return loss
 

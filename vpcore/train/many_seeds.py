@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -16,7 +16,7 @@ from vpcore.train import Augmentation, fit
 from vpcore.train.one_pass import Run, own_loss, train_together
 from vpcore.train.records import History
 from vpcore.train.steps import Speedups, choose_speedups
-from vpcore.train.together import check_splits, check_together, passes
+from vpcore.train.together import Rate, check_splits, check_together, naming, passes
 
 
 def fit_seeds(
@@ -26,8 +26,8 @@ def fit_seeds(
     *,
     seeds: Sequence[int],
     epochs: int = 5,
-    lr: float | Sequence[float] = 1e-2,
-    weight_decay: float = 0.0,
+    lr: Rate | Sequence[Rate] = 1e-2,
+    weight_decay: Rate = 0.0,
     batch_size: int = 128,
     optimizer: str = "adamw",
     schedule: str = "cosine",
@@ -42,9 +42,10 @@ def fit_seeds(
 
     Every model sees the batches, the augmentation and the optimizer steps of its own `fit`; the results agree up to the
     rounding of a larger batch. A frozen backbone treats each image on its own, so nothing passes between models. On a
-    GPU all models run as one, meant for a card that one model leaves idle: a step of five launches 1.2 (activation
-    prompt) to 1.8 times (VPT-deep) the kernels of one; not timed yet. On a CPU as many share a pass as a small one
-    holds, which pays for small batches; with larger ones `fit` runs for one model after the other.
+    GPU all models run as one, meant for a card that one model leaves idle: a step of five launches 1.2 times the
+    kernels of one with an activation prompt, 1.4 times with a multiscale one, 3 times with InsVP; not timed yet. On a
+    CPU as many share a pass as a small one holds, which pays for small batches; with larger ones `fit` runs for one
+    model after the other.
 
     Args:
         models: K models on the *same* backbone object, frozen; each with its own prompt and head.
@@ -52,10 +53,10 @@ def fit_seeds(
         valid: chooses the epoch of each model on its own.
         seeds: of batches and augmentation, one a model.
         epochs: passes over `train`, at least 1.
-        lr: peak learning rate, for all or one a model.
+        lr: peak learning rate as in `fit`, for all or one a model.
         weight_decay: as in `fit`, for all.
         batch_size: images a step *for each model*.
-        optimizer: as in `fit`; every model has its own.
+        optimizer: as in `fit`.
         schedule: as in `fit`.
         warmup_steps: as in `fit`.
         augment: as in `fit`.
@@ -69,12 +70,13 @@ def fit_seeds(
 
     Raises:
         ValueError: no model, other numbers of seeds or rates, backbones that differ or learn, weights tuned per model,
-            dropout (its masks come from one stream), float16 (one loss scale), no images, labels beyond a model's
-            classes, a loss or logits that are not finite, or a step that no CUDA graph can replay.
+            models that share what they learn or have a forward of their own, dropout (its masks come from one stream),
+            float16 (one loss scale), no images, labels beyond a model's classes, prompts of different numbers of
+            tokens in one pass, a loss or logits that are not finite, or a step that no CUDA graph can replay.
     """
     device = choose_device(device)
     precision = choose_precision(precision, device)
-    rates = [float(lr)] * len(models) if isinstance(lr, int | float) else [float(rate) for rate in lr]
+    rates = [lr] * len(models) if isinstance(lr, int | float | Mapping) else [*lr]
     wanted = choose_speedups(compile, cuda_graph, device, precision)
     check_together(models, seeds, rates, precision)
     if epochs < 1 or batch_size < 1 or not len(train) or not len(valid):
@@ -102,10 +104,8 @@ def _train_alone(
     """Call `fit`, the faster way for one model: nothing is put together and taken apart."""
     (run,) = runs
     options |= {"lr": run.rate, "seed": run.seed, "loss": _loss, **asdict(wanted)}
-    try:
+    with naming(run.place):
         return [fit(run.model, train, valid, **options)]
-    except ValueError as error:
-        raise ValueError(f"model {run.place}: {error}") from error
 
 
 def _loss(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:

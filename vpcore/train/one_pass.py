@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,11 @@ from vpcore.data.splits import Split
 from vpcore.device import own_random_stream
 from vpcore.prompted import Prompted
 from vpcore.train import Augmentation, evaluate
-from vpcore.train.optim import make_joint_optimizer, schedule_factor
+from vpcore.train.optim import build_optimizer, merged, parameter_groups, schedule_factor
 from vpcore.train.records import EpochRecord, Evaluation, History
 from vpcore.train.runstate import RunState, start_run
 from vpcore.train.steps import Speedups, Step
-from vpcore.train.together import Several, start_layer
+from vpcore.train.together import Rate, Several, naming, start_layer
 
 
 @dataclass(frozen=True)
@@ -30,20 +31,20 @@ class Run:
     place: int
     model: Prompted
     seed: int
-    rate: float
+    rate: Rate
 
 
 def train_together(
-    runs: Sequence[Run], train: Split, valid: Split, *, epochs: int, weight_decay: float, batch_size: int,
+    runs: Sequence[Run], train: Split, valid: Split, *, epochs: int, weight_decay: Rate, batch_size: int,
     optimizer: str, schedule: str, warmup_steps: int, augment: Augmentation | None, precision: str,
     device: torch.device, wanted: Speedups,
 ) -> list[History]:  # fmt: skip
     """Train models in one pass and return a history each; options and errors are those of `fit_seeds`."""
     models = [run.model for run in runs]
-    joint = make_joint_optimizer(models, optimizer, [run.rate for run in runs], weight_decay)
+    joint = _joint_optimizer(runs, optimizer, weight_decay)
     states = [start_run(run.model, joint, run.seed, device, precision) for run in runs]
     all_models = start_run(Several(models), joint, runs[0].seed, device, precision)
-    step_on = Step(all_models, own_losses, precision, min(batch_size, len(train)), wanted)
+    step_on = Step(all_models, own_losses, precision, min(batch_size, len(train)), wanted, (len(runs),))
     steps = math.ceil(len(train) / batch_size)
     factor = schedule_factor(schedule, epochs, steps, warmup_steps)
     histories = [History() for _ in runs]
@@ -66,6 +67,15 @@ def train_together(
         state.restore_best()
         history.halved = step_on.plain.halved
     return histories
+
+
+def _joint_optimizer(runs: Sequence[Run], name: str, weight_decay: Rate) -> torch.optim.Optimizer:
+    """Return one optimizer over all models, which does to each what its own would."""
+    groups: list[dict[str, Any]] = []
+    for run in runs:
+        with naming(run.place):
+            groups += parameter_groups(run.model, run.rate, weight_decay)
+    return build_optimizer(name, merged(groups))
 
 
 def _train_epoch(
@@ -111,7 +121,5 @@ def own_loss(logits: Tensor, labels: Tensor, reduction: str = "mean") -> Tensor:
 
 
 def _validate(run: Run, valid: Split, precision: str, device: torch.device) -> Evaluation:
-    try:
+    with naming(run.place):
         return evaluate(run.model, valid, precision=precision, device=device)
-    except ValueError as error:
-        raise ValueError(f"model {run.place}: {error}") from error

@@ -28,27 +28,15 @@ def make_optimizer(
     Raises:
         ValueError: unknown name, a rate for no child of the model or none for one that learns, or nothing to learn.
     """
-    return _build(name, _groups(model, lr, weight_decay))
+    return build_optimizer(name, parameter_groups(model, lr, weight_decay))
 
 
-def make_joint_optimizer(
-    models: Sequence[nn.Module], name: str, rates: Sequence[float], weight_decay: float
-) -> torch.optim.Optimizer:
-    """Build one optimizer over several models, which does to each what its own would: all of them work by element.
-
-    What learns at the same rate forms one group, whoever it belongs to, so that a GPU updates it at once.
+def build_optimizer(name: str, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Build an optimizer over the parameters of `parameter_groups`.
 
     Raises:
-        ValueError: as `make_optimizer`.
+        ValueError: unknown name.
     """
-    groups: dict[float, dict[str, Any]] = {}
-    for model, rate in zip(models, rates, strict=True):
-        for group in _groups(model, rate, weight_decay):
-            groups.setdefault(rate, {**group, "params": []})["params"] += group["params"]
-    return _build(name, [*groups.values()])
-
-
-def _build(name: str, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=0.9)
     if name not in OPTIMIZERS:
@@ -57,9 +45,23 @@ def _build(name: str, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     return kind(groups, fused=True)
 
 
-def _groups(
+def merged(groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Put what learns alike into one group, which a GPU updates at once; optimizers work by element, so nothing mixes.
+
+    Args:
+        groups: of one model or of several, with tensors of their own.
+    """
+    found: dict[tuple[float, float], dict[str, Any]] = {}
+    for group in groups:
+        alike = group["peak_lr"], group["weight_decay"]
+        found.setdefault(alike, {**group, "params": []})["params"] += group["params"]
+    return [*found.values()]
+
+
+def parameter_groups(
     model: nn.Module, lr: float | Mapping[str, float], weight_decay: float | Mapping[str, float]
 ) -> list[dict[str, Any]]:
+    """Return what requires a gradient, a group per child; arguments and errors as `make_optimizer`."""
     learned = _learned_by_child(model)
     if not learned:
         raise ValueError("nothing to learn: no parameter of the model requires a gradient")

@@ -74,11 +74,17 @@ class Step:
         precision: "float32", "bfloat16" or "float16".
         size: images of a full batch.
         wanted: how to be faster.
+        shape: of what the loss returns: one number, or one for each of several models, whose sum is then minimized.
+
+    Raises:
+        ValueError: in a step, a loss of another shape.
     """
 
-    def __init__(self, state: RunState, loss: Loss, precision: str, size: int, wanted: Speedups) -> None:
+    def __init__(
+        self, state: RunState, loss: Loss, precision: str, size: int, wanted: Speedups, shape: tuple[int, ...] = ()
+    ) -> None:
         self.state, self.size, self.wanted = state, size, wanted
-        self.value = partial(_value, loss, precision, state.noise)  # no method: a cycle would hold a GPU's memory
+        self.value = partial(_value, loss, precision, state.noise, shape)  # no method: a cycle would hold GPU memory
         self.plain = PlainStep(state, self.value)
         self._compiled: Any = None
         self._recorded: RecordedStep | None = None
@@ -109,9 +115,15 @@ class Step:
             self.state.optimizer.zero_grad(set_to_none=True)
 
 
-def _value(loss: Loss, precision: str, noise: torch.Generator, entry: Any, images: Tensor, labels: Tensor) -> Tensor:
+def _value(
+    loss: Loss, precision: str, noise: torch.Generator, shape: tuple[int, ...],
+    entry: Any, images: Tensor, labels: Tensor,
+) -> Tensor:  # fmt: skip
     with autocast(precision, images.device):
-        return loss(entry, images, labels, noise)
+        value = loss(entry, images, labels, noise)
+    if value.shape != shape:
+        raise ValueError(f"a loss must be one number, a mean over images, got shape {tuple(value.shape)}: average it")
+    return value
 
 
 def compiled(entry: Any) -> Any:

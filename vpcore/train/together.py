@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from vpcore.cache import CachedSplit
 from vpcore.data.splits import Split
 from vpcore.prompted import Prompted
 
+Rate = float | Mapping[str, float]  # for all that a model learns, or one per child
+OWN = ("forward", "features", "normalize")  # what a shared pass does in the place of each model
 CPU_PIXELS = 96 * 32 * 32  # of one pass: up to here it was faster on one core; with 128 images vit_nano was not
 
 
@@ -58,7 +61,7 @@ def _features(models: Sequence[Prompted], x: Tensor, start: int | None) -> Tenso
         before = _columns(z, len(models))
         after = [act(model.prompt, part, own) for model, part, own in zip(models, before, contexts, strict=True)]
         acted = any(new is not old for new, old in zip(after, before, strict=True))
-        return torch.stack(after, 1).flatten(0, 1) if acted else z
+        return _rows(after, z) if acted else z
 
     def edit(z: Tensor, layer: int) -> Tensor:
         return each(lambda prompt, part, own: prompt.activation(part, layer, own), z)
@@ -72,7 +75,29 @@ def _columns(rows: Tensor, count: int) -> tuple[Tensor, ...]:
     return rows.unflatten(0, (-1, count)).unbind(1)
 
 
-def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequence[float], precision: str) -> None:
+def _rows(columns: list[Tensor], like: Tensor) -> Tensor:
+    """Put the models' rows together again, in the memory layout of `like`.
+
+    Raises:
+        ValueError: the models' shapes differ.
+    """
+    if len({column.shape for column in columns}) > 1:
+        raise ValueError("prompts that add different numbers of tokens share no pass: call fit_seeds for each kind")
+    if like.dim() == 4 and not like.is_contiguous():  # channels last
+        return torch.stack([column.movedim(1, -1) for column in columns], 1).flatten(0, 1).movedim(-1, 1)
+    return torch.stack(columns, 1).flatten(0, 1)
+
+
+@contextmanager
+def naming(place: int) -> Iterator[None]:
+    """Say in an error's message which model it is about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"model {place}: {error}") from error
+
+
+def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequence[Rate], precision: str) -> None:
     """Refuse models that cannot train in one pass and stay apart.
 
     Raises:
@@ -87,6 +112,11 @@ def check_together(models: Sequence[Prompted], seeds: Sequence[int], rates: Sequ
             "fit_seeds needs one frozen backbone object that all models share, without tuning: pass the same backbone "
             "to each Prompted, or call fit for each model"
         )
+    learned = [tensor for model in models for tensor in {id(tensor) for tensor in model.learned().values()}]
+    if len(learned) > len({*learned}):
+        raise ValueError("models share what they learn: build a prompt and a head for each")
+    if any(getattr(type(model), name) is not getattr(Prompted, name) for model in models for name in OWN):
+        raise ValueError(f"fit_seeds runs Prompted's own {', '.join(OWN)}: call fit for each model of another class")
     for model in models:
         for part in (model.prompt, model.head):
             if any(isinstance(module, nn.Dropout) and module.p > 0 for module in part.modules()):
