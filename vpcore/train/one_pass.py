@@ -51,9 +51,6 @@ def train_together(
     with own_random_stream(runs[0].seed, device):
         for epoch in range(epochs):
             began = time.perf_counter()
-            for model in models:
-                if hasattr(model.head, "start_epoch"):
-                    model.head.start_epoch(model, train)  # type: ignore[operator]
             factors = [factor(epoch * steps + step) for step in range(steps)]
             losses = _train_epoch(step_on, runs, states, train, batch_size, factors, augment)
             results = [_validate(run, valid, precision, device) for run in runs]
@@ -83,6 +80,9 @@ def _train_epoch(
     factors: Sequence[float], augment: Augmentation | None,
 ) -> list[float]:  # fmt: skip
     """Take the steps of an epoch and return the mean loss of each model, in nats."""
+    for run in runs:
+        if hasattr(run.model.head, "start_epoch"):
+            run.model.head.start_epoch(run.model, train)  # type: ignore[operator]
     device, start = train.images.device, start_layer([run.model for run in runs], train)
     entry = step_on.state.model.train()
     entry = entry if start is None else partial(entry, start=start)
