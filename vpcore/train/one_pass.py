@@ -107,7 +107,14 @@ def _batch(train: Split, index: Tensor, states: Sequence[RunState], augment: Aug
 
 
 def own_losses(several: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
-    """Return the mean cross-entropy of each model (K,), in nats; `labels` is (B, K)."""
+    """Return the mean cross-entropy of each model (K,), in nats.
+
+    Args:
+        several: maps images to K logits (B, classes).
+        images: as in `Several.forward`.
+        labels: (B, K), column k for model k.
+        generator: not used; every loss that `Step` calls takes one.
+    """
     logits = several(images)
     if len({scores.shape for scores in logits}) > 1:  # of different classes
         return torch.stack([own_loss(scores, own) for scores, own in zip(logits, labels.unbind(1), strict=True)])

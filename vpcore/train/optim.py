@@ -50,6 +50,9 @@ def merged(groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         groups: of one model or of several, with tensors of their own.
+
+    Returns:
+        One group for each pair of peak rate and decay, in the order of their first use.
     """
     found: dict[tuple[float, float], dict[str, Any]] = {}
     for group in groups:

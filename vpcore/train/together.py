@@ -43,6 +43,9 @@ class Several(nn.Module):
         Args:
             images: (B, K, C, H, W) in [0, 1], column k for model k; or, with `start`, activations before that block.
             start: as in `Prompted.features`.
+
+        Raises:
+            ValueError: the models' prompts give activations of different shapes.
         """
         models: list[Any] = [*self.models]
         features = images.flatten(0, 1)
