@@ -40,7 +40,7 @@ def hardware() -> str:
     sys.path.insert(0, str(ROOT))
     import torch
 
-    from vpcore.grid.runlog import hardware as found
+    from vpcore.experiments.runs.machine import hardware as found
 
     own = found("cuda" if torch.cuda.is_available() else "cpu")
     return f"{own['processor']}, {own['cores']} cores, {own['gpu'] or 'no GPU'}"
@@ -103,7 +103,7 @@ def record(step: str, command: list[str], extra: dict[str, Any], out: Path = RES
 
 def versions() -> dict[str, str]:
     """Return the versions of Python and of the packages that matter most."""
-    from vpcore.grid.runlog import versions as found
+    from vpcore.experiments.runs.machine import versions as found
 
     return found()
 

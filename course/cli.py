@@ -10,8 +10,7 @@ from typing import Annotated
 
 import typer
 
-from course.lesson_names import select
-from course.stale import ROOT
+from course.authoring.lesson_names import ROOT, select
 
 app = typer.Typer(add_completion=False, help="Run, build and check the lessons.")
 Names = Annotated[list[str] | None, typer.Argument(help="Lessons, by the start of their name, like 02; all if none.")]
@@ -60,8 +59,8 @@ def run(
     paths = _notebooks(root / ("notebooks" if unsolved else "solutions"), (*(names or ()), *(lesson or ())))
     from tqdm import tqdm
 
-    from course.notebook_file import read_notebook
-    from course.run import code_cells, run_lesson, table
+    from course.authoring.notebook_file import read_notebook
+    from course.authoring.run import code_cells, run_lesson, table
 
     with tqdm(total=sum(code_cells(read_notebook(path)) for path in paths), unit="cell", file=sys.stderr) as bar:
         results = []
@@ -80,7 +79,7 @@ def build(
     root: RootOption = ROOT,
 ) -> None:
     """Build notebooks/ and solutions/ from course/lessons/; executes what changed."""
-    from course import build as builder
+    from course.authoring import build as builder
 
     if check:
         return _fail(builder.check(tuple(names or ()), root))
@@ -92,9 +91,9 @@ def build(
 @app.command(name="check")
 def check_lessons(names: Names = None, root: RootOption = ROOT) -> None:
     """Check that notebooks are current and readable; executes nothing."""
-    from course import build as builder
-    from course.lints import lint
-    from course.notebook_file import read_notebook
+    from course.authoring import build as builder
+    from course.authoring.lints import lint
+    from course.authoring.notebook_file import read_notebook
 
     problems = builder.check(tuple(names or ()), root)
     if not problems:
@@ -107,7 +106,7 @@ def check_lessons(names: Names = None, root: RootOption = ROOT) -> None:
 @app.command()
 def progress() -> None:
     """Print which exercises you have passed."""
-    from course import progress as record
+    from course.check import progress as record
 
     typer.echo(record.table())
 
@@ -121,7 +120,7 @@ def export(
     root: RootOption = ROOT,
 ) -> None:
     """Write lessons for nbgrader, a web site, Colab, or the notebooks of lab sessions."""
-    from course.export import KINDS, export_path, export_to
+    from course.handout.export import KINDS, export_path, export_to
 
     if bool(to) == bool(path) or (to and to not in KINDS):
         kinds = f"--to {' or '.join(KINDS)}, or --path lab2x90"
@@ -140,7 +139,7 @@ def grade(
     root: RootOption = ROOT,
 ) -> None:
     """Grade submissions, each in its own isolated process; a killed run continues when started again."""
-    from course.grade import grade as grade_all
+    from course.grading.grade import grade as grade_all
     from course.grading.marks import line
     from course.grading.submission import archive_notes
 

@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vpcore.grid.packed import read_results
-from vpcore.grid.report import check_runs
-from vpcore.grid.right_bits import right
+from vpcore.experiments.runs.right_bits import right
 
 RESULTS = Path(__file__).resolve().parent / "results"
-KEPT = (
-    *("key", "cell", "accuracy", "valid_accuracy", "extra", "parameters", "num_train", "num_test", "right", "data_md5"),
-    *("seconds", "weights_sha256", "halved"),
-)
 
 
 @dataclass(frozen=True)
@@ -90,46 +82,3 @@ def recorded(name: str, folder: Path = RESULTS) -> Recorded:
     table = json.loads(path.read_text(encoding="utf-8"))
     machines = table["hardware"] if isinstance(table["hardware"], list) else [table["hardware"]]
     return Recorded(name=name, **{**table, "hardware": machines[0]}, machines=tuple(machines))
-
-
-def pack(sources: Sequence[Path], name: str, folder: Path = RESULTS) -> Path:
-    """Turn results of `vpcore.grid` into one results file of the course; returns its path.
-
-    Runs may come from several machines: then "hardware" is a list, and each run names its own by number.
-
-    Args:
-        sources: files of JSON lines, or packed ones; of runs with one key the first counts.
-        name: of the file, without its ending.
-        folder: where it goes.
-
-    Raises:
-        ValueError: a line is damaged, or the runs were made with different versions.
-    """
-    from course.notebook_file import write_text
-
-    runs = check_runs([run for source in sources for run in check_runs(read_results(source), str(source))], name)
-    kinds = {json.dumps(run["versions"], sort_keys=True) for run in runs}
-    if len(kinds) != 1:
-        raise ValueError(f"all runs of one file need the same versions, got {len(kinds)}: pack them apart")
-    machines = list({json.dumps(run["hardware"], sort_keys=True): run["hardware"] for run in runs}.values())
-    several = len(machines) > 1
-    commands = {_without_out(part) for run in runs for part in run["command"].split("; ")}
-    table = {
-        "commands": sorted(commands),
-        "hardware": machines if several else machines[0],
-        "versions": runs[0]["versions"],
-    }
-    own = [{"hardware": machines.index(run["hardware"])} if several else {} for run in runs]
-    lines = [
-        json.dumps({**{key: run[key] for key in KEPT if key in run}, **place})
-        for run, place in zip(runs, own, strict=True)
-    ]
-    head = json.dumps(table, indent=1)[:-2]
-    path = folder / f"{name}.json"
-    write_text(path, f'{head},\n "runs": [\n' + ",\n".join(lines) + "\n]}\n")
-    return path
-
-
-def _without_out(command: str) -> str:
-    """Return a command without the file that its results went to."""
-    return re.sub(r" --out[ =]('[^']*'|\S+)", "", command)

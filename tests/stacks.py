@@ -66,7 +66,8 @@ def step(name: str, command: list[object], folder: Path = ROOT, **environment: s
 
 def main(notebooks: list[str]) -> None:
     """Builds the wheel, installs it as the first cell does, and runs widget tests and strict notebook tests."""
-    from course.colab import build_wheel, first_cell
+    from course.authoring.colab_cell import first_cell
+    from course.handout.colab import build_wheel
 
     with tempfile.TemporaryDirectory(prefix="vpcourse-colab-") as place:
         folder = Path(place)
@@ -77,7 +78,9 @@ def main(notebooks: list[str]) -> None:
         versions = [COLAB[name] for name in ("ipywidgets", "ipython", "ipykernel")]
         step("import from the wheel", [python, "-c", FROM_WHEEL.format(folder=place, versions=versions)], folder)
         pytest = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-W", "ignore::DeprecationWarning"]
-        step("widget tests", [*pytest, "tests/test_widgets.py", "tests/test_show.py"], PYTHONPATH=str(ROOT))
+        step(
+            "widget tests", [*pytest, "tests/course/test_widgets.py", "tests/course/test_show.py"], PYTHONPATH=str(ROOT)
+        )
         step("strict notebooks", [*pytest, "--nbval", *notebooks], PYTHONPATH=str(ROOT))
 
 

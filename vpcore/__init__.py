@@ -1,10 +1,11 @@
 """Visual prompt methods in PyTorch: a prompt, a backbone, a head, and a training loop in plain sight."""
 
-from vpcore.backbone import Backbone, Spec, load_backbone
+from vpcore.backbone import Backbone, Spec
+from vpcore.count import count, trainable_report
 from vpcore.data import Split, Splits, load_data
-from vpcore.freeze import count, trainable_report
-from vpcore.heads import LinearHead, MLPHead
-from vpcore.label_mapping import LabelMapping
+from vpcore.heads.label_mapping import LabelMapping
+from vpcore.heads.linear import LinearHead, MLPHead
+from vpcore.models import load_backbone
 from vpcore.prompted import Prompted
 from vpcore.prompts import (
     PROMPTS,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 Edit = Callable[[Tensor, int], Tensor]
 
@@ -104,10 +104,30 @@ class Backbone(nn.Module):
         return z
 
     def upto(self, layer: int) -> Backbone:
-        """Return the backbone that stops before block `layer` and pools there; see `vpcore.layer_probe.upto`."""
-        from vpcore.layer_probe import upto
+        """Return a backbone that stops before block `layer` and pools there; it shares this one's modules.
 
-        return upto(self, layer)
+        With `NoPrompt` and a linear head it is the linear probe on layer-l features, the control for a prompt at layer
+        l. Pooling, our choice: at `layer == depth` the backbone's own; below it, a ViT keeps its own (final norm, then
+        class token or mean of the patches; a learned norm scale changes no function a linear head can form); a CNN's
+        map is averaged; a Swin's is normalized over channels without learned scale, and averaged. Before block 0 the
+        class token has not seen the image, so a ViT that pools by it gives the same features for every image there.
+
+        Args:
+            layer: 0 … depth.
+
+        Raises:
+            ValueError: no such layer.
+        """
+        spec = self.spec
+        if not 0 <= layer <= spec.depth:
+            raise ValueError(f"layer must be in 0 … {spec.depth} for {spec.name}, got {layer}")
+        if layer == spec.depth or spec.kind == "vit":
+            pool, dim = self.pool, spec.dim
+        else:
+            pool, dim = MapPool(spec.kind == "swin"), spec.shapes[layer][-1 if spec.kind == "swin" else 0]
+        cut = replace(spec, name=f"{spec.name}[:{layer}]", dim=dim, shapes=spec.shapes[: layer + 1])
+        view = Backbone(self.embed, list(self.blocks)[:layer], pool, cut)
+        return view if self.frozen else view.unfreeze()
 
     def freeze(self) -> Backbone:
         """Freeze all parameters and buffers, in place; returns self."""
@@ -145,18 +165,19 @@ def measure_shapes(
     return tuple(shapes)
 
 
-def load_backbone(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
-    """Load a frozen backbone by name.
+class MapPool(nn.Module):
+    """Average a map over its positions; a Swin's map (channels last) is normalized first.
 
     Args:
-        name: a network that ships with vpcore (see `vpcore.models.MODELS`), or any timm ViT, ResNet or Swin.
-        pretrained: load trained weights; the MSVP paper's networks have none and need `pretrained=False`.
-        options: image_size, in_chans, mean, std, seed; for timm networks checkpoint=a file (see
-            `vpcore.models.timm_nets.timm_backbone`); and what the network's own file documents.
-
-    Raises:
-        ValueError: unknown name, or weights asked for where there are none.
+        channels_last: the map is (B, H, W, C) and not (B, C, H, W).
     """
-    from vpcore.models import build
 
-    return build(name, pretrained=pretrained, **options)
+    def __init__(self, channels_last: bool) -> None:
+        super().__init__()
+        self.channels_last = channels_last
+
+    def forward(self, z: Tensor) -> Float[Tensor, "batch channels"]:
+        """Map activations to one number a channel."""
+        if self.channels_last:
+            return F.layer_norm(z, z.shape[-1:]).mean((1, 2))
+        return z.mean((2, 3))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone, Edit
 from vpcore.device import may_look
-from vpcore.prompts.base import Images, Prompt
+from vpcore.prompts.base import Images, NoPrompt, Prompt
 from vpcore.tuning.base import Tuning
 
 
@@ -143,16 +143,27 @@ class Prompted(nn.Module):
 
     def save(self, path: str | Path) -> None:
         """Write what is learned to a safetensors file; see `vpcore.train.checkpoint.save_learned`."""
-        from vpcore.train.checkpoint import save_learned
+        from vpcore.saved import save_learned
 
         save_learned(self, path)
 
     def load(self, path: str | Path) -> None:
         """Read what `save` wrote; see `vpcore.train.checkpoint.load_learned`."""
-        from vpcore.train.checkpoint import load_learned
+        from vpcore.saved import load_learned
 
         load_learned(self, path)
 
     def extra_repr(self) -> str:
         """Say in one line what learns."""
         return f"train_backbone={not self.backbone.frozen}"
+
+
+def classify(backbone: Backbone) -> nn.Module:
+    """Return a frozen model from images in [0, 1] to the source classes of a pretrained backbone.
+
+    Raises:
+        ValueError: the backbone kept no classifier.
+    """
+    if backbone.classifier is None:
+        raise ValueError(f"{backbone.spec.name} kept no classifier: load it with pretrained=True")
+    return Prompted(backbone, NoPrompt(backbone.spec), backbone.classifier).requires_grad_(False).eval()

@@ -70,7 +70,7 @@ def answer(exercise_id: Any = _FORGOTTEN, mine: Any = _FORGOTTEN) -> Verdict:
     try:
         result = _verdict(exercise_id, mine)
         remember(result, mine)
-        from course import progress
+        from course.check import progress
 
         progress.record(result)
     except Exception as error:

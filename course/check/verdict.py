@@ -11,7 +11,7 @@ Outcome = Literal["unattempted", "wrong", "error", "passed", "recorded"]
 SYMBOLS: dict[Outcome, str] = {"unattempted": "○", "wrong": "✗", "error": "!", "passed": "✓", "recorded": "✓"}
 
 # White symbol on these grounds: contrast 5.5 or more, told apart by every common color vision
-# (tests/test_accessibility.py).
+# (tests/course/test_accessibility.py).
 COLORS: dict[Outcome, str] = {
     "unattempted": "#333333",
     "wrong": "#a63d00",

@@ -15,7 +15,7 @@ from course.check.engine import error_message, error_words, learner_line
 from course.check.guards import is_out_of_memory
 from course.check.library import LibraryCalled, forbidden, functions_of
 from course.check.stubs import class_is_stub
-from course.grading.child import run_cells
+from course.grading.cells import run_cells
 from course.grading.wire import receive, transmit
 
 Kept = tuple[list[Tensor], list[Tensor]]

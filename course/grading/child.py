@@ -10,7 +10,6 @@ import contextlib
 import ctypes
 import importlib
 import json
-import linecache
 import os
 import resource
 import signal
@@ -33,7 +32,7 @@ def main() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     if job["block_network"]:
-        from course.offline import block
+        from course.authoring.offline import block
 
         block()
     sockets = {task["id"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
@@ -93,25 +92,6 @@ def _module() -> types.ModuleType:
     module = types.ModuleType("__main__")
     sys.modules["__main__"] = module
     return module
-
-
-def run_cells(cells: list[tuple[str, str]], space: dict[str, Any]) -> None:
-    """Execute cells; all are compiled before the first one runs, so that none can change what another one says."""
-    execute = exec
-    for code in [compiled(name, source) for name, source in cells]:
-        execute(code, space)
-
-
-def compiled(name: str, source: str) -> types.CodeType:
-    """Compile a cell so that error messages and `inspect.getsource` find its lines; magics are left out."""
-    try:
-        code = compile(source, f"<{name}>", "exec")
-    except SyntaxError:
-        lines = ["" if line.lstrip()[:1] in ("%", "!") else line for line in source.split("\n")]
-        source = "\n".join(lines)
-        code = compile(source, f"<{name}>", "exec")
-    linecache.cache[f"<{name}>"] = (len(source), None, source.splitlines(keepends=True), f"<{name}>")
-    return code
 
 
 if __name__ == "__main__":

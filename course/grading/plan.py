@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.cells import LessonError, cell_name, where
+from course.authoring.cells import LessonError, cell_name, where
 from course.check.exercise import Exercise
 
 CALLS = {"answer", "quiz", "written", "grade"}
@@ -78,7 +78,7 @@ def make_plan(path: Path) -> Plan:
         LessonError: the lesson breaks a rule, or a check cell cannot be graded.
         ValueError: the course has no check of an exercise's id.
     """
-    from course.lesson import solved_notebook
+    from course.authoring.lesson import solved_notebook
 
     notebook = solved_notebook(path)
     checks = {
@@ -92,7 +92,7 @@ def make_plan(path: Path) -> Plan:
     named = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.get("name")]
     cells = {cell_name(cell): cell.source for cell in named}
     used = [cells[name] for name in dict.fromkeys(need for task in tasks for need in task.needs) if name in cells]
-    checks_of_lesson = sorted((Path(__file__).parents[1] / "exercises").glob(f"*_{path.stem[:2]}.py"))
+    checks_of_lesson = sorted((Path(__file__).parents[1] / "exercises" / f"lesson_{path.stem[:2]}").glob("*.py"))
     digest = hashlib.sha256(b"".join(file.read_bytes() for file in [path, *checks_of_lesson])).hexdigest()
     return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(m for source in used for m in _imports(source))), digest)
 
@@ -109,7 +109,7 @@ def all_needs(cells: list[Any]) -> dict[str, tuple[str, ...]]:
 def _task(cell: Any, needs: dict[str, tuple[str, ...]], function: str, answer: str) -> Task:
     from course.check.guards import guarded
     from course.check.registry import find
-    from course.grading.remote import KINDS
+    from course.grading.judge import KINDS
 
     metadata = cell.metadata["exercise"]
     exercise = prepared = None

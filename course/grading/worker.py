@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from course.check.verdict import Finding, Verdict
+from course.grading.judge import KINDS, judge
 from course.grading.marks import BY_HAND, Item, Mark
 from course.grading.plan import Plan, Task
-from course.grading.remote import KINDS, NotStarted, judge
+from course.grading.remote import NotStarted
 from course.grading.sandbox import running
 from course.grading.submission import (
     BadSubmission,

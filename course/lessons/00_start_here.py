@@ -27,7 +27,8 @@ import vpcore
 from course import check, show
 from course.recorded import recorded
 from course.show.start import accuracies, places
-from vpcore.bundled import classify, read_card
+from vpcore.models.bundled import read_card
+from vpcore.prompted import classify
 from vpcore.cache import cached
 from vpcore.data.splits import stratified_order
 from vpcore.statistics import image_variance, paired_interval, t_interval

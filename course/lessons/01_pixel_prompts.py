@@ -23,7 +23,7 @@ from course.recorded import recorded
 from course.studies.study_01 import kept_picture
 from course.widgets.placement import PlacementExplorer
 from vpcore.cache import cached
-from vpcore.label_mapping import assign_greedily, count_pairs
+from vpcore.heads.label_mapping import assign_greedily, count_pairs
 from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

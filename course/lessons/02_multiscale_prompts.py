@@ -25,7 +25,7 @@ import vpcore
 from course import check, show
 from course.recorded import recorded
 from course.widgets.scales import ScalesExplorer
-from vpcore.analysis import confusion_matrix, grad_cam
+from vpcore.inside.grad_cam import confusion_matrix, grad_cam
 from vpcore.statistics import image_variance, smallest_detectable_difference
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

@@ -24,9 +24,9 @@ from course import check, show
 from course.recorded import recorded
 from course.show.start import accuracies
 from course.widgets.instance import InstanceExplorer
-from vpcore.analysis import grad_cam
+from vpcore.inside.grad_cam import grad_cam
 from vpcore.cache import cached
-from vpcore.prompts.prompters import GlobalPrompter
+from vpcore.prompts.parts.prompters import GlobalPrompter
 from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

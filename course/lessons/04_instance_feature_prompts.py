@@ -28,7 +28,7 @@ from course.show.clouds import clouds, tradeoff
 from course.studies.tokens_04 import build
 from course.studies.tokens_04 import rates as rates_of
 from course.widgets.tokens import TokensExplorer
-from vpcore.prompts.prompters import token_grid
+from vpcore.prompts.parts.prompters import token_grid
 from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

@@ -28,9 +28,9 @@ from course.show.sweeps import layer_map, sweep
 from course.studies.layer_arms import Arm, build, step_cost
 from course.studies.study_05 import CONTROLS
 from course.widgets.layers import LayersExplorer, layer_facts
-from vpcore.attention import attention_distances, attention_weights
+from vpcore.inside.attention import attention_distances, attention_weights
 from vpcore.cache import cached
-from vpcore.similarity import cka_map, layer_features, linear_cka
+from vpcore.inside.similarity import cka_map, layer_features, linear_cka
 from vpcore.statistics import paired_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

@@ -30,8 +30,8 @@ from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
 from course.studies.study_07 import features, token_model, unpack
 from course.studies.tokens_04 import specific_tokens
 from course.widgets.cam import CamExplorer
-from vpcore.analysis import grad_cam
-from vpcore.similarity import tsne
+from vpcore.inside.grad_cam import grad_cam
+from vpcore.inside.similarity import tsne
 from vpcore.statistics import t_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
@@ -419,7 +419,7 @@ def mean_distance(weights, places):
 check("07-distance", mean_distance)
 
 # %%
-from vpcore.attention import attention_distances, attention_weights
+from vpcore.inside.attention import attention_distances, attention_weights
 
 reach = check.use("07-distance", mean_distance)
 steps = torch.arange(4) * float(vit.spec.patch_size)

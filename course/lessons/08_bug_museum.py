@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 import vpcore
 from course import check, show
-from course.exercises.specimens_08 import MEASURES, Prompter, small_net, train_head
+from course.exercises.lesson_08.specimens import MEASURES, Prompter, small_net, train_head
 from course.recorded import recorded
 from vpcore.statistics import t_interval
 
@@ -588,7 +588,7 @@ print("mapping:", mapping.tolist())
 
 # %%
 logits = torch.randn(1000, 4, generator=torch.Generator().manual_seed(0))
-for name, chosen in {"most frequent": mapping, "injective": vpcore.label_mapping.assign_greedily(counts)}.items():
+for name, chosen in {"most frequent": mapping, "injective": vpcore.heads.label_mapping.assign_greedily(counts)}.items():
     said = logits[:, chosen].argmax(1).unique().tolist()
     print(f"{name:14} {chosen.tolist()}, classes that are ever said of 1,000 random logits: {said}")
 

@@ -31,7 +31,7 @@ from course.show.clouds import tradeoff
 from course.show.start import accuracies as show_accuracies
 from course.studies.study_09 import SHOTS, methods_for
 from course.widgets.results import ResultsExplorer
-from vpcore.methods import build_prompted
+from vpcore.experiments.names.methods import build_prompted
 from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

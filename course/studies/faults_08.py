@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from vpcore import label_mapping, train
+from vpcore import train
 from vpcore.backbone import Backbone, Spec
 from vpcore.data.splits import Split
+from vpcore.heads import label_mapping
 from vpcore.models.scratch import seeded
 from vpcore.prompts.activation import ActivationPrompt
 from vpcore.prompts.base import Prompt

@@ -14,7 +14,7 @@ from vpcore.backbone import Backbone
 from vpcore.cache import cached, first_layer
 from vpcore.data import Splits
 from vpcore.flops import count_flops
-from vpcore.prompt_maps import delta_map
+from vpcore.inside.prompt_maps import delta_map
 
 HEAD = 1e-2  # rate of a head beside something that learns
 RECIPE: dict[str, Any] = {"epochs": 10, "batch_size": 64}

@@ -6,9 +6,9 @@ import numpy as np
 from torch import Tensor, nn
 
 import vpcore
-from course.exercises.answers_07 import rank_correlation
-from vpcore.analysis import grad_cam
+from course.exercises.lesson_07.answers import rank_correlation
 from vpcore.backbone import Backbone
+from vpcore.inside.grad_cam import grad_cam
 
 CAM_LAYER = 5  # of resnet_nano: the deepest map of 4 × 4 places; the pooled one has 2 × 2
 

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from vpcore.data.splits import Splits
-from vpcore.grid.right_bits import pack_right
-from vpcore.grid.runlog import append_run, hardware, read_runs, repair, versions
-from vpcore.grid.trials import Trials
-from vpcore.train.lr_search import choose_rate
+from vpcore.experiments.runs.lr_search import choose_rate
+from vpcore.experiments.runs.machine import hardware, versions
+from vpcore.experiments.runs.right_bits import pack_right
+from vpcore.experiments.runs.runlog import append_run, read_runs, repair
+from vpcore.experiments.runs.trials import Trials
 from vpcore.train.records import Evaluation
 
 
@@ -73,7 +74,7 @@ class Study:
         self._trials = Trials(Path(f"{out}.trials"))
 
     def rate(self, case: Case, center: float, valid: Callable[[float], float], trials: int = 5) -> float:
-        """Return the best rate for a case, as `vpcore.train.lr_search.choose_rate` finds it on validation.
+        """Return the best rate for a case, as `vpcore.experiments.runs.lr_search.choose_rate` finds it on validation.
 
         Args:
             case: the arm, without its rate.

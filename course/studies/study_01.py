@@ -108,7 +108,8 @@ class Experiment:
         model = build(arm, self.load(), seed)
         model.head.start_epoch(model, self.data.train)  # type: ignore[operator]
         return Outcome(
-            vpcore.evaluate(model, self.data.test, device="cpu"), {"mappings": [model.head.mapping.tolist()]}  # type: ignore[operator]
+            vpcore.evaluate(model, self.data.test, device="cpu"),
+            {"mappings": [model.head.mapping.tolist()]},  # type: ignore[operator]
         )
 
     def _choose(self, arm: str) -> float:

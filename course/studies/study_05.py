@@ -24,7 +24,7 @@ from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore import evaluate, load_backbone
 from vpcore.backbone import Backbone
 from vpcore.data import Split, Splits, load_data
-from vpcore.grid.runlog import read_runs
+from vpcore.experiments.runs.runlog import read_runs
 
 CENTER, TRIALS, TRIAL_SEED, TRAIN, SECOND = 3e-2, 4, 1000, 1000, 500
 CONTROLS: dict[str, dict[str, tuple[int, ...]]] = {  # kind to layers: every kind at every layer would be dear

@@ -19,14 +19,14 @@ import torch
 from torch import Tensor, nn
 
 import vpcore
-from course.exercises.answers_07 import agreement, shuffle_top
+from course.exercises.lesson_07.answers import agreement, shuffle_top
 from course.studies.layer_arms import RECIPE, Arm, build, train
 from course.studies.maps_07 import CAM_LAYER, alike, cams, parts_of, rebuilt
 from course.studies.study import Case, Outcome, Study, seeds_of
 from course.studies.tokens_04 import specific_tokens
-from vpcore.attention import attention_distances
 from vpcore.backbone import Backbone
 from vpcore.data.splits import Splits
+from vpcore.inside.attention import attention_distances
 
 TOKENS, NEIGHBORS = 4, 10
 RATES = {"prompt": 10**-2.5, "head": 10**-1.5}  # as lesson 04 starts its search

@@ -18,12 +18,13 @@ import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.cache import cached
 from vpcore.data.splits import Split, Splits
-from vpcore.methods import build_prompted
+from vpcore.experiments.names.methods import build_prompted
 from vpcore.train import evaluate, fit
 
 SHOTS = (1, 4, 16)
 NUM_VALID, BATCH, STEPS = 160, 32, 20  # steps an epoch, whatever the number of images
-# Methods by the name lessons use, how `vpcore.methods` writes them, and the middle of the first three rates (AdamW).
+# Methods by the name lessons use, as `vpcore.experiments.names.methods` writes them, and the middle of the first three
+# rates (AdamW).
 COMMON = {
     "linear probe": ("none", 1e-2),
     "pad": ("pad", 1e-1),

@@ -10,12 +10,12 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from course.exercises.answers_07 import shuffle_top
+from course.exercises.lesson_07.answers import shuffle_top
 from course.show.picture import Picture, canvas
 from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
 from course.widgets.base import Explorer
 from vpcore import Prompted
-from vpcore.analysis import grad_cam
+from vpcore.inside.grad_cam import grad_cam
 
 SHUFFLED = "randomized weights"
 CLASSES = ("predicted", "true")

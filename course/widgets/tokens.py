@@ -12,7 +12,7 @@ from torch import Tensor
 from course.show.picture import Picture, canvas
 from course.widgets.base import Explorer
 from vpcore import InstancePrompt, Spec
-from vpcore.prompts.sequence import insert_tokens, strip_tokens
+from vpcore.prompts.parts.sequence import insert_tokens, strip_tokens
 
 MOST = 9  # tokens a block; the pictures stand in a square of 3 × 3
 LIMIT = 0.3  # of a token's entries in the pictures: gray is 0

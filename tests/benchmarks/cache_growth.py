@@ -25,7 +25,7 @@ import torch
 import vpcore
 from vpcore.cache import cached
 from vpcore.data.splits import Split
-from vpcore.grid.runlog import hardware
+from vpcore.experiments.runs.machine import hardware
 
 sys.path[:0] = [str(Path(__file__).parent)]
 import rows  # noqa: E402

@@ -18,8 +18,8 @@ import torch
 import vpcore
 from vpcore.cache import cached
 from vpcore.data.splits import Split
+from vpcore.experiments.runs.machine import hardware
 from vpcore.flops import forward_flops, step_flops
-from vpcore.grid.runlog import hardware
 
 TRAIN, VALID, BATCH, EPOCHS, PROBE_EPOCHS, ROUNDS = 1024, 280, 256, 20, 50, 2
 Build = Callable[[], vpcore.Prompted]

@@ -23,7 +23,7 @@ from gpu_epochs import msvp
 from gpu_steps import vit_steps
 from rows import say
 
-from vpcore.grid.runlog import hardware
+from vpcore.experiments.runs.machine import hardware
 
 
 def main(

@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 import vpcore
 from vpcore.device import autocast
+from vpcore.experiments.runs.machine import hardware
 from vpcore.flops import step_flops
-from vpcore.grid.runlog import hardware
 from vpcore.train.optim import make_optimizer
 
 BAR = 1.6

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset
 
 import vpcore
 from vpcore.data.augment import paper_augment
-from vpcore.grid.runlog import hardware
+from vpcore.experiments.runs.machine import hardware
 
 SETS = {28: ("mnist", 1), 32: ("cifar10", 3)}  # side: recipe of the augmentation, channels
 NETWORKS = "simple_cnn,resnet18_small,vit_tiny_small"

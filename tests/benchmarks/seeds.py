@@ -18,7 +18,7 @@ import typer
 from rows import row, say
 
 import vpcore
-from vpcore.grid.runlog import hardware
+from vpcore.experiments.runs.machine import hardware
 
 
 def build(backbone: vpcore.Backbone, prompt: str, seed: int) -> vpcore.Prompted:

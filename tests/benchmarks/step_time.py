@@ -16,8 +16,8 @@ from torch import nn
 
 import vpcore
 from vpcore.backbone import Backbone, Spec, measure_shapes
+from vpcore.experiments.runs.machine import hardware
 from vpcore.flops import forward_flops
-from vpcore.grid.runlog import hardware
 
 IMAGES, BATCH, STEPS, ROUNDS = 10_000, 128, 10, 6
 BARS = {"resnet_nano": (3.0, 4.0), "vit_nano": (8.0, 1.3)}  # seconds, and times the speed of ResNet-20

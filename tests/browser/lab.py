@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from course.environment import kernel_environment
+from course.authoring.environment import kernel_environment
 
 START_SECONDS = 180
 QUIET = '{"fetchNews": "false", "checkForUpdates": false}'

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from chromium import open_page, program, screenshot
 
-from course.mathjax import mathjax
-from course.notebook_file import notebook_text, read_notebook
-from course.site import export_site
+from course.authoring.notebook_file import notebook_text, read_notebook
+from course.handout.mathjax import mathjax
+from course.handout.site import export_site
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "02_multiscale_prompts"

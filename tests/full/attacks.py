@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "support"), str(HERE.parents[2])]
 
 import nbformat  # noqa: E402
 from graded_lesson import RIGHT, answered, learner, lesson, submit  # noqa: E402
@@ -79,7 +79,7 @@ POINTS = (4, 2, 0)
 RUN = """import sys
 from pathlib import Path
 from graded_lesson import lesson
-from course.grade import grade
+from course.grading.grade import grade
 root, folder, out = map(Path, sys.argv[1:4])
 lesson(root)
 grade(folder, out, root=root, workers=2, seconds=float(sys.argv[4]), on_mark=lambda mark: print(mark.file, flush=True))
@@ -148,7 +148,7 @@ def main() -> int:
         root, folder, out = Path(place) / "root", Path(place) / "all", Path(place) / "grades.csv"
         root.mkdir()
         files = submissions(learner(lesson(root)), folder, chosen.total)
-        path = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1])])
+        path = os.pathsep.join([str(HERE.parents[2]), str(HERE.parents[1]), str(HERE.parents[1] / "support")])
         command = [sys.executable, "-c", RUN, str(root), str(folder), str(out), str(chosen.seconds)]
         options = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "stdout": subprocess.PIPE}
         began = time.perf_counter()

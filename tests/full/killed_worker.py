@@ -14,14 +14,14 @@ from pathlib import Path
 import torch
 
 import vpcore
-from vpcore.averaged import averaged_backbone
 from vpcore.data.augment import Augment
 from vpcore.data.splits import Split, Splits
-from vpcore.grid.cell import expand
-from vpcore.grid.command import run_grid
-from vpcore.grid.runlog import read_runs
-from vpcore.pretrain import pretrain
-from vpcore.recipes import RECIPES
+from vpcore.experiments.grid.cell import expand
+from vpcore.experiments.grid.command import run_grid
+from vpcore.experiments.pretrain.averaged import averaged_backbone
+from vpcore.experiments.pretrain.pretrain import pretrain
+from vpcore.experiments.pretrain.recipes import RECIPES
+from vpcore.experiments.runs.runlog import read_runs
 
 
 def noise(count: int, seed: int, size: int, chans: int) -> Split:

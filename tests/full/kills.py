@@ -22,7 +22,7 @@ from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
-sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[2])]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "support"), str(HERE.parents[2])]
 
 from full.killed_worker import work  # noqa: E402
 
@@ -35,7 +35,7 @@ def server() -> ForkServerContext:
     """Start the server that does the imports, and return the context that forks from it."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["full.killed_worker", "timm", "sklearn.datasets"])
-    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[2])])
+    path = os.pathsep.join([str(HERE.parents[1]), str(HERE.parents[1] / "support"), str(HERE.parents[2])])
     with unittest.mock.patch.dict(os.environ, {"OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "PYTHONPATH": path}):
         forkserver.ensure_running()
     process = context.Process(target=int)

@@ -18,12 +18,12 @@ import nbformat
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
-sys.path[:0] = [str(HERE.parents[1]), str(ROOT)]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "support"), str(ROOT)]
 
 from graded_lesson import answered, nbgrader  # noqa: E402
 
-from course.build import lesson_paths  # noqa: E402
-from course.export import export_nbgrader  # noqa: E402
+from course.authoring.lesson_names import lesson_paths  # noqa: E402
+from course.handout.export import export_nbgrader  # noqa: E402
 
 
 def answers(source) -> dict[str, str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
-sys.path[:0] = [str(HERE.parents[1]), str(ROOT)]
+sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "support"), str(ROOT)]
 
 import stacks  # noqa: E402
 

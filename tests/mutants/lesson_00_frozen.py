@@ -33,7 +33,7 @@ FIRST = Suite(
         Mutant("forgets return", _first("x + delta"), says="return"),
         Mutant(
             "looks it up",
-            _first("from course.exercises.answers_00 import prompted as f", "return f(x, delta)"),
+            _first("from course.exercises.lesson_00.answers import prompted as f", "return f(x, delta)"),
             says="you called the library",
         ),
     ),
@@ -89,7 +89,7 @@ FREEZE = Suite(
         Mutant("returns a flag", _freeze(OFF, GONE, "network.eval()", "return True"), says="must return the network"),
         Mutant(
             "looks it up",
-            _freeze("from course.exercises.answers_00 import freeze as f", "return f(network)"),
+            _freeze("from course.exercises.lesson_00.answers import freeze as f", "return f(network)"),
             says="you called the library",
         ),
     ),
@@ -156,7 +156,7 @@ COUNT = Suite(
         Mutant("learned alone", _count("return sum(p.numel() for p in model.parameters() if p.requires_grad)")),
         Mutant(
             "looks it up",
-            _count("from course.exercises.answers_00 import count_parameters as f", "return f(model)"),
+            _count("from course.exercises.lesson_00.answers import count_parameters as f", "return f(model)"),
             says="you called the library",
         ),
     ),

@@ -57,7 +57,7 @@ PROBE = Suite(
         Mutant(
             "looks it up",
             _probe(
-                "from course.exercises.answers_00 import probe_step as f",
+                "from course.exercises.lesson_00.answers import probe_step as f",
                 "return f(features, labels, weight, bias, rate)",
             ),
             says="you called the library",
@@ -88,7 +88,7 @@ ERROR = Suite(
         Mutant("mean of a bool", _error("return correct.mean(), 0"), outcome="error", says="raised"),
         Mutant(
             "looks it up",
-            _error("from course.exercises.answers_00 import standard_error as f", "return f(correct)"),
+            _error("from course.exercises.lesson_00.answers import standard_error as f", "return f(correct)"),
             says="you called the library",
         ),
     ),
@@ -128,7 +128,7 @@ CHOOSE = Suite(
         Mutant("two numbers", _choose(MEANS, "i = int(v.argmax())", "return i, float(t[i])")),
         Mutant(
             "looks it up",
-            _choose("from course.exercises.answers_00 import choose as f", "return f(valid, test)"),
+            _choose("from course.exercises.lesson_00.answers import choose as f", "return f(valid, test)"),
             says="you called the library",
         ),
     ),

@@ -7,7 +7,7 @@ from .suite import Mutant, Source, Suite
 
 def _source(name: str, *lines: str, head: str = "") -> Source:
     body = "\n".join(f"    {line}" for line in lines)
-    start = "import torch\nfrom vpcore.label_mapping import assign_greedily\n"
+    start = "import torch\nfrom vpcore.heads.label_mapping import assign_greedily\n"
     return Source(f"{start}\ndef {name}{head}:\n{body}\n", name)
 
 
@@ -105,7 +105,7 @@ ITERATIVE = Suite(
         Mutant(
             "calls the library",
             _epochs(
-                "from vpcore.label_mapping import count_pairs",
+                "from vpcore.heads.label_mapping import count_pairs",
                 "out = [count_pairs(said, labels, num_source, num_classes) for said in predictions]",
                 "return torch.stack([assign_greedily(counts) for counts in out])",
             ),

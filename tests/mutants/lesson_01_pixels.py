@@ -66,7 +66,8 @@ PAD = Suite(
         Mutant(
             "looks it up",
             _pad(
-                "from course.exercises.answers_01 import add_frame as f", "return f(images, top, bottom, left, right)"
+                "from course.exercises.lesson_01.answers import add_frame as f",
+                    "return f(images, top, bottom, left, right)"
             ),
             says="you called the library",
         ),
@@ -136,7 +137,7 @@ PATCH = Suite(
                says="shape"),
         Mutant(
             "looks it up",
-            _patch("from course.exercises.answers_01 import add_patches as f", "return f(images, patch, draws)"),
+            _patch("from course.exercises.lesson_01.answers import add_patches as f", "return f(images, patch, draws)"),
             says="you called the library",
         ),
     ),
@@ -159,7 +160,7 @@ RATE = Suite(
         Mutant("mean σ", _rate("return rate * (std ** 2 if optimizer == 'sgd' else std).mean()"), says="shape"),
         Mutant(
             "looks it up",
-            _rate("from course.exercises.answers_01 import pixel_rate as f", "return f(rate, std, optimizer)"),
+            _rate("from course.exercises.lesson_01.answers import pixel_rate as f", "return f(rate, std, optimizer)"),
             says="you called the library",
         ),
     ),

@@ -169,7 +169,9 @@ FOLD = Suite(
         Mutant("patch tokens only", _fold(TOKENS, "return position[:, 1:] + tokens"), says="shape"),
         Mutant(
             "looks it up",
-            _fold("from course.exercises.answers_02 import fold as f", "return f(weight, bias, position, added)"),
+            _fold(
+                "from course.exercises.lesson_02.answers import fold as f", "return f(weight, bias, position, added)"
+            ),
             says="you called the library",
         ),
     ),
@@ -211,7 +213,7 @@ RANK = Suite(
         ),
         Mutant(
             "looks it up",
-            _rank("from course.exercises.answers_02 import additive_rank as f", "return f(scales, size)"),
+            _rank("from course.exercises.lesson_02.answers import additive_rank as f", "return f(scales, size)"),
             says="you called the library",
         ),
     ),
@@ -235,7 +237,9 @@ GATE = Suite(
         Mutant("in place", _gate(OPEN, "images += gate * average", "return images"), says="changed its input"),
         Mutant(
             "looks it up",
-            _gate("from course.exercises.answers_02 import gated as f", "return f(images, average, weight, bias)"),
+            _gate(
+                "from course.exercises.lesson_02.answers import gated as f", "return f(images, average, weight, bias)"
+            ),
             says="you called the library",
         ),
     ),

@@ -130,7 +130,7 @@ SETTLE = Suite(
         Mutant("closed form", _settle("return math.ceil((2 * spread / effect) ** 2)"), says="too"),
         Mutant(
             "looks it up",
-            _settle("from course.exercises.answers_02 import seeds_needed as f", "return f(spread, effect)"),
+            _settle("from course.exercises.lesson_02.answers import seeds_needed as f", "return f(spread, effect)"),
             says="you called the library",
         ),
     ),
@@ -160,7 +160,7 @@ IMAGES = Suite(
         ),
         Mutant(
             "looks it up",
-            _images("from course.exercises.answers_02 import images_needed as f", "return f(disagree, effect)"),
+            _images("from course.exercises.lesson_02.answers import images_needed as f", "return f(disagree, effect)"),
             says="you called the library",
         ),
     ),

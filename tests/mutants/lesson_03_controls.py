@@ -37,7 +37,7 @@ MEAN = Suite(
         Mutant("mean of the result", _mean("return (images + train_pictures.mean(0)).mean(0)"), says="dimension"),
         Mutant(
             "looks it up",
-            _mean("from course.exercises.answers_03 import with_mean as f", "return f(images, train_pictures)"),
+            _mean("from course.exercises.lesson_03.answers import with_mean as f", "return f(images, train_pictures)"),
             says="you called the library",
         ),
     ),
@@ -73,7 +73,7 @@ ANOTHER = Suite(
         ),
         Mutant(
             "looks it up",
-            _another("from course.exercises.answers_03 import from_another as f", "return f(pictures, order)"),
+            _another("from course.exercises.lesson_03.answers import from_another as f", "return f(pictures, order)"),
             says="you called the library",
         ),
     ),
@@ -108,7 +108,7 @@ SHARE = Suite(
                says="100 times"),
         Mutant(
             "looks it up",
-            _share("from course.exercises.answers_03 import own_share as f", "return f(pictures)"),
+            _share("from course.exercises.lesson_03.answers import own_share as f", "return f(pictures)"),
             says="you called the library",
         ),
     ),

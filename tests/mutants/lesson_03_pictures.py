@@ -77,7 +77,7 @@ PATCH = Suite(
         Mutant(
             "builds the library's",
             _patch(
-                "from vpcore.prompts.prompters import PatchPrompter",
+                "from vpcore.prompts.parts.prompters import PatchPrompter",
                 "g = PatchPrompter(images.shape[1], patch, len(bias1))",
                 "with torch.no_grad():",
                 "    for mine, given in zip(g.parameters(), (weight1, bias1, weight2, bias2)): mine.copy_(given)",
@@ -147,7 +147,7 @@ RECEPTIVE = Suite(
         Mutant("the largest kernel", _field("return max((k - 1) * d + 1 for k, d, s in layers)"), says="too small"),
         Mutant(
             "looks it up",
-            _field("from course.exercises.answers_03 import receptive_field as f", "return f(layers)"),
+            _field("from course.exercises.lesson_03.answers import receptive_field as f", "return f(layers)"),
             says="you called the library",
         ),
     ),
@@ -187,7 +187,7 @@ RESCALE = Suite(
         Mutant(
             "looks it up",
             _rescale(
-                "from course.exercises.answers_03 import rescale as f",
+                "from course.exercises.lesson_03.answers import rescale as f",
                 "return f(weight_g, bias_g, weight_l, bias_l, old, new)",
             ),
             says="you called the library",

@@ -81,7 +81,7 @@ OPTIMIZER = Suite(
         ),
         Mutant(
             "looks it up",
-            _source("from course.exercises.answers_04 import never_learned as f", "return f(model, optimizer)"),
+            _source("from course.exercises.lesson_04.answers import never_learned as f", "return f(model, optimizer)"),
             says="you called the library",
         ),
     ),

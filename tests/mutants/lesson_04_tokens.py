@@ -86,7 +86,7 @@ TOKENS = Suite(
         Mutant(
             "calls the library",
             _run(
-                "from vpcore.prompts.sequence import insert_tokens",
+                "from vpcore.prompts.parts.sequence import insert_tokens",
                 "z = insert_tokens(z, tokens[0], 1)",
                 "return z, []",
             ),
@@ -138,7 +138,7 @@ RESHAPE = Suite(
         Mutant("one image", _cut(*GUARD, "return maps[0].reshape(-1, dim)"), says="shape"),
         Mutant(
             "calls the library",
-            _cut("from vpcore.prompts.prompters import token_grid", "return token_grid(dim)"),
+            _cut("from vpcore.prompts.parts.prompters import token_grid", "return token_grid(dim)"),
             says="you called the library",
         ),
     ),
@@ -180,7 +180,7 @@ COUNT = Suite(
         Mutant(
             "builds it",
             _count(
-                "from vpcore.prompts.prompters import SpecificPrompter as G",
+                "from vpcore.prompts.parts.prompters import SpecificPrompter as G",
                 "g = G(chans, tokens, (16, 16), kernels)",
                 "return depth * tokens * dim, sum(p.numel() for p in g.parameters())",
             ),
@@ -232,7 +232,8 @@ RESCALE = Suite(
         Mutant(
             "looks it up",
             _rescale(
-                "from course.exercises.answers_04 import rescale as f", "return f(common, weight, bias, beta, other)"
+                "from course.exercises.lesson_04.answers import rescale as f",
+                "return f(common, weight, bias, beta, other)",
             ),
             says="you called the library",
         ),

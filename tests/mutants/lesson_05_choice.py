@@ -64,7 +64,7 @@ CHOOSE = Suite(
         Mutant("forgets return", _choose("layer = int(valid.mean(1).argmax())", *REPORT[:-1]), says="return"),
         Mutant(
             "looks it up",
-            _choose("from course.exercises.answers_05 import choose_layer as c", "return c(valid, tests)"),
+            _choose("from course.exercises.lesson_05.answers import choose_layer as c", "return c(valid, tests)"),
             says="you called the library",
         ),
     ),
@@ -100,7 +100,9 @@ SAME = Suite(
         ),
         Mutant(
             "looks it up",
-            _fold("from course.exercises.answers_05 import fold_into_delta as f", "return f(weight, bias, added)"),
+            _fold(
+                "from course.exercises.lesson_05.answers import fold_into_delta as f", "return f(weight, bias, added)"
+            ),
             says="you called the library",
         ),
     ),
@@ -126,7 +128,7 @@ CHANNELS = Suite(
         Mutant("over channels", _channels("return delta.mean(1, keepdim=True)"), says="shape"),
         Mutant(
             "looks it up",
-            _channels("from course.exercises.answers_05 import to_channels as f", "return f(delta)"),
+            _channels("from course.exercises.lesson_05.answers import to_channels as f", "return f(delta)"),
             says="you called the library",
         ),
     ),
@@ -151,7 +153,7 @@ RANDOM = Suite(
         ),
         Mutant(
             "looks it up",
-            _random("from course.exercises.answers_05 import random_delta as f", "return f(delta, seed)"),
+            _random("from course.exercises.lesson_05.answers import random_delta as f", "return f(delta, seed)"),
             says="you called the library",
         ),
     ),

@@ -62,7 +62,7 @@ MODULE = Suite(
         Mutant(
             "calls the library",
             Source(
-                f"{START}from course.exercises.answers_05 import ActivationDelta\n"
+                f"{START}from course.exercises.lesson_05.answers import ActivationDelta\n"
                 "class AddDelta(ActivationDelta):\n"
                 "    def __init__(self, shapes, layer):\n        super().__init__(shapes, layer)\n"
                 "    def forward(self, z, layer):\n        return super().forward(z, layer)\n",
@@ -117,7 +117,7 @@ FIRST = Suite(
         Mutant("empty list", _plan("first = min(prompted + tuned)", "return first, []"), outcome="error", says=""),
         Mutant(
             "looks it up",
-            _plan("from course.exercises.answers_05 import plan as p", "return p(prompted, tuned, depth)"),
+            _plan("from course.exercises.lesson_05.answers import plan as p", "return p(prompted, tuned, depth)"),
             says="you called the library",
         ),
     ),

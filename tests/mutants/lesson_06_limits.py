@@ -36,7 +36,7 @@ def _lora(*lines: str) -> Source:
 
 
 def _same(name: str, arguments: str) -> list[str]:
-    return [f"from course.exercises.answers_06 import {name} as f", f"return f({arguments})"]
+    return [f"from course.exercises.lesson_06.answers import {name} as f", f"return f({arguments})"]
 
 
 AFFINE = "return weight.view(1, -1, 1, 1) * unit + bias.view(1, -1, 1, 1)"

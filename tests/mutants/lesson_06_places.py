@@ -64,7 +64,7 @@ NORM_BIAS = Suite(
         Mutant(
             "looks it up",
             _norm(
-                "from course.exercises.answers_06 import norm_bias as f",
+                "from course.exercises.lesson_06.answers import norm_bias as f",
                 "return f(delta, where, weight, bias, mean, var, eps)",
             ),
             says="you called the library",
@@ -90,7 +90,7 @@ HEAD_BIAS = Suite(
         Mutant("features", _head("return delta.mean((0, 2, 3))"), says="shape"),
         Mutant(
             "looks it up",
-            _head("from course.exercises.answers_06 import head_bias as f", "return f(weight, bias, delta)"),
+            _head("from course.exercises.lesson_06.answers import head_bias as f", "return f(weight, bias, delta)"),
             says="you called the library",
         ),
     ),
@@ -158,7 +158,7 @@ BLOCK_BIAS = Suite(
         ),
         Mutant(
             "looks it up",
-            _block("from course.exercises.answers_06 import block_bias as f", "return f(weights, layer, delta)"),
+            _block("from course.exercises.lesson_06.answers import block_bias as f", "return f(weights, layer, delta)"),
             says="you called the library",
         ),
     ),
@@ -205,7 +205,8 @@ MERGE = Suite(
         Mutant("linear only", _merge("return scale[:, None] * weight, scale * bias + shift"), outcome="error"),
         Mutant(
             "looks it up",
-            _merge("from course.exercises.answers_06 import merge_scale as f", "return f(weight, bias, scale, shift)"),
+            _merge("from course.exercises.lesson_06.answers import merge_scale as f",
+                "return f(weight, bias, scale, shift)"),
             says="you called the library",
         ),
     ),

@@ -52,7 +52,7 @@ SUITES = {
             Mutant("one too many", _near(D, OFF, "near = d.topk(k + 1, largest=False).indices", END)),
             Mutant(
                 "looks it up",
-                _near("from course.exercises.answers_07 import agreement as f", "return f(features, labels, k)"),
+                _near("from course.exercises.lesson_07.answers import agreement as f", "return f(features, labels, k)"),
                 says="you called the library",
             ),
         ),
@@ -93,7 +93,7 @@ SUITES = {
             ),
             Mutant(
                 "looks it up",
-                _far("from vpcore.attention import mean_attention_distance as f",
+                _far("from vpcore.inside.attention import mean_attention_distance as f",
                      "return f(weights[None, :, 1:, 1:], 8)"),
                 says="you called the library",
             ),

@@ -75,7 +75,8 @@ SUITES = {
             Mutant("a list", _mix(end="return list(new)"), says="a ModuleList"),
             Mutant(
                 "looks it up",
-                _source("shuffle_top", "parts, count, seed", "from course.exercises.answers_07 import shuffle_top as f",
+                _source("shuffle_top", "parts, count, seed",
+                    "from course.exercises.lesson_07.answers import shuffle_top as f",
                         "return f(parts, count, seed)"),
                 says="you called the library",
             ),
@@ -115,7 +116,8 @@ SUITES = {
             ),
             Mutant(
                 "looks it up",
-                _rank("from course.exercises.answers_07 import rank_correlation as f", "return f(first, second)"),
+                _rank("from course.exercises.lesson_07.answers import rank_correlation as f",
+                    "return f(first, second)"),
                 says="you called the library",
             ),
         ),
@@ -151,7 +153,8 @@ SUITES = {
             Mutant("range", _ends(FOUND, "return min(found), max(found)"), says="the whole range"),
             Mutant(
                 "looks it up",
-                _ends("from course.exercises.answers_07 import bootstrap_interval as f", "return f(x, y, draws)"),
+                _ends("from course.exercises.lesson_07.answers import bootstrap_interval as f",
+                    "return f(x, y, draws)"),
                 says="you called the library",
             ),
         ),

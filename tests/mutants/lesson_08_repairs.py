@@ -46,7 +46,7 @@ SUITES = {
             Mutant("too many", _worn("return (stored[first:] - mean) / std"), says="goes on after image last − 1"),
             Mutant(
                 "looks it up",
-                _worn("from course.exercises.answers_08 import load_batch as right",
+                _worn("from course.exercises.lesson_08.answers import load_batch as right",
                       "return right(stored, first, last, mean, std)"),
                 says="you called the library",
             ),
@@ -76,7 +76,7 @@ SUITES = {
             Mutant("counts only", _accuracy(SHARES, "return torch.cat(shares).sum().item()"), says="too large"),
             Mutant(
                 "looks it up",
-                _accuracy("from course.exercises.specimens_08 import joined", "return joined(logits, labels)"),
+                _accuracy("from course.exercises.lesson_08.specimens import joined", "return joined(logits, labels)"),
                 says="you called the library",
             ),
         ),
@@ -141,7 +141,7 @@ SUITES = {
                    says="dtype"),
             Mutant(
                 "looks it up",
-                _count("import vpcore.label_mapping as m",
+                _count("import vpcore.heads.label_mapping as m",
                        "return m.count_pairs(predicted, labels, num_source, num_classes)"),
                 says="you called the library",
             ),

@@ -53,7 +53,8 @@ SHOTS = Suite(
         Mutant(
             "calls the library",
             _shots(
-                "from course.exercises.answers_09 import few_shot as library", "return library(labels, order, shots)"
+                "from course.exercises.lesson_09.answers import few_shot as library",
+                "return library(labels, order, shots)",
             ),
             says="you called the library",
         ),
@@ -107,7 +108,7 @@ EQUAL = Suite(
         ),
         Mutant(
             "calls the library",
-            _rates("from course.exercises.answers_09 import choose_rates as library", "return library(trials)"),
+            _rates("from course.exercises.lesson_09.answers import choose_rates as library", "return library(trials)"),
             says="you called the library",
         ),
     ),
@@ -173,7 +174,7 @@ AUDIT = Suite(
         Mutant("a set", _audit(*GATHER, *PEEK, *SEEDS, "return guilty"), says="a dictionary"),
         Mutant(
             "calls the library",
-            _audit("from course.exercises.answers_09 import audit as library", "return library(runs, baseline)"),
+            _audit("from course.exercises.lesson_09.answers import audit as library", "return library(runs, baseline)"),
             says="you called the library",
         ),
     ),

@@ -54,7 +54,7 @@ FRONT = Suite(
             _source(
                 "front",
                 "(parameters, accuracies)",
-                "from course.exercises.answers_09 import front as library",
+                "from course.exercises.lesson_09.answers import front as library",
                 "return library(parameters, accuracies)",
             ),
             says="you called the library",
@@ -90,7 +90,10 @@ WINS = Suite(
         ),
         Mutant(
             "calls the library",
-            _wins("from course.exercises.answers_09 import win_share as library", "return library(accuracies, draws)"),
+            _wins(
+                "from course.exercises.lesson_09.answers import win_share as library",
+                "return library(accuracies, draws)",
+            ),
             says="you called the library",
         ),
     ),
@@ -115,7 +118,7 @@ HOLM = Suite(
             _source(
                 "holm",
                 "(p_values, level)",
-                "from course.exercises.answers_09 import holm as library",
+                "from course.exercises.lesson_09.answers import holm as library",
                 "return library(p_values, level)",
             ),
             says="you called the library",

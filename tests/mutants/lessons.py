@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from course.lesson import read_lesson
+from course.authoring.lesson import read_lesson
 
 LESSONS = Path(__file__).resolve().parents[2] / "course" / "lessons"
 _REGION = re.compile(r"^([ \t]*)### BEGIN SOLUTION.*?### END SOLUTION[^\n]*", re.MULTILINE | re.DOTALL)

@@ -1,5 +1,6 @@
-"""Runs the command: `python -m vpcore.grid`."""
+"""The door to `python -m vpcore.grid`: compare methods."""
 
-from vpcore.grid.command import app
+from vpcore.experiments.grid.command import app
 
-app(prog_name="python -m vpcore.grid")
+if __name__ == "__main__":
+    app(prog_name="python -m vpcore.grid")

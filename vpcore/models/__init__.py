@@ -22,8 +22,18 @@ MODELS: dict[str, Callable[..., Backbone]] = {
 BUNDLED = ("resnet_nano", "vit_nano")
 
 
-def build(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
-    """Build the network `name`; see `vpcore.load_backbone`."""
+def load_backbone(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
+    """Load a frozen backbone by name.
+
+    Args:
+        name: a network that ships with vpcore (see `vpcore.models.MODELS`), or any timm ViT, ResNet or Swin.
+        pretrained: load trained weights; the MSVP paper's networks have none and need `pretrained=False`.
+        options: image_size, in_chans, mean, std, seed; for timm networks checkpoint=a file (see
+            `vpcore.models.timm_nets.timm_backbone`); and what the network's own file documents.
+
+    Raises:
+        ValueError: unknown name, or weights asked for where there are none.
+    """
     if name not in MODELS:
         from vpcore.models.timm_nets import timm_backbone, timm_names
 
@@ -35,7 +45,7 @@ def build(name: str, *, pretrained: bool = True, **options: Any) -> Backbone:
         ours = ", ".join(MODELS)
         raise ValueError(f"unknown backbone {name!r}: choose one of {ours}, or a timm ViT, ResNet or Swin{hint}")
     if pretrained and name in BUNDLED:
-        from vpcore.bundled import load_weights
+        from vpcore.models.bundled import load_weights
 
         return load_weights(MODELS[name](**options))
     if pretrained:

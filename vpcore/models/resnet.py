@@ -12,9 +12,7 @@ if TYPE_CHECKING:
     from timm.models.resnet import ResNet
 
 
-def split_resnet(
-    net: ResNet, name: str, image_size: int, mean: tuple[float, ...], std: tuple[float, ...]
-) -> Backbone:
+def split_resnet(net: ResNet, name: str, image_size: int, mean: tuple[float, ...], std: tuple[float, ...]) -> Backbone:
     """Take a timm ResNet (BasicBlock or Bottleneck) apart; its own modules are shared, not copied.
 
     The stem (convolution, batch norm, activation, max-pooling) is `embed`, each residual block is a block, and

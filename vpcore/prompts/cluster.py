@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone, Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.border import border_pixels, paint, start_values
+from vpcore.prompts.parts.border import border_pixels, paint, start_values
 
 
 class ClusterPrompt(Prompt):

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.prompters import TOKEN_CHANS, GlobalPrompter, PatchPrompter, SpecificPrompter, fix, token_grid
-from vpcore.prompts.sequence import Sequences, TokenBank, drop, insert_tokens, require_vit, strip_tokens
+from vpcore.prompts.parts.prompters import TOKEN_CHANS, GlobalPrompter, PatchPrompter, SpecificPrompter, fix, token_grid
+from vpcore.prompts.parts.sequence import Sequences, TokenBank, drop, insert_tokens, require_vit, strip_tokens
 
 PARTS = ("patch", "global", "common", "specific")
 VARIANTS = ("paper", "released_code")
@@ -50,7 +50,7 @@ class InstancePrompt(Prompt):
     and computed once a batch from the original image. What a block makes of them is thrown away. Where only one
     image part or one feature part is on, its weight is 1.
 
-    Ours, where the paper is silent: layer sizes (see `vpcore.prompts.prompters`), the start of p^c (VPT's), G_l and G_g
+    Ours, where the paper is silent: layer sizes (see `parts.prompters`), the start of p^c (VPT's), G_l and G_g
     starting at an empty picture, no dropout. `variant="released_code"` has the published code's choices instead:
     G_l + 2·G_g, p^c + p^s, kernels (11, 25) undilated and (7, 9, 3), or (9, 5, 3) for 9 tokens, G_s reading the
     prompted image, p^c from U(−1, 1), PyTorch's start, dropout 0.1 on pictures and p^c. Not rebuilt from there:

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.prompters import GlobalPrompter, PatchPrompter
-from vpcore.prompts.sequence import drop
+from vpcore.prompts.parts.prompters import GlobalPrompter, PatchPrompter
+from vpcore.prompts.parts.sequence import drop
 
 PARTS = ("patch", "global")
 VARIANTS = ("paper", "released_code")

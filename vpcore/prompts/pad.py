@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.border import border_pixels, default_width, paint, start_values
+from vpcore.prompts.parts.border import border_pixels, default_width, paint, start_values
 
 
 class PadPrompt(Prompt):

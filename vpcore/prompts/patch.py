@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.border import default_width, start_values
+from vpcore.prompts.parts.border import default_width, start_values
 
 
 class PatchPrompt(Prompt):

@@ -6,7 +6,7 @@ from typing import Any
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Prompt
-from vpcore.prompts.sequence import Sequences, TokenBank, insert_tokens, require_vit, strip_tokens
+from vpcore.prompts.parts.sequence import Sequences, TokenBank, insert_tokens, require_vit, strip_tokens
 
 INSTEAD = "activation, or a pixel prompt such as pad"
 

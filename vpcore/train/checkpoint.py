@@ -2,68 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor, nn
-
 from vpcore.tensorfile import read_tensors, write_tensors
 from vpcore.train.records import EpochRecord
 from vpcore.train.runstate import RunState
 
-LEARNED_FORMAT = "vpcore.learned.1"
 RUN_FORMAT = "vpcore.run.1"
-
-
-def fingerprint(module: nn.Module) -> str:
-    """Return a short hash (16 hex digits) of all parameters and buffers of a module."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        if isinstance(tensor, Tensor):
-            flat = tensor.detach().cpu().contiguous().view(-1)
-            digest.update(name.encode() + flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
-
-
-def save_learned(model: Any, path: str | Path) -> None:
-    """Write what a `Prompted` model learned, with method, sizes and the backbone's hash in the metadata.
-
-    Raises:
-        OSError: the folder cannot be written to, or the disk is full.
-    """
-    write_tensors(path, model.learned(), {"format": LEARNED_FORMAT, **_identity(model)})
-
-
-def load_learned(model: Any, path: str | Path) -> None:
-    """Read what `save_learned` wrote into a model built the same way.
-
-    Raises:
-        OSError: the file is missing.
-        ValueError: the file is damaged, or belongs to another prompt or backbone; nothing is changed then.
-    """
-    tensors, metadata = read_tensors(path)
-    if metadata.get("format") != LEARNED_FORMAT:
-        raise ValueError(f"{path} holds no learned prompt: give a file that save wrote")
-    for key, value in _identity(model).items():
-        if metadata.get(key) != value:
-            got = f"{path} was saved with {key} {metadata.get(key)!r}"
-            raise ValueError(f"{got}, this model has {value!r}: build that one")
-    model.load_learned(tensors)
-
-
-def _identity(model: Any) -> dict[str, str]:
-    spec = model.backbone.spec
-    return {
-        "prompt": type(model.prompt).__name__,
-        "tuning": "none" if model.tuning is None else f"{type(model.tuning).__name__}({model.tuning.extra_repr()})",
-        "backbone": spec.name,
-        "image_size": str(spec.image_size),
-        "backbone_hash": fingerprint(model.backbone) if model.backbone.frozen else "trained",
-    }
 
 
 def write_run(

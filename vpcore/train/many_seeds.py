@@ -98,9 +98,7 @@ def fit_seeds(
     return histories
 
 
-def _train_alone(
-    runs: Sequence[Run], train: Split, valid: Split, *, wanted: Speedups, **options: Any
-) -> list[History]:
+def _train_alone(runs: Sequence[Run], train: Split, valid: Split, *, wanted: Speedups, **options: Any) -> list[History]:
     """Call `fit`, the faster way for one model: nothing is put together and taken apart."""
     (run,) = runs
     options |= {"lr": run.rate, "seed": run.seed, "loss": _loss, **asdict(wanted)}

@@ -1,0 +1,36 @@
+"""Lessons by name: "02", "2" or the start of the file's name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def select(paths: Sequence[Path], names: Sequence[str], where: str = "") -> list[Path]:
+    """Return the files of the named lessons, in their order; all where none is named.
+
+    Args:
+        paths: sources or notebooks, named as 02_multiscale_prompts.
+        names: numbers, or starts of names, with or without an ending.
+        where: is said with a name that fits none, as " in notebooks/".
+
+    Raises:
+        ValueError: a name fits no lesson.
+    """
+    starts = {name: Path(name).stem.zfill(2) for name in names}
+    for name, start in starts.items():
+        if not any(path.stem.startswith(start) for path in paths):
+            known = ", ".join(path.stem for path in paths) or "none yet"
+            raise ValueError(f"no lesson {name!r}{where}; lessons: {known}")
+    return [path for path in paths if not names or path.stem.startswith(tuple(starts.values()))]
+
+
+def lesson_paths(root: Path = ROOT, names: tuple[str, ...] = ()) -> list[Path]:
+    """Returns the lesson sources under a root, all or those whose name starts with one of the names.
+
+    Raises:
+        ValueError: a name fits no lesson.
+    """
+    return select(sorted((root / "course" / "lessons").glob("[0-9]*.py")), names)

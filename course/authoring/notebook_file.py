@@ -1,0 +1,65 @@
+"""Reads notebooks, and writes them so that an interruption leaves the old file."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from course.authoring.cells import LessonError
+
+
+def read_notebook(path: Path) -> Any:
+    """Reads a notebook.
+
+    Raises:
+        LessonError: the file is missing or is not a notebook.
+    """
+    import nbformat
+
+    try:
+        return nbformat.read(path, as_version=4)
+    except (OSError, ValueError, AttributeError, TypeError, nbformat.ValidationError) as error:
+        reason = "is not a readable notebook" if path.is_file() else "is missing"
+        place = f"{path.parent.name}/{path.name}"
+        raise LessonError(f"{place} {reason}; run: python -m course build {path.stem}") from error
+
+
+def notebook_text(notebook: Any) -> str:
+    """Returns the text of a notebook file: sorted keys, one newline at the end."""
+    import nbformat
+
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook).rstrip("\n") + "\n"
+
+
+def make_folder(path: Path) -> None:
+    """Makes a folder if it is not there.
+
+    Raises:
+        OSError: it cannot be made, for example because a file has its name.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise OSError(f"cannot make the folder {path.name}: {cause}; move what is in its way") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file aside and renames it, so that a reader sees the old or the new text and nothing between.
+
+    Raises:
+        OSError: the folder is missing, read-only or full; the old file is untouched.
+    """
+    aside = path.with_name(f".{path.name}.partial")
+    make_folder(path.parent)
+    try:
+        aside.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(aside, path)
+    except OSError as error:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)
+        place, cause = f"{path.parent.name}/{path.name}", error.strerror or str(error)
+        raise OSError(f"cannot write {place}: {cause}; free space, or make the folder writable") from error

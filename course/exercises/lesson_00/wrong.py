@@ -1,0 +1,100 @@
+"""Lesson 00, start here: typical wrong answers, so that a check can name the mistake."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from scipy import stats
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course.exercises.lesson_00.answers import choose, count_parameters, standard_error
+
+
+def count_tensors(model: nn.Module) -> tuple[int, int]:
+    """Count tensors instead of the numbers in them."""
+    states = [p.requires_grad for p in model.parameters()]
+    return sum(states), len(states) - sum(states)
+
+
+def count_swapped(model: nn.Module) -> tuple[int, int]:
+    """Return the frozen ones first."""
+    learned, frozen = count_parameters(model)
+    return frozen, learned
+
+
+def count_all(model: nn.Module) -> tuple[int, int]:
+    """Return all of them instead of the frozen ones."""
+    learned, frozen = count_parameters(model)
+    return learned, learned + frozen
+
+
+def count_buffers(model: nn.Module) -> tuple[int, int]:
+    """Take everything else that a network stores for frozen."""
+    learned, frozen = count_parameters(model)
+    return learned, frozen + sum(buffer.numel() for buffer in model.buffers())
+
+
+def count_twice(model: nn.Module) -> tuple[int, int]:
+    """Count a shared tensor in every layer that uses it."""
+    counts = [count_parameters(layer) for layer in model.children()]
+    return sum(learned for learned, _ in counts), sum(frozen for _, frozen in counts)
+
+
+def probe_with(
+    sign: int = 1, mean: bool = True, target: bool = True, dim: int = 1, softmax: bool = True, bias_too: bool = True
+) -> Any:
+    """Return a wrong step of a linear probe."""
+
+    def wrong(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, rate: float) -> tuple[Tensor, Tensor]:
+        logits = features @ weight.T + bias
+        slope = torch.softmax(logits, dim) if softmax else logits
+        slope = slope - F.one_hot(labels, len(bias)) if target else slope
+        slope = sign * slope / (len(labels) if mean else 1)
+        return weight - rate * slope.T @ features, bias - rate * slope.sum(0) if bias_too else bias
+
+    return wrong
+
+
+def error_in_shares(correct: Tensor) -> tuple[float, float]:
+    """Stay between 0 and 1."""
+    accuracy, error = standard_error(correct)
+    return accuracy / 100, error / 100
+
+
+def error_with(power: float = 0.5, factor: float = 1.0, less: int = 0, root_n: bool = True) -> Any:
+    """Return a wrong standard error."""
+
+    def wrong(correct: Tensor) -> tuple[float, float]:
+        share, count = float(correct.double().mean()), len(correct) - less
+        return 100 * share, 100 * factor * (share * (1 - share) / (count if root_n else 1)) ** power
+
+    return wrong
+
+
+def choose_with(by: Any, what: Any) -> Any:
+    """Return a wrong choice: `by` scores each setting, `what` gives its reported accuracy."""
+
+    def wrong(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
+        setting = int(by(valid, test).argmax())
+        return setting, float(what(valid, test)[setting]), float(test.mean(1).max())
+
+    return wrong
+
+
+def choose_single(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
+    """Tempt with the best single run."""
+    setting, honest, _ = choose(valid, test)
+    return setting, honest, float(test.max())
+
+
+def detectable_with(power: float | None = 0.8, level: float = 0.975, unit: float = 100, root: bool = True) -> Any:
+    """Return a wrong smallest detectable difference."""
+
+    def wrong(disagree: float, num_test: int) -> float:
+        factor = float(stats.norm.ppf(level)) + (float(stats.norm.ppf(power)) if power else 0.0)
+        return unit * factor * (math.sqrt(disagree / num_test) if root else disagree / num_test)
+
+    return wrong

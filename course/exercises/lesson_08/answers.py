@@ -1,0 +1,91 @@
+"""Lesson 08, bug museum: the right answers, and the inputs they are compared on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course.exercises.lesson_08.specimens import small_net
+from vpcore.heads.label_mapping import count_pairs
+
+__all__ = ["accuracy", "count_pairs", "everything_learns", "good_accuracy", "load_batch", "reported", "stays_frozen"]
+
+
+def load_batch(stored: Tensor, first: int, last: int, mean: Tensor, std: Tensor) -> Tensor:
+    """Return stored images first … last − 1, normalized; what is stored stays as it is."""
+    return (stored[first:last] - mean) / std
+
+
+def batch_cases(rng: torch.Generator) -> list[Any]:
+    def case(count: int, first: int, last: int) -> Any:
+        stored, mean, std = (torch.rand(shape, generator=rng) for shape in ((count, 3, 4, 4), (3, 1, 1), (3, 1, 1)))
+        return stored, first, last, mean, std + 0.2
+
+    return [case(6, 0, 4), case(5, 2, 5)]
+
+
+def accuracy(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
+    """Return the share of all images that are classified right, in batches of any sizes."""
+    right = sum(int((scores.argmax(1) == truth).sum()) for scores, truth in zip(logits, labels, strict=True))
+    return right / sum(len(truth) for truth in labels)
+
+
+def accuracy_cases(rng: torch.Generator) -> list[Any]:
+    def case(*sizes: int) -> Any:
+        logits = [torch.randn(size, 3, generator=rng) for size in sizes]
+        return logits, [torch.randint(0, 3, (size,), generator=rng) for size in sizes]
+
+    return [case(6, 6, 1), case(7, 3), case(4, 4, 2)]
+
+
+def reported(valid: Sequence[float], test: Sequence[float]) -> float:
+    """Return the test accuracy of the epoch with the best validation accuracy, the earliest of equals."""
+    return test[max(range(len(valid)), key=lambda epoch: valid[epoch])]
+
+
+def reported_cases(rng: torch.Generator) -> list[Any]:
+    def draw(count: int) -> list[float]:
+        return [round(value, 4) for value in (0.3 + 0.1 * torch.rand(count, generator=rng)).tolist()]
+
+    tied = [0.31, 0.36, 0.34, 0.36, 0.33]
+    return [(draw(6), draw(6)), (tied, [0.30, 0.33, 0.37, 0.35, 0.34]), (draw(12), draw(12))]
+
+
+def count_cases(rng: torch.Generator) -> list[Any]:
+    def case(count: int, sources: int, present: list[int], classes: int) -> Any:
+        labels = torch.tensor(present)[torch.randint(0, len(present), (count,), generator=rng)]
+        return torch.randint(0, sources, (count,), generator=rng), labels, sources, classes
+
+    return [case(30, 5, [0, 2, 3], 4), case(40, 4, [0, 1, 2], 3), case(25, 6, [1, 2], 3)]
+
+
+def everything_learns(make: Callable[[], nn.Module]) -> bool:
+    """Whether every parameter gets a gradient that is not zero within two steps."""
+    prompter = make()
+    z = torch.randn(16, 8, generator=torch.Generator().manual_seed(0))
+    optimizer = torch.optim.SGD(prompter.parameters(), lr=0.1)
+    reached: set[str] = set()
+    for _ in range(2):
+        optimizer.zero_grad()
+        prompter(z).square().mean().backward()
+        reached |= {name for name, p in prompter.named_parameters() if p.grad is not None and bool(p.grad.any())}
+        optimizer.step()
+    return reached == {name for name, _ in prompter.named_parameters()}
+
+
+def stays_frozen(train: Callable[[nn.Module], None]) -> bool:
+    """Whether training leaves every tensor of the network as it was: weights and statistics."""
+    net = small_net()
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    train(net)
+    return all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
+
+
+def good_accuracy(measure: Callable[[list[Tensor], list[Tensor]], Any]) -> bool:
+    """Whether a measure of accuracy is right where the last batch is short and worse than the others."""
+    logits = [torch.eye(3)[[0, 1, 2, 0]], torch.eye(3)[[1]]]
+    labels = [torch.tensor([0, 1, 2, 0]), torch.tensor([2])]
+    return abs(float(measure(logits, labels)) - 4 / 5) < 1e-6

@@ -1,0 +1,86 @@
+"""Lesson 09: the exercises about a fair protocol: few images, equal trials, and an audit of what was run."""
+
+from __future__ import annotations
+
+from course.check import FunctionExercise, Mistake
+from course.exercises.lesson_09 import answers, wrong
+
+HERE = "course.exercises.lesson_09.answers"
+
+SHOTS = FunctionExercise(
+    id="09-shots",
+    points=2,
+    reference=answers.few_shot,
+    cases=answers.few_shot_cases,
+    hints=(
+        "labels[order] holds the labels in the drawn order: entry i belongs to the image order[i].",
+        "order[labels[order] == label] are the images of one class in the drawn order; cut that after `shots`.",
+        "Collect order[labels[order] == label][:shots] for each label in labels.unique(), and join with torch.cat.",
+    ),
+    mistakes=(
+        Mistake("you take the first images of the file: follow `order`, which draws them", wrong.ignores_order),
+        Mistake(
+            "you return positions in `order`, not images: index `order` with them once more", wrong.takes_positions
+        ),
+        Mistake("you take the last images of each class; the first `shots` make 1 a part of 4", wrong.takes_last),
+        Mistake("you take `shots` images in all: it is `shots` of each class", wrong.shots_in_all),
+        Mistake(
+            "your mask labels == label says which images, but you put it on `order`: use labels[order] == label",
+            wrong.mask_misplaced,
+        ),
+    ),
+    forbids=("course.studies.study_09.draw_shots", f"{HERE}.few_shot"),
+)
+
+EQUAL = FunctionExercise(
+    id="09-equal",
+    points=3,
+    reference=answers.choose_rates,
+    cases=answers.choose_rates_cases,
+    hints=(
+        "First find the budget: the smallest number of trials that any method has.",
+        "tried[:budget] are the trials that count; max(..., key=...) finds the best of them.",
+        "{name: max(tried[:budget], key=lambda trial: trial[1])[0] for name, tried in trials.items()}; max keeps the "
+        "first of equals.",
+    ),
+    mistakes=(
+        Mistake(
+            "you let each method use all its trials: who tried more rates gets more chances, so cut all to the fewest",
+            wrong.rates_with(lambda found: max(map(len, found.values()))),
+        ),
+        Mistake("you keep the last trials of each method: keep the first ones", wrong.rates_with(last=True)),
+        Mistake("among equal accuracies you take the later rate: take the first", wrong.rates_with(pick="tie")),
+        Mistake("you choose the largest rate: choose the rate of the best accuracy", wrong.rates_with(pick="rate")),
+        Mistake("you choose the worst accuracy: larger is better", wrong.rates_with(pick="worst")),
+        Mistake("you return the best accuracy: return the rate that gave it", wrong.accuracies_instead),
+    ),
+    forbids=("vpcore.experiments.runs.lr_search.choose_rate", f"{HERE}.choose_rates"),
+)
+
+AUDIT = FunctionExercise(
+    id="09-audit",
+    points=3,
+    reference=answers.audit,
+    cases=answers.audit_cases,
+    hints=(
+        "Two rules: no trial reads the test set, and the final seeds are those of the baseline, each once.",
+        "One loop collects: a set of guilty methods, and a dictionary from method to the list of its final seeds.",
+        "Afterwards: sorted(seeds[method]) != sorted(set(seeds[baseline])) is guilty too; a method with trials only "
+        "has an empty list. Return {method: method in guilty for method in seeds}.",
+    ),
+    mistakes=(
+        Mistake("you overlook trials that read the test set", wrong.audit_with(trials=False)),
+        Mistake(
+            "you count the seeds only: the same number of other seeds makes no pairs",
+            wrong.audit_with(missing=False, repeats=False),
+        ),
+        Mistake(
+            "you overlook a seed that was run twice: then the better run could be picked",
+            wrong.audit_with(repeats=False),
+        ),
+        Mistake("you compare the order of the seeds, which does not matter: sort them", wrong.audit_with(order=True)),
+        Mistake("final runs are meant to read the test set: only trials are not", wrong.any_test),
+        Mistake("you overlook a method that never ran to the end: it has no final seed", wrong.only_finals),
+    ),
+    forbids=(f"{HERE}.audit",),
+)

@@ -1,0 +1,122 @@
+"""Grades a folder of submissions into a table and a page for each learner; a killed run continues where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+from course.authoring.lesson_names import ROOT
+from course.authoring.notebook_file import write_text
+from course.grading.marks import Ledger, Mark, page, table
+from course.grading.plan import Plan, make_plan
+from course.grading.remote import NotStarted
+from course.grading.sandbox import isolation
+from course.grading.submission import find_files, learner_of
+from course.grading.worker import SECONDS, Opened, grade_one, open_submission
+
+
+@dataclass(frozen=True)
+class Graded:
+    """What a run did.
+
+    Attributes:
+        marks: of all submissions, in the order of their files.
+        new: how many were graded in this run; the others were found in the ledger.
+        isolation: how learner code was kept away from everything else, in words.
+        feedback: the folder of pages.
+    """
+
+    marks: list[Mark]
+    new: int
+    isolation: str
+    feedback: Path
+
+
+def grade(
+    folder: Path,
+    out: Path,
+    *,
+    lessons: tuple[str, ...] = (),
+    root: Path = ROOT,
+    workers: int = 2,
+    seconds: float = SECONDS,
+    mode: str = "",
+    on_mark: Callable[[Mark], object] = lambda _: None,
+) -> Graded:
+    """Grade every notebook below a folder.
+
+    Each finished submission is written to a ledger beside the table at once (grades.csv has grades.jsonl), so a run
+    that was killed continues there. The table is written at the end, aside and renamed.
+
+    Args:
+        folder: of submissions: NAME.ipynb, or NAME/.../LESSON.ipynb.
+        out: the table.
+        lessons: lessons to expect, by the start of their name; all when empty.
+        root: holds course/lessons.
+        workers: submissions at the same time.
+        seconds: time limit of each exercise.
+        mode: BUBBLEWRAP or LIMITS of course.grading.sandbox; what works here when empty.
+        on_mark: called with each new mark.
+
+    Raises:
+        ValueError: there is no submission, no such lesson, or the lesson cannot be graded.
+        OSError: table, ledger or pages cannot be written, or another run writes them.
+    """
+    if out.suffix == ".jsonl":
+        raise ValueError(f"--out must name the table, got {out.name}, the name of its ledger: end it with .csv")
+    paths, plans = find_files(folder), _plans(root, lessons)
+    mode = mode or isolation()
+    opened = [open_submission(path, folder, plans) for path in paths]
+    pages = out.with_name(f"{out.stem}_feedback")
+    ledger = Ledger(out.with_suffix(".jsonl"))
+    try:
+        waiting = [one for one in opened if one.key not in ledger.marks]
+        failed = _grade_all(waiting, mode, workers, seconds, ledger, pages, on_mark)
+    finally:
+        ledger.close()
+    marks = [failed.get(one.file) or ledger.marks[one.key] for one in opened]
+    write_text(out, table(marks))
+    return Graded(marks, len(waiting), mode, pages)
+
+
+def _grade_all(
+    waiting: list[Opened],
+    mode: str,
+    workers: int,
+    seconds: float,
+    ledger: Ledger,
+    pages: Path,
+    on_mark: Callable[[Mark], object],
+) -> dict[str, Mark]:
+    failed: dict[str, Mark] = {}
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        futures = {pool.submit(grade_one, one, mode, seconds): one for one in waiting}
+        try:
+            for future in as_completed(futures):
+                one = futures[future]
+                try:
+                    mark = future.result()
+                except NotStarted as error:  # not written down: the next run tries again
+                    lesson = one.plan.lesson if one.plan else ""
+                    problem = f"{one.file}: {error}"
+                    mark = Mark(one.file, learner_of(one.file), lesson, one.key, mode, (), problem)
+                    failed[one.file] = mark
+                write_text(pages / f"{Path(one.file).with_suffix('.html')}", page(mark))
+                if one.file not in failed:
+                    ledger.add(mark)
+                on_mark(mark)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return failed
+
+
+def _plans(root: Path, lessons: tuple[str, ...]) -> dict[str, Plan]:
+    from course.authoring.lesson_names import lesson_paths
+
+    plans = {path.stem: make_plan(path) for path in lesson_paths(root, lessons)}
+    if not plans:
+        raise ValueError("no lesson is there to grade: work in a clone of the course")
+    return plans

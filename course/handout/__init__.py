@@ -1,0 +1,1 @@
+"""Other forms of the course: nbgrader, Colab, a web site, lab sessions."""

@@ -1,0 +1,109 @@
+"""Takes the course to Colab: one small wheel, a first cell that installs it, and a link; torch and widgets stay as is.
+
+This module runs there before anything else is installed, so it imports the standard library only.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from course.authoring.colab_cell import prepare, wheel_address
+from course.authoring.lesson_names import ROOT
+
+KEPT = ("torch", "torchvision", "numpy", "ipywidgets", "ipykernel", "ipython")  # Colab's own; no version may change
+LOCAL = ("jupyterlab", "nbval", "nbclient", "nbformat", "typer")  # of no use in Colab: it is the notebook program
+LARGEST = 10 * 2**20  # bytes of the wheel
+Run = Callable[..., Any]
+
+
+def build_wheel(folder: Path, root: Path = ROOT, run: Run = subprocess.run) -> Path:
+    """Builds the wheel into a folder and returns its path.
+
+    Raises:
+        RuntimeError: the build failed, or the wheel is larger than 10 MiB.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    options = ["--quiet", "--no-deps", "--wheel-dir", str(folder)]
+    if importlib.util.find_spec("hatchling"):
+        options.append("--no-build-isolation")  # pip would fetch another copy
+    command = [sys.executable, "-m", "pip", "wheel", *options, str(root)]
+    done = run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"the wheel was not built: {done.stderr.strip()[-400:]}")
+    path = max(folder.glob("vpcore-*.whl"), key=lambda found: found.stat().st_mtime)
+    size = path.stat().st_size
+    if size > LARGEST:
+        raise RuntimeError(f"the wheel must have at most {LARGEST:,} bytes, got {size:,}; move large files elsewhere")
+    return path
+
+
+def export_colab(folder: Path, root: Path = ROOT) -> list[Path]:
+    """Writes the wheel, and learner notebooks that install it in Colab; returns the files.
+
+    Raises:
+        ValueError: there is no notebook, or the repository is set wrongly.
+        RuntimeError: the wheel cannot be built.
+        OSError: a file cannot be written.
+    """
+    from course.authoring.notebook_file import notebook_text, read_notebook, write_text
+
+    paths = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    if not paths:
+        raise ValueError("notebooks/ holds no lesson; run: python -m course build")
+    wheel = build_wheel(folder, root)
+    for path in paths:
+        notebook = prepare(read_notebook(path), wheel_address(wheel.name, root), root)
+        write_text(folder / path.name, notebook_text(notebook))
+    return [wheel, *(folder / path.name for path in paths)]
+
+
+def complete(package: str = "vpcore", run: Run = subprocess.run) -> list[str]:
+    """Installs what the package needs and the machine lacks, and nothing else; returns what that was.
+
+    Raises:
+        RuntimeError: pip failed, or a package that must stay as it is has another version now.
+    """
+    before = versions()
+    missing = [need for need in metadata.requires(package) or [] if _is_missing(need)]
+    if missing:
+        _install(missing, before, run)
+    changed = [f"{name} {before[name]} is now {now}" for name, now in versions().items() if now != before[name]]
+    if changed:
+        raise RuntimeError(f"{'; '.join(changed)}: choose Runtime, Disconnect and delete runtime, and run this again")
+    return missing
+
+
+def versions() -> dict[str, str]:
+    """Returns the versions of the packages that must stay as they are; "none" for those not installed."""
+    return {name: _version(name) for name in KEPT}
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def _is_missing(need: str) -> bool:
+    name = re.split(r"[\s<>=!~;\[]", need, maxsplit=1)[0]
+    return "extra ==" not in need and name not in (*LOCAL, *KEPT) and _version(name) == "none"
+
+
+def _install(needs: list[str], keep: dict[str, str], run: Run) -> None:
+    pins = "".join(f"{name}=={version}\n" for name, version in keep.items() if version != "none")
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "keep.txt"
+        constraints.write_text(pins, encoding="utf-8")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints), *needs]
+        done = run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"pip could not install {', '.join(needs)}: {done.stderr.strip()[-400:]}")

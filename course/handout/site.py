@@ -1,0 +1,156 @@
+"""Makes a web site of the learner notebooks: static, searchable, readable without a network."""
+
+from __future__ import annotations
+
+import base64
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from course.authoring.cells import LessonError
+from course.authoring.lesson_names import ROOT
+from course.authoring.notebook_file import make_folder, notebook_text, read_notebook
+from course.handout.mathjax import SCRIPT, mathjax
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MARK = ".vpcourse-site"  # a folder with this file was made here and may be replaced
+EXTRA = "the site needs Sphinx, myst-nb and sphinx-book-theme; run: python -m pip install -e '.[site]'"
+CONF = """project = "Visual prompts"
+author = copyright = ""
+html_show_sphinx = False
+html_title = "Visual prompts: the course"
+language = "en"
+extensions = ["myst_nb"]
+html_theme = "sphinx_book_theme"
+html_theme_options = {"use_download_button": True, "show_toc_level": 2, "navbar_persistent": []}
+html_static_path = ["_static"]
+html_css_files = ["course.css"]
+html_favicon = "_static/prompt.svg"
+html_context = {"default_mode": "auto"}
+html_show_sourcelink = False
+nb_execution_mode = "off"
+nb_ipywidgets_js = {}
+myst_enable_extensions = ["dollarmath", "amsmath"]
+mathjax_path = "mathjax/SCRIPT"
+mathjax3_config = {}
+"""
+CSS = """div.cell_output img.figure { max-width: 100%; background: white; }
+div.cell_output pre { white-space: pre-wrap; }
+"""
+ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#0067a5" d="M0 0h16v16H0z"/>
+<path fill="#fff" d="M3 3h10v10H3z"/></svg>
+"""
+INDEX = """# Visual prompts
+
+A course in notebooks. These pages show the lessons as they are given to you, with the outputs of a run.
+Sliders do not move here: to run a lesson, install the course and type `python -m course lab`.
+
+```{toctree}
+:maxdepth: 2
+
+LESSONS
+```
+"""
+
+
+def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object] = lambda _: None) -> Path:
+    """Writes the site and returns the path of its first page; no notebook is executed.
+
+    Args:
+        folder: receives the site; must be new, empty, or a site made before.
+        root: the folder that holds notebooks/.
+        tell: called with a sentence when the site lacks something.
+
+    Raises:
+        ImportError: the extra `site` is not installed.
+        LessonError: there is no notebook, or one cannot be read.
+        OSError: the folder holds other files, or cannot be written.
+        RuntimeError: Sphinx found something wrong.
+    """
+    _refuse_other_files(folder)
+    paths = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
+    if not paths:
+        raise LessonError("notebooks/ holds no lesson; run: python -m course build")
+    if not all(importlib.util.find_spec(name) for name in ("sphinx", "myst_nb", "sphinx_book_theme")):
+        raise ImportError(EXTRA)
+    make_folder(folder.absolute().parent)
+    with tempfile.TemporaryDirectory(prefix=".vpcourse-site-", dir=folder.absolute().parent) as work:
+        source, site = Path(work) / "source", Path(work) / "site"
+        _write_source(source, paths, tell)
+        _build(source, site, Path(work) / "doctrees")
+        (site / MARK).touch()
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        os.replace(site, folder)
+    return folder / "index.html"
+
+
+def readable(notebook: Any) -> Any:
+    """Gives every figure its alternative text and every widget a still picture, in place; returns the notebook."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    for output in outputs:
+        data = output.get("data", {})
+        if WIDGET in data:
+            del data[WIDGET]
+            _add_still_picture(data, outputs)
+        elif "image/png" in data:
+            alt = output.metadata.get("image/png", {}).get("alt", "")
+            output["data"] = {"text/html": _figure(data["image/png"], alt)}
+    return notebook
+
+
+def _add_still_picture(data: Any, outputs: list[Any]) -> None:
+    """Shows what a widget would show, if a later cell stored a picture of the same state."""
+    words = data.get("text/plain", "")
+    for output in outputs:
+        alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
+        if words and alt.endswith(words) and "image/png" in output.data:
+            data["text/html"] = f"{_figure(output.data['image/png'], alt)}<p>{escape(words)}</p>"
+            return
+
+
+def _figure(png: str, alt: str) -> str:
+    inline = base64.b64encode(base64.b64decode(png)).decode()  # on one line
+    return f'<img class="figure" alt="{escape(alt, quote=True)}" src="data:image/png;base64,{inline}">'
+
+
+def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]) -> None:
+    static = source / "_static"
+    static.mkdir(parents=True)
+    try:
+        shutil.copytree(mathjax(), static / "mathjax", ignore=_other_bundles)
+    except OSError as error:
+        tell(str(error))
+    (static / "course.css").write_text(CSS, encoding="utf-8")
+    (static / "prompt.svg").write_text(ICON, encoding="utf-8")
+    (source / "conf.py").write_text(CONF.replace("SCRIPT", SCRIPT), encoding="utf-8")
+    (source / "index.md").write_text(INDEX.replace("LESSONS", "\n".join(p.stem for p in paths)), encoding="utf-8")
+    for path in paths:
+        (source / path.name).write_text(notebook_text(readable(read_notebook(path))), encoding="utf-8")
+
+
+def _other_bundles(folder: str, names: list[str]) -> set[str]:
+    """Leaves out MathJax's other ready-made scripts and its SVG fonts, which these pages never load."""
+    others = {name for name in names if name.endswith(".js") and name != SCRIPT} if SCRIPT in names else set()
+    return others | ({"svg"} & set(names))
+
+
+def _build(source: Path, site: Path, doctrees: Path) -> None:
+    options = ["-q", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
+    command = [sys.executable, "-m", "sphinx", *options, str(source), str(site)]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    if done.returncode:
+        said = done.stderr.replace(f"{source}{os.sep}", "").strip()
+        raise RuntimeError(f"the site was not written, because Sphinx said: {said[:600]}")
+
+
+def _refuse_other_files(folder: Path) -> None:
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MARK).is_file()):
+        raise OSError(f"{folder} must be a new or empty folder, or a site made before; choose another")

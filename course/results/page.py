@@ -1,0 +1,85 @@
+"""Write course/results/README.md from the recorded tables: `python -m course.results.page`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from course.authoring.notebook_file import write_text
+from course.recorded import RESULTS, Recorded, names, recorded
+from course.results.questions import HEAD, NEGATIVE, QUESTIONS, TAIL
+
+VARIES = ("seed", "lr", "rate")  # within an arm
+
+
+def about(table: Recorded, question: str) -> str:
+    """Return one line on a file."""
+    seeds = sorted({len({run["cell"]["seed"] for run in arm}) for arm in _arms(table.runs)})
+    tests = sorted({run["num_test"] for run in table.runs})
+    used = " and ".join(
+        dict.fromkeys(machine["gpu"] or machine["processor"] for machine in table.machines or (table.hardware,))
+    )
+    many = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
+    return (
+        f"- `{table.name}.json`: {question} {len(table.runs):,} runs, {many} seeds an arm, "
+        f"{' or '.join(f'{count:,}' for count in tests)} test images; {used}, torch {table.versions['torch']}; made by "
+        f"{', '.join(f'`{command}`' for command in table.commands)}."
+    )
+
+
+def _arms(runs: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for run in runs:
+        cell = {key: value for key, value in run["cell"].items() if value is not None and key not in VARIES}
+        arms.setdefault(json.dumps(cell, sort_keys=True), []).append(run)
+    return list(arms.values())
+
+
+def page(folder: Path = RESULTS) -> str:
+    """Return the text of the page.
+
+    Raises:
+        ValueError: a results file whose question is not written down.
+        OSError: a file that the page speaks of is missing.
+    """
+    found = names(folder)
+    unknown = [name for name in found if name not in QUESTIONS]
+    if unknown:
+        raise ValueError(f"{unknown[0]}.json has no question: write it into course/results/questions.py")
+    files = [about(recorded(name, folder), QUESTIONS[name]) for name in found]
+    parts = [HEAD, *files, "", "## What the claims gave here: helped, did not, cannot be told", ""]
+    for title, lines in NEGATIVE.items():
+        parts += [f"### {title}", *(line(folder) for line in lines), ""]
+    return "\n".join([*parts, TAIL, *speed(folder)]) + "\n"
+
+
+def speed(folder: Path) -> list[str]:
+    """Return the table of times that `.ci/full speed` measured last, or that there is none.
+
+    Raises:
+        OSError: ci.json is missing.
+    """
+    step = json.loads((folder / "ci.json").read_text(encoding="utf-8"))["steps"].get("speed")
+    if step is None:
+        return ["## Times", "", "Not measured yet: `.ci/full speed`."]
+    made = f"`.ci/full speed`, {step['date']}, {step['hardware']}, torch {step['versions']['torch']}."
+    means = "The ratio is how many times as long the other way took in the same run: the median of the rounds, and"
+    lines = ["## Times", "", f"{made} {means} behind it the least and the largest.", ""]
+    lines += ["| what | threads | seconds | ratio | the other way | asked for |", "|---|---|---|---|---|---|"]
+    for row in step["figures"]["rows"]:
+        spread = "" if row["spread"] is None else f" ({row['spread'][0]} … {row['spread'][1]})"
+        ratio = "" if row["ratio"] is None else f"{row['ratio']}{spread}"
+        cells = [row["what"], row["threads"], row["seconds"], ratio, row["against"], row["bar"] or ""]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
+
+
+def main() -> None:
+    """Write the page."""
+    write_text(RESULTS / "README.md", page())
+
+
+if __name__ == "__main__":
+    main()

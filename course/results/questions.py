@@ -1,0 +1,138 @@
+"""Which question each recorded table answers, and which of the papers' claims it did not bear out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from course.results.claims import Claim, best_layer, count_better, count_sets
+
+HEAD = """\
+# Recorded results
+
+Written by `python -m course.results.page` from the files beside it; no number here is typed by hand.
+
+Each file holds one line a run: what was asked (`cell`), test accuracy, which test images were right (`right`, one bit
+an image), what was learned, and the seconds it took; above them the commands, the hardware and the package versions.
+Runs of one seed form pairs: same first weights, same batches. Rates come from a search on validation images with
+equal trials for every arm of a table, unless a command names them or a lesson says otherwise. The test images are read
+once, after the epoch was chosen on validation images. The files hold no dates; `git log -1 --format=%cs FILE` gives
+that of a file.
+
+A run of the grid is repeated by its command, one of a study by `python -m course.studies.study_NN --out FILE`; both go
+on where they stopped. `python -m vpcore.grid --report FILE --report-to FOLDER` prints a file of the grid as a table and
+writes it as CSV, LaTeX and PNG.
+
+## The files
+"""
+QUESTIONS = {
+    "ap_layers": "Lesson 05. At which layer does an activation prompt help, and what does the layer alone give?",
+    "bugs": "Lesson 08. What does each of the museum's faults do to the accuracy?",
+    "insvp_features": "Lesson 04. Which of InsVP's parts helps a ViT, and do its tokens depend on the image?",
+    "insvp_image": "Lesson 03. Is a picture made from the image better than one for all, or for a cluster?",
+    "msvp_confusion": "Lesson 02. Which clothes does the paper's ResNet-18 mix up, with MSVP and without?",
+    "msvp_lr": "Lesson 02. Does MSVP help at a rate ten times smaller?",
+    "msvp_nets": "Lesson 02. Does MSVP help each of its paper's three networks?",
+    "msvp_sets": "Lesson 02. Does MSVP gain more on harder sets?",
+    "msvp_small": "Lesson 02. Does MSVP help a small CNN, with which scales and which fusion?",
+    "norms": "Lesson 06. Which prompts are biases, and what do norms, SSF and LoRA reach?",
+    "pictures": "Lesson 07. Do t-SNE, Grad-CAM and attention distance say what accuracy says?",
+    "shots": "Lesson 09. Which method should one take with 1, 4 or 16 images a class?",
+    "start": "Lesson 00. How far do training images, seeds and choosing on the test set move an accuracy?",
+    "transfer": "Lesson 09. How do all methods compare, on eight sets and two small backbones?",
+    "vp": "Lesson 01. Does a learned frame or picture help, and can the old classes be used again?",
+}
+PHOTO = ("photodigits", "resnet_nano")
+VIT = ("photodigits", "vit_nano")
+Line = Callable[[Path], str]
+
+
+def _claim(*given: str, **options: str) -> Line:
+    return Claim(*given, **options).sentence  # type: ignore[arg-type]
+
+
+MULTI = "MSVP (three scales, added) against no prompt"
+NEGATIVE: dict[str, tuple[Line, ...]] = {
+    "Multiscale prompts": (
+        _claim("msvp_small", f"{MULTI}, Fashion-MNIST, rate 0.01", "fashion_mnist", "simple_cnn", "multiscale"),
+        _claim("msvp_lr", f"{MULTI}, Fashion-MNIST, rate 0.001", "fashion_mnist", "simple_cnn", "multiscale"),
+        *(
+            _claim("msvp_sets", f"{MULTI}, {name}, rate 0.001", data, "simple_cnn", "multiscale")
+            for name, data in (("MNIST", "mnist"), ("CIFAR-10", "cifar10"))
+        ),
+        _claim("msvp_confusion", f"{MULTI}, Fashion-MNIST, 500 training images", "fashion_mnist", "resnet18_small",
+               "multiscale"),
+        *(
+            _claim("msvp_nets", f"{MULTI}, digits, {net}", "digits", net, "multiscale")
+            for net in ("simple_cnn", "resnet18_small", "vit_tiny_small")
+        ),
+        partial(
+            count_better, file="msvp_small", base="none", data="digits", backbone="simple_cnn",
+            what="All scales and fusions of MSVP against no prompt, digits, small CNN",
+        ),
+    ),
+    "Pixel prompts": (
+        *(
+            _claim("vp", f"{what} against the linear probe, photodigits", *PHOTO, arm)
+            for arm, what in (("pad:4", "A frame of 4 pixels"), ("full", "A whole picture"))
+        ),
+        _claim("vp", "The old classes, mapped iteratively, against the probe", *PHOTO, "iterative mapping"),
+        *(
+            _claim("insvp_image", f"{what} against the linear probe", *PHOTO, arm)
+            for arm, what in (("cluster:2", "One picture for each of 2 clusters"), ("cluster:4", "One for each of 4"))
+        ),
+    ),
+    "A prompt for each image": (
+        _claim("insvp_image", "InsVP's picture, both parts, against the linear probe, CNN", *PHOTO, "instance"),
+        _claim("insvp_image", "The same, ViT", *VIT, "instance"),
+        _claim("insvp_image", "Its global part alone, CNN", *PHOTO, "beta:1"),
+        _claim("insvp_features", "All four parts of InsVP against the linear probe, ViT", *VIT, "all"),
+        _claim("insvp_features", "Specific tokens on top of the other three parts", *VIT, "all", "patch+global+common"),
+        _claim("insvp_features", "The tokens' network trained, against left at its start", *VIT, "all", "frozen"),
+        _claim("insvp_features", "All parts against VPT-deep", *VIT, "all", "vpt_deep"),
+    ),
+    "Activation prompts": (
+        *(
+            partial(best_layer, data=data, backbone=net)
+            for net in ("resnet_nano", "vit_nano")
+            for data in ("photodigits", "digits")
+        ),
+        _claim("ap_layers", "The probe of layer 6 against that of the last layer, CNN", *PHOTO, "probe@6"),
+        _claim("ap_layers", "A random prompt as large as the learned one, at layer 4, CNN", *PHOTO, "random@4"),
+    ),
+    "Weights": (
+        _claim("norms", "LoRA against the probe, CNN", *PHOTO, "lora"),
+        _claim("norms", "SSF against the probe, CNN", *PHOTO, "ssf"),
+        _claim("norms", "An activation prompt before pooling, which is a bias of the head", *PHOTO, "ap_last"),
+        partial(
+            count_better, file="bugs", base="right", data="photodigits", backbone="resnet_nano",
+            what="Programs with one fault each against the right program; accuracy alone does not give the faults away",
+        ),
+    ),
+    "Few images": tuple(
+        partial(
+            count_better, file="shots", base="linear probe", data=data, backbone=net, shots=shots,
+            what=f"Methods against a linear probe, {shots} image{'s' if shots > 1 else ''} a class, {data}, {net}",
+        )
+        for data, net in (("digits", "resnet_nano"), ("digits", "vit_nano"), ("photodigits", "resnet_nano"))
+        for shots in (1, 4, 16)
+    ),
+    "Eight sets, 1,000 training images each": tuple(
+        partial(count_sets, file="transfer", base="none", backbone=net, what=f"Each method against the probe, {net}")
+        for net in ("resnet_nano", "vit_nano")
+    ),
+}  # fmt: skip
+TAIL = """\
+"Cannot tell" means that the 95 % interval of the paired difference holds zero; it does not mean that there is no
+difference. Each interval stands for itself: of 20 comparisons of equals, one is expected to miss zero. All networks
+here are small, images have 28 or 32 pixels, and training sets at most 2,000 images: what holds here need not hold for
+the papers' networks.
+
+## Not run here
+
+No GPU was at hand, so of the papers' experiments only what two CPU cores can do is recorded. These commands exist and
+their results do not: `VPCOURSE_PROFILE=full python -m vpcore.grid --preset msvp --cuda-graph --out msvp.jsonl` (180
+runs), the same with `--preset msvp-scales`, `--preset insvp --table N`, `--preset insvp --figure N` and `--preset ap`,
+and `python tests/benchmarks/gpu.py --compile`, the times of every method on ViT-B/16.
+"""

@@ -1,0 +1,202 @@
+"""What a learner who cannot see a figure, a color, or uses no mouse, finds in the built notebooks and widgets."""
+
+import re
+from itertools import combinations, pairwise
+from pathlib import Path
+
+import ipywidgets
+import pytest
+from color_vision import SIGHT, contrast, distance
+
+import vpcore
+from course.authoring.notebook_file import read_notebook
+from course.check import texts
+from course.check.verdict import COLORS as VERDICT_COLORS
+from course.check.verdict import SYMBOLS
+from course.recorded import recorded
+from course.show.picture import COLORS
+from course.widgets.cam import CamExplorer
+from course.widgets.instance import InstanceExplorer
+from course.widgets.layers import LayersExplorer
+from course.widgets.placement import PlacementExplorer
+from course.widgets.results import ResultsExplorer
+from course.widgets.scales import ScalesExplorer
+from course.widgets.tokens import TokensExplorer
+
+ROOT = Path(__file__).resolve().parents[2]
+PATHS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*.ipynb")])
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PICTURES = ("image/png", "image/jpeg", "image/svg+xml")
+APART = 10  # CIE 1976 distance; 2.3 is just noticeable
+ARROWLESS = (ipywidgets.Dropdown, ipywidgets.Select, ipywidgets.RadioButtons, ipywidgets.SelectMultiple)
+
+
+def cam(images, spec):
+    net = vpcore.load_backbone("resnet_nano")
+    models = {
+        name: vpcore.Prompted(net, vpcore.NoPrompt(net.spec), vpcore.LinearHead(120, 10, seed=seed))
+        for seed, name in enumerate(("linear probe", "prompt"))
+    }
+    photos = vpcore.load_data("photodigits", num_train=10).test
+    return CamExplorer(photos.images[:4], photos.labels[:4], models)
+
+
+def layers(images, spec):
+    nets = {name: vpcore.load_backbone(name) for name in ("resnet_nano", "vit_nano")}
+    return LayersExplorer(recorded("ap_layers"), nets, vpcore.load_data("photodigits", num_train=10).test.images[:4])
+
+
+EXPLORERS = {
+    "instance": lambda images, spec: InstanceExplorer(
+        images, {f"seed {seed}": vpcore.InstanceImagePrompt(spec, init="default", seed=seed) for seed in (0, 1)}
+    ),
+    "cam": cam,
+    "layers": layers,
+    "placement": PlacementExplorer,
+    "results": lambda *_: ResultsExplorer(recorded("shots"), "digits", ("resnet_nano", "vit_nano")),
+    "scales": ScalesExplorer,
+    "tokens": lambda images, _: TokensExplorer(
+        images.expand(-1, 3, -1, -1), vpcore.load_backbone("vit_nano", pretrained=False).spec
+    ),
+}
+every_notebook = pytest.mark.parametrize("path", PATHS, ids=lambda path: f"{path.parent.name}/{path.stem}")
+
+
+def headings(notebook):
+    """The levels of all headings, in order; lines of fenced code are none."""
+    text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    text = re.sub(r"^(```|~~~).*?^\1", "", text, flags=re.M | re.S)
+    return [len(marks) for marks in re.findall(r"^(#{1,6}) +\S", text, flags=re.M)]
+
+
+def outputs(notebook):
+    """Every output with the printed text of its cell."""
+    for cell in notebook.cells:
+        printed = "".join(output.get("text", "") for output in cell.get("outputs", []))
+        yield from ((output, printed) for output in cell.get("outputs", []))
+
+
+def heading_problems(levels):
+    found = [] if levels[:1] == [1] and levels.count(1) == 1 else ["one title, and it comes first"]
+    return found + [f"{old} to {new}" for old, new in pairwise(levels) if new > old + 1]
+
+
+def figure_problems(notebook):
+    found = []
+    for output, printed in outputs(notebook):
+        for kind in set(PICTURES) & set(output.get("data", {})):
+            alt = output.get("metadata", {}).get(kind, {}).get("alt", "")
+            if len(alt) < 20 or not alt.endswith(".") or f"Figure: {alt}" not in printed:
+                found.append(alt or "no alternative text")
+    return found
+
+
+@every_notebook
+def test_one_title_comes_first_and_no_heading_level_is_skipped(path):
+    notebook = read_notebook(path)
+    assert notebook.cells[0].source.startswith("# ")
+    assert heading_problems(headings(notebook)) == []
+
+
+@pytest.mark.parametrize("levels", [[2, 3], [1, 2, 1], [1, 3], [1, 2, 4], []])
+def test_bad_headings_are_seen(levels):
+    assert heading_problems(levels)
+
+
+@every_notebook
+def test_every_figure_has_a_sentence_that_is_also_printed(path):
+    notebook = read_notebook(path)
+    assert any("image/png" in output.get("data", {}) for output, _ in outputs(notebook))
+    assert figure_problems(notebook) == []
+
+
+def test_a_figure_without_its_sentence_is_seen():
+    notebook = read_notebook(PATHS[0])
+    figures = [output for output, _ in outputs(notebook) if "image/png" in output.get("data", {})]
+    del figures[0].metadata["image/png"]["alt"]
+    assert figure_problems(notebook) == ["no alternative text"]
+    figures[0].metadata["image/png"]["alt"] = "Another sentence, which is not printed."
+    assert figure_problems(notebook) == ["Another sentence, which is not printed."]
+
+
+@every_notebook
+def test_pictures_in_the_text_are_described_and_links_say_where_they_lead(path):
+    text = "\n".join(cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown")
+    assert not re.search(r"!\[\s*\]\(", text)
+    assert not [tag for tag in re.findall(r"<img[^>]*>", text) if not re.search(r"alt=[\"'][^\"']+", tag)]
+    assert not re.search(r"\[(here|click here|this|link)\]\(", text, flags=re.I)
+
+
+@every_notebook
+def test_a_widget_is_said_in_one_short_sentence(path):
+    for output, _ in outputs(read_notebook(path)):
+        if WIDGET in output.get("data", {}):
+            words = output.data["text/plain"]
+            assert len(words) <= 110
+            assert words.endswith(".")
+            assert "\n" not in words
+
+
+@pytest.fixture(scope="module", params=sorted(EXPLORERS))
+def explorer(request):
+    data = vpcore.load_data("digits")
+    spec = vpcore.load_backbone("simple_cnn", pretrained=False, width=8).spec
+    return EXPLORERS[request.param](data.test.images[:10], spec)
+
+
+def test_every_explorer_is_in_this_list():
+    files = {path.stem for path in (ROOT / "course" / "widgets").glob("[!_]*.py")} - {"base"}
+    assert files == set(EXPLORERS)
+
+
+def test_every_control_has_a_name_and_answers_the_keyboard(explorer):
+    assert all(control.description.strip() for control in explorer.controls.values())
+    lost = [name for name, control in explorer.controls.items() if isinstance(control, ARROWLESS)]
+    assert lost == [], "JupyterLab takes the arrow keys from these"
+
+
+def test_every_state_is_said_in_at_most_110_characters(explorer):
+    for control in explorer.controls.values():
+        kept, options = control.value, getattr(control, "options", None)
+        values = options or ([False, True] if isinstance(kept, bool) else [control.min, control.max])
+        for value in values:
+            control.value = value
+            assert len(repr(explorer)) <= 110
+            assert repr(explorer).endswith(".")
+            assert f'role="status">{explorer!r}<' in explorer.words.value
+        control.value = kept
+
+
+@pytest.mark.parametrize("color", [*COLORS, *VERDICT_COLORS.values()])
+def test_colors_have_contrast_on_white(color):
+    assert contrast(color, "#ffffff") >= 4.5
+
+
+@pytest.mark.parametrize("sight", SIGHT)
+@pytest.mark.parametrize("colors", [COLORS, tuple(VERDICT_COLORS.values())], ids=["figures", "verdicts"])
+def test_colors_are_told_apart_by_every_common_color_vision(colors, sight):
+    near = {pair: distance(*pair, sight) for pair in combinations(colors, 2)}
+    assert {pair: round(gap, 1) for pair, gap in near.items() if gap < APART} == {}
+
+
+def test_the_measures_give_known_values():
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+    assert contrast("#777777", "#ffffff") == pytest.approx(4.48, abs=0.01)
+    assert distance("#000000", "#ffffff") == pytest.approx(100, abs=0.1)
+    assert distance("#ff0000", "#00ff00") == pytest.approx(170.6, abs=0.1)
+    assert distance("#7a2f8f", "#1f5a99", "deutan") < APART < distance("#7a2f8f", "#1f5a99")
+
+
+def test_verdicts_differ_by_symbol_or_word_never_by_color_alone():
+    words = {
+        "unattempted": texts.UNATTEMPTED,
+        "wrong": texts.WRONG,
+        "error": texts.RAISED,
+        "passed": texts.PASSED,
+        "recorded": texts.RECORDED,
+    }
+    assert set(words) == set(SYMBOLS) == set(VERDICT_COLORS)
+    starts = {outcome: " ".join(re.findall(r"\w+", text)[:2]) for outcome, text in words.items()}
+    assert len(set(starts.values())) == len(words)
+    symbols = [SYMBOLS[outcome] for outcome in ("unattempted", "wrong", "error", "passed")]
+    assert len(set(symbols)) == 4

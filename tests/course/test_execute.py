@@ -1,0 +1,70 @@
+"""Stored outputs are stripped of what differs between runs."""
+
+import io
+import zlib
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+
+from course.authoring import environment, nbval_settings
+from course.authoring.execute import normalize, stable_text, strip_png
+
+
+def test_a_png_keeps_its_pixels_and_loses_its_text():
+    from matplotlib import image, pyplot
+
+    with_text = io.BytesIO()
+    pyplot.imsave(with_text, [[0, 1], [1, 0]], metadata={"Title": "one"})
+    stripped = strip_png(with_text.getvalue())
+    assert b"Software" in with_text.getvalue()
+    assert b"tEXt" not in stripped
+    assert (image.imread(io.BytesIO(stripped)) == image.imread(io.BytesIO(with_text.getvalue()))).all()
+    assert zlib.crc32(stripped[-8:-4]) == int.from_bytes(stripped[-4:], "big")
+
+
+def test_streams_are_merged_and_widgets_numbered():
+    view = "application/vnd.jupyter.widget-view+json"
+    new = nbformat.v4.new_output
+    cell = nbformat.v4.new_code_cell(
+        outputs=[
+            new("stream", name="stdout", text="a"),
+            new("display_data", {view: {"model_id": "f" * 32}, "text/plain": "x"}),
+            new("stream", name="stdout", text="b"),
+        ],
+        metadata={"execution": {"start": "now"}},
+    )
+    normalize(book := nbformat.v4.new_notebook(cells=[cell]))
+    assert [output.output_type for output in book.cells[0].outputs] == ["stream", "display_data"]
+    assert book.cells[0].outputs[0].text == "ab"
+    assert book.cells[0].outputs[1].data[view]["model_id"] == "0" * 32
+    assert book.cells[0].metadata == {}
+
+
+def test_kernel_paths_become_a_word():
+    assert stable_text("in /tmp/ipykernel_12/345.py, line 2") == "in <cell>, line 2"
+
+
+def test_the_surroundings_are_fixed_and_removed(monkeypatch, tmp_path):
+    monkeypatch.setenv("VPCORE_DATA", "here")
+    monkeypatch.setenv("OMP_NUM_THREADS", "64")
+    with environment.kernel_environment() as given, environment.patched_environment(given):
+        import os
+        from pathlib import Path
+
+        assert os.environ["OMP_NUM_THREADS"] == "2"
+        assert "VPCORE_DATA" not in os.environ
+        folder = Path(os.environ["IPYTHONDIR"])
+        assert (folder / "profile_default" / "startup" / "00-offline.py").is_file()
+    assert not folder.exists()
+    assert os.environ["OMP_NUM_THREADS"] == "64"
+
+
+@pytest.mark.parametrize(
+    ("workers", "dist", "expected"),
+    [(2, "load", "loadscope"), (2, "loadfile", "loadfile"), (None, "no", "no")],
+)
+def test_a_notebook_stays_on_one_worker(workers, dist, expected):
+    config = SimpleNamespace(option=SimpleNamespace(numprocesses=workers, dist=dist))
+    nbval_settings.pytest_cmdline_main(config)
+    assert config.option.dist == expected

@@ -1,0 +1,413 @@
+"""Grading: right marks for right, wrong, broken and hostile submissions, in a sandbox, through kills."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+import torch
+import toy_exercises
+from graded_lesson import RIGHT, answered, learner, lesson, submit
+
+from course import check
+from course.cli import main
+from course.grading import sandbox
+from course.grading.grade import grade
+from course.grading.judge import judge
+from course.grading.marks import Item, Ledger, Mark, page, table
+from course.grading.sandbox import BUBBLEWRAP, LIMITS, isolation, running
+from course.grading.submission import BadSubmission, find_files, read_submission
+from course.grading.wire import WireError, decode, encode
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HERE = isolation()
+needs_bubblewrap = pytest.mark.skipif(HERE != BUBBLEWRAP, reason="bubblewrap does not work here")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = tmp_path_factory.mktemp("clone")
+    lesson(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def book(root):
+    return learner(lesson(root))
+
+
+def marks(root, folder, **options):
+    done = grade(folder, folder.parent / "grades.csv", root=root, workers=1, **options)
+    return {mark.file: mark for mark in done.marks}
+
+
+def double(body, before=""):
+    """An answer to 99-double with this body; the other answers right."""
+    lines = "\n".join("    " + line for line in body.split("\n"))
+    return {**RIGHT, "99-double": f"{before}\ndef double(number):\n{lines}"}
+
+
+# --- what is graded
+
+
+def test_solved_stub_and_half_get_their_points(root, book, tmp_path):
+    for name, answers in {"solved": RIGHT, "stub": {}, "half": {"99-double": RIGHT["99-double"]}}.items():
+        submit(tmp_path / "all", f"{name}/99_toy.ipynb", answered(book, answers))
+    found = marks(root, tmp_path / "all")
+    assert [found[f"{n}/99_toy.ipynb"].points for n in ("solved", "stub", "half")] == [4, 0, 2]
+    assert {(mark.of, mark.by_hand, mark.lesson) for mark in found.values()} == {(4, 3, "99_toy")}
+    rows = {row["learner"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
+    assert (rows["half"]["points"], rows["half"]["99-double"], rows["half"]["99-sum"]) == ("2", "2", "0")
+    text = (tmp_path / "grades_feedback/stub/99_toy.html").read_text()
+    assert "99-double: not attempted yet" in text
+    assert "Your answer here" in text
+
+
+WRONG = {
+    "stderr": (2, "import sys\nprint('a warning', file=sys.stderr)\nreturn 2 * number"),
+    "wrong": (0, "return number"),
+    "detached": (0, "return 2 * number.detach()"),
+    "changes": (0, "with torch.no_grad():\n    return number.mul_(2).clone()"),
+    "raises": (0, "raise KeyError('<b>bold</b>')"),
+    "exits": (0, "raise SystemExit"),
+    "dies": (0, "import os\nos._exit(1)"),
+    "huge": (0, "return torch.ones(2**33)"),
+    "library": (0, "from vpcore.prompts.multiscale import average_maps\nreturn average_maps([number], (1, 1))"),
+    "long": (0, "return torch.ones(2**25)"),
+    "equal": (0, "class Equal:\n    def __eq__(self, other): return True\nreturn Equal()"),
+}
+SAYS = {
+    "wrong": "not yet",
+    "detached": "no gradient reaches your input",
+    "changes": "your code changed its input",
+    "raises": "your code raised KeyError",
+    "exits": "your code called exit",
+    "dies": "your code ended its process",
+    "huge": "more memory than there is",
+    "library": "you called the library (vpcore.prompts.multiscale.average_maps)",
+    "long": "sent something that no check can read (the message is larger than 64 MB)",
+    "equal": "an object of type Equal",
+}
+
+
+def verdicts(exercise, answer, sources, seconds=30.0):
+    """Judge several answers to one exercise, each in a process of its own in one sandbox."""
+    common = {"answer": answer, "forbids": exercise.forbids, "methods": getattr(exercise, "methods", ())}
+    tasks = [{"id": name, "cells": [["99", source]], "seconds": seconds, **common} for name, source in sources.items()]
+    prepared, found = exercise.prepare(), {}
+    with running({"preload": [], "tasks": tasks}, HERE) as sockets:
+        for name in sources:
+            found[name] = judge(exercise, prepared, sockets[name], seconds)
+            sockets[name].close()
+    return found
+
+
+def test_each_way_to_fail_costs_only_its_exercise_and_is_named(root):
+    lesson(root)
+    sources = {name: f"import torch\n{double(body)['99-double']}" for name, (_, body) in WRONG.items()}
+    found = verdicts(check.find("99-double"), "double", sources)
+    assert {name: verdict.points for name, verdict in found.items()} == {n: points for n, (points, _) in WRONG.items()}
+    for name, words in SAYS.items():
+        assert words in found[name].sentence, name
+
+
+MODULE = """import torch
+from torch import nn
+class Shift(nn.Module):
+    def __init__(self, width=4):
+        super().__init__()
+        {init}
+    def forward(self, images):
+        return {forward}
+"""
+ROW, GAIN = "self.row = nn.Parameter(torch.zeros(width))", "self.gain = nn.Parameter(torch.ones(1))"
+MODULES = {
+    "right": (f"{ROW}; {GAIN}", "images * self.gain + self.row", "passed"),
+    "renamed": (f"{GAIN.replace('gain', 'g')}; {ROW}", "images * self.g + self.row", "passed"),
+    "inside": (f"self.inner = nn.Linear(1, 4); {GAIN.replace('gain', 'bias')}", "images", "your module learns 9"),
+    "without": (f"{ROW}; {GAIN}", "images + self.row", "your module never uses its gain"),
+    "detached": (f"{ROW}; {GAIN}", "images * self.gain + self.row.detach()", "no gradient reaches `row`"),
+    "plain": (f"self.row = torch.zeros(width); {GAIN}", "images * self.gain + self.row", "`row` is a plain tensor"),
+    "raises": (f"{ROW}; {GAIN}", "images @ 3", "your code raised TypeError"),
+}
+
+
+def test_a_module_class_runs_in_the_sandbox_and_is_judged_here():
+    sources = {name: MODULE.format(init=init, forward=forward) for name, (init, forward, _) in MODULES.items()}
+    sources["stub"] = "class Shift:\n    def __init__(self):\n        # your code here\n        ..."
+    sources["number"] = "def Shift(width=4):\n    return 3"
+    found = verdicts(toy_exercises.SHIFT, "Shift", sources)
+    says = {name: words for name, (_, _, words) in MODULES.items()}
+    for name, words in {**says, "stub": "not attempted yet", "number": "your class makes"}.items():
+        assert words in found[name].sentence, name
+
+
+def test_a_loop_costs_only_itself(root, book, tmp_path):
+    submit(tmp_path / "all", "loops.ipynb", answered(book, double("while True:\n    pass")))
+    submit(tmp_path / "all", "at_top.ipynb", answered(book, {**RIGHT, "99-quiz": "while True:\n    pass"}))
+    start = time.monotonic()
+    found = marks(root, tmp_path / "all", seconds=6.0)  # right answers take a second, on a busy machine four
+    assert (found["loops.ipynb"].points, found["at_top.ipynb"].points) == (2, 3)
+    assert "ran longer than 6 s" in found["loops.ipynb"].items[0].sentence
+    assert time.monotonic() - start < 60
+
+
+def test_training_cells_are_skipped_and_helpers_of_the_learner_count(root, book, tmp_path):
+    slow = answered(book, double("return twice(number)"))
+    for cell in slow.cells:
+        if cell.metadata.get("name") == "train":
+            cell.source = "import time; time.sleep(1000)"
+    helper = nbformat.v4.new_code_cell("def twice(number):\n    return 2 * number")
+    slow.cells[1:1] = [helper, nbformat.v4.new_code_cell("import time; time.sleep(1000)")]
+    submit(tmp_path / "all", "ann.ipynb", slow)
+    assert marks(root, tmp_path / "all")["ann.ipynb"].points == 4
+
+
+# --- bad files
+
+
+def cells(book, change):
+    book = answered(book, RIGHT)
+    change(book.cells)
+    return book
+
+
+def test_bad_submissions_get_one_line_and_others_go_on(root, book, tmp_path):
+    folder = tmp_path / "all"
+    submit(folder, "good.ipynb", answered(book, RIGHT))
+    submit(folder, "missing.ipynb", cells(book, lambda c: c.pop(2)))
+    submit(folder, "twice.ipynb", cells(book, lambda c: c.append(c[2])))
+    (folder / "text.ipynb").write_text("{no")
+    (folder / "list.ipynb").write_text("[1]")
+    (folder / "deep.ipynb").write_text("[" * 100_000)
+    (folder / "odd.ipynb").write_text('{"cells": [3]}')
+    (folder / "link.ipynb").symlink_to(folder / "good.ipynb")
+    with (folder / "large.ipynb").open("wb") as file:
+        file.truncate(100 * 2**20)
+    found = marks(root, folder)
+    points = {name: mark.points for name, mark in found.items() if mark.points}
+    assert points == {"good.ipynb": 4, "missing.ipynb": 1, "twice.ipynb": 1}  # 99-sum needs 99-double
+    problems = {name.removesuffix(".ipynb"): mark.problem for name, mark in found.items()}
+    assert all("\n" not in problem for problem in problems.values())
+    assert problems["missing"] == "missing.ipynb: the cell 99-double is missing; 0 points for it"
+    assert problems["twice"].startswith("twice.ipynb: the cell 99-double stands more than once (cells 3, ")
+    assert problems["text"] == "text.ipynb: is not JSON (line 1); ask for the notebook file itself; grade 0"
+    assert "large.ipynb: has 100 MB, at most 20 are read" in problems["large"]
+    assert "deep.ipynb: is not JSON" in problems["deep"]
+    assert "list.ipynb: has no list of cells" in problems["list"]
+    assert "odd.ipynb: cell 1 is no notebook cell" in problems["odd"]
+    assert "link.ipynb: is a link" in problems["link"]
+
+
+def test_no_submissions_and_a_table_named_as_its_ledger_are_refused(root, book, tmp_path):
+    with pytest.raises(ValueError, match=r"no notebook \(\*\.ipynb\) lies below"):
+        find_files(tmp_path)
+    with pytest.raises(ValueError, match="SUBMISSIONS must be a folder"):
+        find_files(tmp_path / "none")
+    submit(tmp_path / "all", "a.ipynb", book)
+    with pytest.raises(ValueError, match=r"the name of its ledger: end it with \.csv"):
+        grade(tmp_path / "all", tmp_path / "grades.jsonl", root=root)
+    with pytest.raises(BadSubmission, match=r"a\.ipynb: is a link or no plain file"):
+        read_submission(tmp_path / "gone" / "a.ipynb", tmp_path / "gone")
+    with pytest.raises(ValueError, match="no lesson is there to grade"):
+        grade(tmp_path / "all", tmp_path / "grades.csv", root=tmp_path)
+
+
+# --- the sandbox
+
+
+@needs_bubblewrap
+def test_packages_of_the_account_are_there_inside(root, book, tmp_path, monkeypatch):
+    site = tmp_path / "elsewhere" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "of_the_account.py").write_text("TWO = 2\n")
+    monkeypatch.syspath_prepend(str(site))
+    body = "import of_the_account\nreturn of_the_account.TWO * number"
+    submit(tmp_path / "all", "ann.ipynb", answered(book, double(body)))
+    assert marks(root, tmp_path / "all")["ann.ipynb"].points == 4
+
+
+@needs_bubblewrap
+def test_a_sandbox_without_the_course_grades_nobody(monkeypatch):
+    monkeypatch.setattr(sandbox, "_packages", lambda: [])
+    with pytest.raises(OSError, match=r"cannot import the course, so nobody is graded: .*No module named"):
+        sandbox.isolation.__wrapped__()
+
+
+@needs_bubblewrap
+def test_a_submission_sees_no_solution_no_network_and_no_other_process(root, book, tmp_path):
+    body = """import os, socket, course, vpcore
+found = [os.path.exists(path) for path in PATHS]
+found += [bool(os.listdir(os.path.dirname(course.__file__) + "/" + name)) for name in ("exercises", "lessons")]
+for write in (os.path.dirname(vpcore.__file__) + "/x", "/usr/x", "/etc/x"):
+    try:
+        open(write, "w")
+        found.append(True)
+    except OSError:
+        found.append(False)
+try:
+    socket.create_connection(("192.0.2.1", 80), timeout=2)
+    found.append(True)
+except OSError as error:
+    found.append(error.errno != 101)
+found.append(any(int(name) > 100 for name in os.listdir("/proc") if name.isdigit()))
+raise ValueError("".join(str(int(value)) for value in found))"""
+    paths = [str(tmp_path), *(str(REPOSITORY / name) for name in ("solutions", "tests", "notebooks", ".git"))]
+    submit(tmp_path / "all", "spy.ipynb", answered(book, double(body, f"PATHS = {paths!r}")))
+    assert "ValueError: 000000000000 " in marks(root, tmp_path / "all")["spy.ipynb"].items[0].sentence
+
+
+def test_without_bubblewrap_the_output_says_so(root, book, tmp_path):
+    submit(tmp_path / "all", "ann.ipynb", answered(book, RIGHT))
+    done = grade(tmp_path / "all", tmp_path / "grades.csv", root=root, mode=LIMITS)
+    assert done.marks[0].points == 4
+    assert "a submission can read the files of this account" in done.isolation
+    assert "limits only" in (tmp_path / "grades.csv").read_text()
+
+
+ATTACKS = {
+    "prints": "for _ in range(300_000):\n    print('x' * 40)\nreturn number",
+    "writes": "file = open('/tmp/large', 'wb')\nfor _ in range(1024):\n    file.write(bytes(2**20))\nreturn number",
+    "forks": "import os\nfor _ in range(30):\n    if not os.fork():\n        while 1: pass\nreturn number",
+    "patches": "import course.check.compare as compare, course.check.engine as engine\n"
+    "compare.compare = engine.verdict = lambda *a, **k: None\nreturn number",
+    "sends": "import os\nfor number in range(3, 20):\n    try:\n        os.write(number, b'passed' * 99)\n"
+    "    except OSError: pass\nreturn 1",
+}
+
+
+def test_code_that_meddles_with_the_sandbox_gains_nothing(root):
+    lesson(root)
+    sources = {name: f"import torch\n{double(body)['99-double']}" for name, body in ATTACKS.items()}
+    found = verdicts(check.find("99-double"), "double", {**sources, "right": RIGHT["99-double"]}, seconds=6.0)
+    assert {name: verdict.points for name, verdict in found.items()} == dict.fromkeys(ATTACKS, 0) | {"right": 2}
+
+
+def test_a_submission_that_ends_its_sandbox_costs_only_itself(root, book, tmp_path):
+    body = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nwhile True:\n    pass"
+    submit(tmp_path / "all", "a.ipynb", answered(book, double(body)))
+    submit(tmp_path / "all", "b.ipynb", answered(book, RIGHT))
+    found = marks(root, tmp_path / "all", seconds=4.0)
+    assert {name: mark.points for name, mark in found.items()} == {"a.ipynb": 0, "b.ipynb": 4}
+    assert "an earlier exercise ended the whole process" in found["a.ipynb"].items[1].sentence
+
+
+# --- a kill loses nothing
+
+RUN = """import sys
+from pathlib import Path
+from graded_lesson import lesson
+from course.grading.grade import grade
+root, folder, out = map(Path, sys.argv[1:])
+lesson(root)
+done = grade(folder, out, root=root, workers=2, on_mark=lambda mark: print(mark.file, flush=True))
+print("new", done.new)
+"""
+
+
+def test_a_killed_run_continues_and_grades_each_submission_once(root, book, tmp_path):
+    for number in range(5):
+        submit(tmp_path / "all", f"s{number}.ipynb", answered(book, RIGHT if number % 2 else {}))
+    out = tmp_path / "grades.csv"
+    command = [sys.executable, "-c", RUN, str(root), str(tmp_path / "all"), str(out)]
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    options = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "stdout": subprocess.PIPE}
+    first = subprocess.Popen(command, start_new_session=True, **options)
+    before = [first.stdout.readline() for _ in range(2)]
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    assert not out.exists()
+    with (tmp_path / "grades.jsonl").open("a") as file:
+        file.write('{"file": "s4.ip')  # as if the kill had torn a line
+    again = subprocess.run(command, check=True, timeout=120, **options)
+    lines = [
+        json.loads(line)["file"] for line in (tmp_path / "grades.jsonl").read_text().split("\n") if line[-1:] == "}"
+    ]
+    assert sorted(lines) == [f"s{number}.ipynb" for number in range(5)]
+    assert not {line.strip() for line in before} & set(again.stdout.split())
+    rows = list(csv.DictReader(out.open()))
+    assert [row["points"] for row in rows] == ["0", "4", "0", "4", "0"]
+
+
+def test_two_runs_do_not_write_one_ledger(tmp_path):
+    ledger = Ledger(tmp_path / "grades.jsonl")
+    with pytest.raises(OSError, match=r"another run is writing grades\.jsonl; wait for it"):
+        Ledger(tmp_path / "grades.jsonl")
+    ledger.close()
+    Ledger(tmp_path / "grades.jsonl").close()
+    with pytest.raises(OSError, match=r"cannot write grades\.jsonl: .*; choose another --out"):
+        Ledger(tmp_path / "grades.jsonl" / "grades.jsonl")
+
+
+# --- words and bytes
+
+
+def test_the_table_runs_nothing_in_a_spreadsheet_and_the_page_runs_nothing_in_a_browser():
+    items = (Item("99-a", "wrong", "<script>1</script>", 0, 1, "<img>"), Item("99-b", "hand", "later", 0, 3))
+    mark = Mark("=cmd.ipynb", "=cmd", "99_toy", "k", BUBBLEWRAP, items, "@a\n<b>")
+    text, rows = page(mark), list(csv.reader(table([mark]).splitlines()))
+    assert not {"<script", "<img", "<b>"} & set(text.replace(">", "> ").replace("<", " <").split())
+    assert rows[1][:2] == ["'=cmd.ipynb", "'=cmd"]
+    assert rows[1][7] == "'@a | <b>"
+
+
+@pytest.mark.parametrize("value", [None, 1.5, "x", (1, [2, {"a": True}]), ..., {1, 2}, float("inf")])
+def test_plain_values_cross_unchanged(value):
+    assert decode(*_parts(encode(value))) == value
+
+
+def test_tensors_arrays_and_numbers_cross_with_their_type():
+    back = decode(
+        *_parts(encode([torch.ones(2, requires_grad=True), torch.arange(3).numpy()[1], torch.ones(1).numpy()]))
+    )
+    assert back[0].requires_grad
+    assert type(back[1]).__name__ == "int64"
+    assert back[2].dtype == "float32"
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        (b"{", b""),
+        (b'{"tensor": "0"}', b"xx"),
+        (b'{"size": ["a"]}', b""),
+        (b"[" * 9999, b""),
+        (b'{"a": 1, "b": 2}', b""),
+    ],
+)
+def test_broken_messages_are_refused(parts):
+    with pytest.raises(WireError, match="the message cannot be read"):
+        decode(*parts)
+
+
+def test_an_input_that_cannot_be_sent_is_named():
+    with pytest.raises(TypeError, match="an input of type object cannot be sent"):
+        encode(object(), strict=True)
+
+
+def _parts(frame):
+    size = int.from_bytes(frame[:4], "big")
+    return frame[8 : 8 + size], frame[8 + size :]
+
+
+def test_the_command_prints_marks_and_isolation(root, book, tmp_path, capsys):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "a.ipynb").write_text("{no")
+    command = ["grade", str(tmp_path / "all"), "--out", str(tmp_path / "grades.csv"), "--root", str(root)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "a.ipynb: 0 of 0 points (a.ipynb: is not JSON (line 1)" in said
+    assert "1 graded now, 0 before; isolation: " in said
+    (tmp_path / "all" / "evil.zip").write_bytes(b"PK")
+    before = sorted(tmp_path.rglob("*"))
+    assert main(command) == 0
+    captured = capsys.readouterr()
+    assert "0 graded now, 1 before" in captured.out
+    assert captured.err == "note: archives are not opened, 1 here (evil.zip): unpack them and run again\n"
+    assert sorted(tmp_path.rglob("*")) == before

@@ -1,0 +1,172 @@
+"""The web site's text work and its refusals; what a browser shows is in tests/browser/test_site_pages.py."""
+
+import base64
+import hashlib
+import shutil
+import subprocess
+import tarfile
+
+import nbformat
+import pytest
+
+from course.authoring.cells import LessonError
+from course.handout import mathjax as finder
+from course.handout import site
+from course.handout.mathjax import mathjax, unpack
+from course.handout.site import MARK, WIDGET, export_site, readable
+
+PNG = base64.b64encode(b"\x89PNG made up").decode()
+STATE = "Scales 1, 4; add; largest change 0.44."
+
+
+def figure(alt):
+    output = nbformat.v4.new_output("display_data", {"image/png": f"{PNG}\n", "text/plain": "<Figure>"})
+    output.metadata["image/png"] = {"alt": alt}
+    return output
+
+
+def notebook(*outputs):
+    cells = [nbformat.v4.new_markdown_cell("# Toy")]
+    cells += [nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1) for output in outputs]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def widget(words=STATE):
+    return nbformat.v4.new_output("execute_result", {WIDGET: {"model_id": "0"}, "text/plain": words})
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A root with one notebook; instead of Sphinx, a stand-in writes one page."""
+    (tmp_path / "notebooks").mkdir()
+    nbformat.write(notebook(figure("A figure.")), tmp_path / "notebooks" / "99_toy.ipynb")
+
+    def build(source, made, doctrees):
+        shutil.copytree(source, made)
+        (made / "index.html").write_text("<h1>Toy</h1>")
+
+    monkeypatch.setattr(site, "_build", build)
+    monkeypatch.setattr(site, "mathjax", lambda: (_ for _ in ()).throw(OSError(finder.NOTE)))
+    return tmp_path
+
+
+def test_a_figure_becomes_an_image_with_its_sentence():
+    book = readable(notebook(figure('Maps of "a" & <b>.')))
+    text = book.cells[1].outputs[0].data["text/html"]
+    assert 'alt="Maps of &quot;a&quot; &amp; &lt;b&gt;."' in text
+    assert f"base64,{PNG}" in text
+
+
+def test_a_widget_gets_the_picture_of_its_state_and_no_other():
+    other, right = figure("Another state: amplitude 0.60."), figure(f"image, maps, change. {STATE}")
+    book = readable(notebook(other, widget(), right))
+    shown = book.cells[2].outputs[0].data
+    assert WIDGET not in shown
+    assert shown["text/html"].endswith(f"<p>{STATE}</p>")
+    assert "image, maps, change" in shown["text/html"]
+    alone = readable(notebook(other, widget())).cells[2].outputs[0].data
+    assert dict(alone) == {"text/plain": STATE}
+
+
+def test_the_site_is_written_and_written_again(clone):
+    notes = []
+    assert export_site(clone / "site", clone, tell=notes.append) == clone / "site" / "index.html"
+    (clone / "site" / "old.html").touch()
+    export_site(clone / "site", clone)
+    assert not (clone / "site" / "old.html").exists()
+    assert (clone / "site" / MARK).is_file()
+    assert notes == [finder.NOTE]
+    assert sorted(path.name for path in clone.iterdir()) == ["notebooks", "site"]
+
+
+def test_a_folder_with_other_files_is_left_alone(clone):
+    (clone / "mine").mkdir()
+    (clone / "mine" / "thesis.txt").write_text("years of work")
+    with pytest.raises(OSError, match="must be a new or empty folder, or a site made before"):
+        export_site(clone / "mine", clone)
+    assert (clone / "mine" / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_failed_build_leaves_the_old_site(clone, monkeypatch):
+    export_site(clone / "site", clone)
+
+    def fail(*_):
+        raise RuntimeError("the site was not written, because Sphinx said: no")
+
+    monkeypatch.setattr(site, "_build", fail)
+    with pytest.raises(RuntimeError, match="Sphinx said: no"):
+        export_site(clone / "site", clone)
+    assert (clone / "site" / "index.html").is_file()
+
+
+def test_without_notebooks_or_sphinx_it_says_what_to_do(clone, monkeypatch, tmp_path_factory):
+    with pytest.raises(LessonError, match="run: python -m course build"):
+        export_site(clone / "site", tmp_path_factory.mktemp("empty"))
+    monkeypatch.undo()
+    monkeypatch.setattr(site, "mathjax", lambda: clone / "notebooks")
+    monkeypatch.setattr(site.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ImportError, match=r"pip install -e '.\[site\]'"):
+        export_site(clone / "site", clone)
+
+
+@pytest.fixture
+def empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("VPCOURSE_MATHJAX", raising=False)
+    return tmp_path
+
+
+def test_mathjax_comes_from_the_named_folder(empty_cache, monkeypatch):
+    monkeypatch.setenv("VPCOURSE_MATHJAX", str(empty_cache))
+    with pytest.raises(OSError, match="VPCOURSE_MATHJAX must name a folder that holds"):
+        mathjax()
+    (empty_cache / finder.SCRIPT).touch()
+    assert mathjax() == empty_cache
+
+
+def test_without_npm_or_with_a_failing_one_there_is_a_note(empty_cache, monkeypatch):
+    monkeypatch.setattr(finder.shutil, "which", lambda name: None)
+    with pytest.raises(OSError, match="formulas stay TeX source"):
+        mathjax()
+
+    def fail(*_, **__):
+        raise subprocess.CalledProcessError(1, "npm")
+
+    monkeypatch.setattr(finder.shutil, "which", lambda name: "/bin/npm")
+    monkeypatch.setattr(finder.subprocess, "run", fail)
+    with pytest.raises(OSError, match="formulas stay TeX source"):
+        mathjax()
+
+
+def test_a_fetched_copy_is_kept(empty_cache, monkeypatch):
+    fetched = []
+
+    def fetch(folder):
+        fetched.append(folder)
+        (folder / "package" / "es5").mkdir(parents=True)
+        (folder / "package" / "es5" / finder.SCRIPT).touch()
+
+    monkeypatch.setattr(finder, "_fetch", fetch)
+    assert mathjax() == mathjax() == empty_cache / "cache" / "vpcourse" / f"mathjax-{finder.VERSION}"
+    assert len(fetched) == 1
+
+
+def test_another_package_than_the_known_one_is_refused(tmp_path):
+    package = tmp_path / "mathjax.tgz"
+    with pytest.raises(OSError, match=r"must have the SHA-256 .* got no file"):
+        unpack(package, tmp_path)
+    package.write_bytes(b"something else")
+    with pytest.raises(OSError, match=hashlib.sha256(b"something else").hexdigest()):
+        unpack(package, tmp_path)
+
+
+def test_a_python_without_tar_filters_unpacks_too(tmp_path, monkeypatch):
+    (tmp_path / "es5").touch()
+    with tarfile.open(tmp_path / "known.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "es5", "package/es5")
+    monkeypatch.setattr(finder, "SHA256", hashlib.sha256((tmp_path / "known.tgz").read_bytes()).hexdigest())
+    monkeypatch.delattr(tarfile, "data_filter")
+    unpacked = []
+    monkeypatch.setattr(tarfile.TarFile, "extractall", lambda self, folder: unpacked.append(folder))
+    unpack(tmp_path / "known.tgz", tmp_path)
+    assert unpacked == [tmp_path]

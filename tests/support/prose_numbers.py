@@ -1,0 +1,365 @@
+"""Where every measure in the prose of README, guide and lessons comes from; `test_honesty.py` reads both sides.
+
+GIVEN: set by the text, such as a convention, an exercise or a made-up case; PUBLISHED: quoted from a source;
+MEASURED: computed from the course's results, weights or code, and compared. A fragment is a piece of one paragraph.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Callable
+from functools import cache
+from itertools import permutations
+
+import numpy as np
+from prose import ROOT
+
+from course.recorded import recorded
+from course.studies.study_04 import CENTER
+from vpcore.experiments.runs.lr_search import STEP
+from vpcore.statistics import Interval, t_interval
+
+IMAGENET_STD = (0.229, 0.224, 0.225)  # what most published weights ask for
+EVERYWHERE = {
+    "95 %": "the level of our intervals",
+    "80 %": "the power of our smallest detectable differences",
+    "1.96": "97.5 % quantile of the normal distribution",
+    "Chance is 10 %": "ten classes",
+    "guessing gives 10 %": "ten classes",
+    "five points repeat seeds 0 to 4": "dots of a figure",
+}
+MSVP = "Khazem (2025), as its figure 2 reports it; no spread is given"
+INSVP = "Liu, Peng, Zhou (2024)"
+GIVEN = {
+    "course/instructor.md": {
+        "Two probes differ by one point": "a question",
+        "β = 0.3 is another model than β = 0.7": "a misconception",
+        "What could six points show": "dots of a figure",
+        "81 numbers are 81 directions": "1 + 16 + 64, the maps of one channel",
+    },
+    "00_start_here": {
+        "An accuracy of 30 %": "an example",
+        "Is 30 % the network's fault": "the order of what the learner just saw",
+        "each is right on 30 % of all images": "an example",
+        "add the 0.8 quantile": "the power of 80 %",
+        "32.5 %": "a made-up claim",
+        "± 0.4": "a made-up claim",
+        "has 31.0 %": "a made-up claim",
+        "How many images give 0.75 points": "a quiz",
+        "Four times the images": "arithmetic: the error falls with the root",
+    },
+    "01_pixel_prompts": {
+        "σ is 0.25": "a quiz",
+        "**c** 2.5": "a quiz",
+        "69,840 numbers for the paper's frame": "3 · (224² − 164²)",
+    },
+    "02_multiscale_prompts": {
+        "N(0, 0.01²)": "the start of the maps",
+        "A map of 0.01": "the start of the maps",
+        "It starts at about 0.01": "the start of the maps",
+        "a mean difference of +0.5 points with an interval from −1.1 to +2.1": "a quiz",
+        "a loss of 1 point and a gain of 2": "a quiz",
+        **dict.fromkeys(("All 81 numbers", "81 numbers a channel"), "1 + 16 + 64, the maps of one channel"),
+    },
+    "03_instance_image_prompts": {
+        **dict.fromkeys(
+            ("β = 0.3", "β = 0.7", "between 0.3 and 0.7", "weighed by 0.7"), "values of β that are compared"
+        ),
+        "0.7 / 0.3 times as fast": "the ratio of two values of β",
+        "0.3 / 0.7 times": "the ratio of two values of β",
+        "β = 2/3, three times as strong": "1 + 2 = 3 parts",
+        "Accuracy falls by 10 points": "a quiz",
+        "333 numbers": "3·6·(3² + 3²) + 6 + 3, the convolutions of the global part",
+    },
+    "04_instance_feature_prompts": {
+        **dict.fromkeys(("β_F = 0.5", "β_F = 0.9", "another with 0.9"), "values of β_F that are compared"),
+        **dict.fromkeys(("from 0.5 to 0.9", "from 0.5 to 1", "from 0.3 to 0.1"), "a quiz"),
+        "Twelve maps of 8×4 numbers must become four tokens of 96 numbers": "sizes of an exercise",
+        "25,360 numbers there and the global one 13,437": "tests/vpcore/test_instance.py, the released variant",
+        "136,627 numbers at L_p = 9": "tests/vpcore/test_instance.py counts them in the released variant",
+    },
+    "05_activation_prompts": {
+        "A head beside δ has the rate 0.01": "the protocol, set in course/studies/study_05.py",
+        "beats the linear probe by 3 points": "a made-up claim",
+        "The difference of 3 points": "a made-up claim",
+        "AP at layer 5 is 6 points ahead": "a quiz",
+        "of 96 numbers": "the width of vit_nano",
+        "each token 96 numbers": "the width of vit_nano",
+    },
+    "06_prompts_and_norms": {
+        "by 0.6 points (one seed)": "a made-up claim",
+        "1,024 numbers a token": "the width of ViT-L/16 (Dosovitskiy et al. 2021, table 1)",
+    },
+    "07_do_the_pictures_explain": {
+        "return 0.0": "an exercise",
+        **dict.fromkeys(
+            ("rank correlation of six points", "With six points", "A bootstrap of six points"), "six layers"
+        ),
+        "in fewer than 5 % of all orders": "a convention",
+        "a correlation of 0.6": "an example",
+        "quantiles 0.025 and 0.975": "the ends of a 95 % interval",
+    },
+    "08_bug_museum": {"with 0.5 and 0.5": "constants of many published ViTs"},
+    "09_bake_off": {
+        "accuracy is 70 %": "an example",
+        "The new one is 2 points better": "a quiz",
+        "some of the 2 points": "a quiz",
+        "+1.2 points (−0.3 to +2.7)": "a quiz",
+        "by 1.2 points": "a quiz",
+        "losses of 0.3 and gains of 2.7 points": "a quiz",
+        "A share of 100 %": "what all of five seeds are",
+        "both lines stand at 100 %": "no error at all",
+        "one image is more than five points": "one of 18",
+    },
+}
+PUBLISHED = {
+    "README.md": dict.fromkeys(
+        ("| Sidetune | 81.0 |", "| AdaptFormer | 85.8 |", "| Yoo et al. | 85.4 |", "| AutoVP | 85.4 |",
+         "| E2VPT | 86.1 |", "| TransHP | 87.2 |", "Dogs 83.6, Flowers 90.5, CIFAR-100 65.4, CIFAR-10 90.8"),
+        f"{INSVP}, table 1",
+    ),
+    "course/instructor.md": {"+0.92": MSVP},
+    "01_pixel_prompts": {"+6.7 points": "Chen et al. (2023), abstract"},
+    "02_multiscale_prompts": {
+        "+0.92 points": MSVP,
+        "+0.92": MSVP,
+        "0.92 points": MSVP,
+        "less than 0.02 %": "Khazem (2025), abstract",
+        "cost below 0.02 %": "Khazem (2025), abstract",
+        "far below 0.02 %": "Khazem (2025), abstract",
+    },
+    "03_instance_image_prompts": {
+        "83.4 for a universal prompt (VP), 88.5 for DAM-VP's clusters, 91.3 for InsVP": f"{INSVP}, table 1",
+    },
+    "04_instance_feature_prompts": {
+        "0.3 to 1.6 points": f"{INSVP}, table 5, last row against the row before",
+        "the published rates are 0.0005 to 0.005": f"{INSVP}, released configuration",
+    },
+}  # fmt: skip
+
+
+@cache
+def table(name: str, data: str, backbone: str) -> dict[tuple[str, int], dict]:
+    """Return the runs of a results file by arm and seed."""
+    runs = [run for run in recorded(name).runs if (run["cell"]["data"], run["cell"]["backbone"]) == (data, backbone)]
+    return {(run["cell"]["prompt"], run["cell"]["seed"]): run for run in runs}
+
+
+def gaps(name: str, first: str, second: str, data: str = "photodigits", backbone: str = "resnet_nano") -> np.ndarray:
+    """Return the differences of two arms in points, paired by seed."""
+    runs = table(name, data, backbone)
+    seeds = sorted(
+        {seed for prompt, seed in runs if prompt == first} & {seed for prompt, seed in runs if prompt == second}
+    )
+    return np.array([100 * (runs[first, seed]["accuracy"] - runs[second, seed]["accuracy"]) for seed in seeds])
+
+
+def interval(name: str, first: str, second: str, **where: str) -> Interval:
+    """Return the mean difference of two arms in points, with its 95 % interval over seeds."""
+    return t_interval(gaps(name, first, second, **where).tolist())
+
+
+def ahead(first: str, second: str, **where: str) -> int:
+    """Return how far an arm of lesson 05 is ahead, in whole points."""
+    return round(gaps("ap_layers", first, second, **where).mean())
+
+
+def rates(name: str, prompt: str, key: str, backbone: str = "resnet_nano") -> set[float]:
+    runs = table(name, "photodigits", backbone)
+    return {round(run["cell"][key], 4) for (arm, _), run in runs.items() if arm == prompt}
+
+
+def spread_of_first_layers() -> float:
+    means = [gaps("ap_layers", f"ap@{layer}", "ap@0", data="digits").mean() for layer in range(5)]
+    return math.ceil(max(means) - min(means))
+
+
+def vit_gains(*layers: int, over: str = "none") -> list[int]:
+    """Return the different whole points by which AP at these layers of the ViT is ahead."""
+    return sorted({ahead(f"ap@{layer}", over.format(layer), backbone="vit_nano") for layer in layers})
+
+
+def controlled(kind: str, *layers: int, **where: str) -> list[int]:
+    """Return by how many points AP is ahead of a control at these layers."""
+    return [ahead(f"ap@{layer}", f"{kind}@{layer}", **where) for layer in layers]
+
+
+def behind_the_best() -> float:
+    best = max(range(8), key=lambda layer: gaps("ap_layers", f"ap@{layer}", "none").mean())
+    return math.ceil(gaps("ap_layers", f"ap@{best}", "ap@4").mean())
+
+
+def tempting() -> float:
+    """Return by how many points the best of 20 equal settings looks too good on 100 test images, on average."""
+    from scipy.stats import binom
+
+    below = binom.cdf(np.arange(101), 100, 0.3) ** 20
+    return float((1 - below).sum()) - 30
+
+
+@cache
+def deviations(name: str) -> tuple[float, ...]:
+    return tuple(json.loads((ROOT / "vpcore" / "weights" / f"{name}.json").read_text())["std"])
+
+
+def millions(name: str, **options: object) -> float:
+    """Return the number of weights of a network, without a head."""
+    import vpcore
+
+    net = vpcore.load_backbone(name, pretrained=False, **options)
+    return sum(parameter.numel() for parameter in net.parameters()) / 1e6
+
+
+def shares_of_the_cnn() -> list[float]:
+    total = 1e6 * millions("simple_cnn", in_chans=3, image_size=32) + 10 * 129
+    learned = [243 + more for more in (0, 4 * 9, 9 + 3)]  # add, concat, gated: as exercise 02-count has them
+    return [round(100 * value / total, 4) for value in (min(learned), max(learned))]
+
+
+def intervals_hold() -> list[float]:
+    """Return the published gain if the interval of each network holds it and zero."""
+    found = [
+        interval("msvp_nets", "multiscale", "none", data="digits", backbone=name)
+        for name in ("simple_cnn", "resnet18_small", "vit_tiny_small")
+    ]
+    return [0.92] if all(each.low < 0 and each.high > 0.92 for each in found) else []
+
+
+def permutations_at(correlation: float) -> float:
+    """Return the share of all orders of six whose rank correlation is at least as far from zero."""
+    ranks = np.arange(6)
+    found = [1 - 6 * float(((ranks - np.array(order)) ** 2).sum()) / 210 for order in permutations(range(6))]
+    return float(np.mean(np.abs(found) >= correlation - 1e-9))
+
+
+def critical_correlation(count: int) -> float:
+    """Return the smallest rank correlation that fewer than 5 % of random orders reach, found by drawing many."""
+    draw, ranks = np.random.default_rng(0), np.arange(count)
+    orders = draw.permuted(np.tile(ranks, (200_000, 1)), axis=1)
+    found = 1 - 6 * ((orders - ranks) ** 2).sum(1) / (count * (count**2 - 1))
+    values = np.unique(found[found > 0])
+    return round(float(next(value for value in values if np.mean(np.abs(found) >= value - 1e-9) <= 0.05)), 2)
+
+
+def learned(prompt: str, part: str) -> int:
+    """Return how many numbers a part of a method learns in the transfer table, for ten classes of resnet_nano."""
+    return table("transfer", "digits", "resnet_nano")[prompt, 0]["parameters"][part]
+
+
+def extra(prompt: str) -> dict:
+    """Return what lesson 05's study says besides of an arm of resnet_nano."""
+    return table("ap_layers", "photodigits", "resnet_nano")[prompt, 0]["extra"]
+
+
+def figures(step: str) -> dict:
+    """Return the figures of a step of `.ci/full`."""
+    return json.loads((ROOT / "course" / "results" / "ci.json").read_text())["steps"][step]["figures"]
+
+
+def fields() -> int:
+    """Return how many intervals lesson 09 draws of the transfer table: every method on every set, AP at one layer."""
+    runs = [run["cell"] for run in recorded("transfer").runs if run["cell"]["prompt"] != "none"]
+    return len({(cell["backbone"], cell["data"], cell["prompt"].partition(":")[0]) for cell in runs})
+
+
+def seconds_of_an_exercise() -> float:
+    from course.grading.worker import SECONDS
+
+    return SECONDS
+
+
+def oldest_python() -> float:
+    return float(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">="))
+
+
+AP = "05_activation_prompts"
+MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
+    "README.md": {
+        "Python 3.11": lambda: [oldest_python()],
+        "50 kills each": lambda: sorted({each["kills"] for each in figures("kills").values()}),
+        "60 submissions, 22 of them hostile": lambda: [figures("attacks")["submissions"]],
+    },
+    "course/instructor.md": {"a process of its own and 30 seconds": lambda: [seconds_of_an_exercise()]},
+    "00_start_here": {
+        "more than five points were gained": lambda: [5] if tempting() > 5 else [],
+        "the standard error of those is 1.5": lambda: [round(100 * math.sqrt(0.31 * 0.69 / 1000), 1)],
+        "has a standard error of 1.5 points": lambda: [round(100 * math.sqrt(0.31 * 0.69 / 1000), 1)],
+    },
+    "01_pixel_prompts": {
+        **dict.fromkeys(("learns 1,210 numbers", "a new head of 1,210 numbers"), lambda: [learned("none", "head")]),
+        "Our frame of 1,344 numbers": lambda: [learned("pad", "prompt")],
+        "σ is about 0.27": lambda: [round(float(np.mean(deviations("resnet_nano"))), 2)],
+        "40 on pixels is 13 to 20 times as much": lambda: [
+            round(value**-2) for value in (max(deviations("resnet_nano")), min(IMAGENET_STD))
+        ],
+    },
+    "02_multiscale_prompts": {
+        "0.0201 to 0.0231 %": shares_of_the_cnn,
+        "ours is short, with a rate of 0.01": lambda: sorted(
+            {run["cell"]["lr"] for run in recorded("msvp_small").runs}
+        ),
+        "All three intervals hold both 0 and +0.92": intervals_hold,
+        "81 numbers of 5.4 million": lambda: [
+            1 + 16 + 64,
+            round(millions("vit_tiny_small", in_chans=1, image_size=28), 1),
+        ],
+    },
+    "03_instance_image_prompts": {
+        "the universal prompt gains about nine points": lambda: [
+            round(gaps("insvp_image", "universal", "none", "photodigits_fixed").mean())
+        ],
+        "a hundred times as large": lambda: [round(86 / millions("vit_nano"), -2)],
+        "Four seeds end within 0.2 points": lambda: [
+            round(float(np.sort(np.abs(gaps("insvp_image", "beta:0.3 rescaled", "instance")))[-2]), 1)
+        ],
+    },
+    "04_instance_feature_prompts": {
+        "lies ten points above all parts": lambda: [
+            round(gaps("insvp_features", "lora", "all", backbone="vit_nano").mean())
+        ],
+        "β_F = 0.9 is above 0.5": lambda: (
+            [0.9, 0.5] if interval("insvp_features", "beta 0.9", "all", backbone="vit_nano").low > 0 else []
+        ),
+        "here ±0.144": lambda: [round(math.sqrt(6 / (3 * 8**2 + 96)), 3)],
+        "are 0.16 % of the network": lambda: [round(100 * 136_627 / 85.8e6, 2)],
+        "start at 0.001, 0.0032 and 0.01": lambda: [round(CENTER * step, 4) for step in (1 / STEP, 1, STEP)],
+        "rate is three times that of all parts": lambda: [
+            round(
+                max(rates("insvp_features", "frozen", "lr", "vit_nano"))
+                / max(rates("insvp_features", "all", "lr", "vit_nano"))
+            )
+        ],
+    },
+    AP: {
+        "with 64 and 128 numbers": lambda: [extra("bias@4")["learned"]],
+        "480 numbers that add nothing": lambda: [extra("ap@7")["learned"]],
+        "lie within two points of each other": lambda: [spread_of_first_layers()],
+        "at layers 1 and 2 it gains about two points": lambda: vit_gains(1, 2),
+        "it gains five points or more at every layer from 0 to 4": lambda: [
+            math.floor(min(gaps("ap_layers", f"ap@{n}", "none", "digits", "vit_nano").mean() for n in range(5)))
+        ],
+        "lies within two points of the best layer": lambda: [behind_the_best()],
+        "by almost eight points": lambda: [ahead("probe@6", "ap@6")],
+        "liked the largest rate of its four trials best, 0.3": lambda: sorted(
+            set().union(*(rates("ap_layers", f"probe@{layer}", "rate") for layer in range(1, 6)))
+        ),
+        "A lead of twenty points": lambda: vit_gains(1, 2, over="probe@{}"),
+        "about 14 and 9 points ahead": lambda: [ahead("ap@2", "random@2"), ahead("ap@4", "random@4")],
+        "is seven to eight points behind at layers 2 and 4": lambda: controlled("channel", 4, 2),
+        "lie four and seven points behind": lambda: controlled("bias", 2, 4),
+        "of the biases by two to three points": lambda: sorted({*controlled("bias", 2, 3, 4, backbone="vit_nano")}),
+    },
+    "06_prompts_and_norms": {
+        "In the CNN's stem, at a rate of 0.1,": lambda: sorted(
+            rates("norms", "stem_bias", "rate") | rates("norms", "ap_after_same", "rate")
+        ),
+    },
+    "07_do_the_pictures_explain": {
+        "The prompt's rate, 0.1,": lambda: sorted(rates("pictures", "ap", "lr")),
+        "a correlation of 0.59 would do": lambda: [critical_correlation(12)],
+        "rank correlation of 0.6 over six layers (p = 0.24)": lambda: [0.6, round(permutations_at(0.6), 2)],
+    },
+    "09_bake_off": {"there are 176 intervals in the figure": lambda: [fields()]},
+}

@@ -1,0 +1,1 @@
+"""Comparing methods: grids of runs, their reports and costs, and how the bundled weights came about."""

@@ -1,0 +1,1 @@
+"""The cells of a grid as tasks of a Ray cluster."""

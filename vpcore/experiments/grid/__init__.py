@@ -1,0 +1,1 @@
+"""Methods × backbones × data sets × seeds, one run after the other."""

@@ -1,0 +1,129 @@
+"""Build, check, train and test one cell of an experiment grid."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from vpcore.count import count
+from vpcore.data import Splits
+from vpcore.device import choose_device, choose_precision
+from vpcore.experiments.grid.cell import Cell, choose_augment
+from vpcore.experiments.grid.cell_model import build_method, width_option
+from vpcore.experiments.grid.feature_store import FeatureStore
+from vpcore.experiments.grid.rates import published_rate
+from vpcore.experiments.names.backbones import SCRATCH, fresh_backbone, load_trained, weights_sha256
+from vpcore.experiments.runs.right_bits import pack_right
+from vpcore.prompted import Prompted
+from vpcore.train import evaluate, fit
+from vpcore.train.optim import make_optimizer, schedule_factor
+from vpcore.train.records import EpochRecord, History
+
+
+def build_model(cell: Cell, data: Splits, device: torch.device | None = None) -> Prompted:
+    """Build the model of a cell; the seed gives the same backbone and head whatever the prompt.
+
+    Args:
+        cell: of a grid.
+        data: of the cell.
+        device: where the model goes, and where a prompt that prepares runs the backbone; None for the CPU.
+
+    Raises:
+        ValueError: backbone, prompt or an option is unknown, or does not fit the images.
+    """
+    options = width_option(cell)
+    scratch = cell.backbone in SCRATCH
+    if scratch:
+        options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
+    load = fresh_backbone if scratch else load_trained
+    backbone = load(cell.backbone, image_size=data.image_size, **options).to(device)
+    return build_method(cell, backbone, data.train.images, len(data.classes), cell.seed).to(device)
+
+
+def check_cell(cell: Cell, data: Splits) -> None:
+    """Find out whether a cell can run, without training it.
+
+    Raises:
+        ValueError: an option is unknown or does not fit, or no search for a rate can begin.
+    """
+    if cell.trials is not None:
+        published_rate(cell.prompt)
+    if cell.epochs < 1 or cell.batch_size < 1:
+        raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
+    if not len(data.valid) or not len(data.test):
+        raise ValueError(_too_few(cell, data))
+    choose_augment(cell)
+    choose_precision(cell.precision, choose_device())
+    schedule_factor(cell.schedule, cell.epochs, 1)
+    make_optimizer(build_model(cell, data, choose_device()), cell.optimizer, cell.lr, cell.weight_decay)
+
+
+def _too_few(cell: Cell, data: Splits) -> str:
+    """Say why there is nothing to choose or to test with."""
+    if any(most is not None and most < 1 for most in (cell.max_valid, cell.max_test)):
+        return f"max_valid and max_test must be at least 1, got {cell.max_valid} and {cell.max_test}"
+    has = f"{cell.data} has {len(data.valid)} validation and {len(data.test)} test images"
+    return f"{has}: each class needs about 6 or more files"
+
+
+def train_cell(
+    cell: Cell, data: Splits, device: str | None, on_epoch: Callable[[EpochRecord], Any] | None, store: FeatureStore
+) -> tuple[Prompted, History]:
+    """Train one cell and choose its epoch on valid; the test images are not touched.
+
+    Raises:
+        ValueError: something does not fit, or the loss became infinite.
+    """
+    model = build_model(cell, data, choose_device(device))
+    train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
+    history = fit(
+        model, train, valid, epochs=cell.epochs, lr=cell.lr, weight_decay=cell.weight_decay,
+        batch_size=cell.batch_size, optimizer=cell.optimizer, schedule=cell.schedule, augment=choose_augment(cell),
+        seed=cell.seed, precision=cell.precision, device=device, on_epoch=on_epoch,
+    )  # fmt: skip
+    return model, history
+
+
+def run_cell(
+    cell: Cell, data: Splits, device: str | None = None, on_epoch: Callable[[EpochRecord], Any] | None = None,
+    store: FeatureStore | None = None, trained: tuple[Prompted, History] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """Train one cell, choose its epoch on valid, read test once, and return the result as plain values.
+
+    Args:
+        cell: what to run.
+        data: of the cell.
+        device: as in `fit`.
+        on_epoch: as in `fit`.
+        store: keeps frozen activations for other cells.
+        trained: what `train_cell` returned for this very cell, so that it is not trained again.
+
+    Raises:
+        ValueError: something does not fit, or the loss became infinite.
+    """
+    began = time.perf_counter()
+    earlier = sum(record.seconds for record in trained[1].epochs) if trained else 0.0
+    store = FeatureStore() if store is None else store
+    model, history = trained or train_cell(cell, data, device, on_epoch, store)
+    test = evaluate(model, store.split(cell, model, data, "test"), precision=cell.precision)
+    return {
+        "key": cell.key(),
+        "cell": asdict(cell),
+        "accuracy": test.accuracy,
+        "valid_accuracy": history.best.valid_accuracy,
+        "best_epoch": history.best.epoch,
+        "train_loss": history.epochs[-1].train_loss,
+        "num_train": len(data.train),
+        "num_valid": len(data.valid),
+        "num_test": len(data.test),
+        "right": pack_right(test),
+        "parameters": {**asdict(count(model)), "total": count(model).total},
+        "data_md5": data.source_md5,
+        **weights_sha256(cell.backbone),
+        **({"halved": True} if history.halved else {}),
+        "seconds": round(time.perf_counter() - began + earlier, 3),
+    }

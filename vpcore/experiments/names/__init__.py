@@ -1,0 +1,1 @@
+"""Methods, data sets and backbones as text."""

@@ -1,0 +1,1 @@
+"""What a network looks at: Grad-CAM, attention, similarity of layers, learned maps."""
