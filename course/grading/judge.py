@@ -13,7 +13,7 @@ from course.check.quiz import QuizExercise
 from course.check.values import ValueExercise
 from course.check.verdict import Finding, Verdict
 from course.grading.remote import NotStarted, Raised, RemoteFunction
-from course.grading.wire import Late, Unsendable, WireError
+from course.grading.wire import Died, Late, Unsendable, WireError
 
 KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise)
 DIED = "your code ended its process: a crash in native code, os._exit, or too much memory"
@@ -42,8 +42,8 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
     except Late:
         finding = Finding("time", texts.TIME.format(seconds=seconds), outcome="error")
     except WireError as error:
-        died = "ended" in str(error)
-        finding = Finding("died", DIED if died else BROKEN.format(reason=error), outcome="error")
+        said = DIED if isinstance(error, Died) else BROKEN.format(reason=error)
+        finding = Finding("died", said, outcome="error")
     except Exception as error:  # a hostile answer may make any comparison fail; it earns nothing
         finding = Finding("internal", texts.INTERNAL.format(error=type(error).__name__), outcome="error")
     if finding is None:

@@ -27,6 +27,10 @@ class WireError(RuntimeError):
     """The other side sent something that is no message, or nothing more."""
 
 
+class Died(WireError):
+    """The other side is gone: its process ended."""
+
+
 class Unsendable(TypeError):
     """A value of the grader's own cannot be sent to the sandbox."""
 
@@ -76,7 +80,8 @@ def receive(connection: socket.socket, deadline: float) -> Any:
 
     Raises:
         Late: it did not arrive in time.
-        WireError: the other side is gone, or sent something that is no message.
+        Died: the other side is gone.
+        WireError: the other side sent something that is no message.
     """
     sizes = struct.unpack(">II", _exactly(connection, 8, deadline))
     if sum(sizes) > LIMIT:
@@ -89,7 +94,7 @@ def transmit(connection: socket.socket, value: Any, deadline: float, *, strict: 
 
     Raises:
         Late: the other side did not take it in time.
-        WireError: the other side is gone.
+        Died: the other side is gone.
         Unsendable: see `encode`.
     """
     frame = encode(value, strict=strict)
@@ -99,7 +104,7 @@ def transmit(connection: socket.socket, value: Any, deadline: float, *, strict: 
     except TimeoutError as error:
         raise Late("no answer in time") from error
     except OSError as error:
-        raise WireError("the process ended") from error
+        raise Died("the process ended") from error
 
 
 def _exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
@@ -111,9 +116,9 @@ def _exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
         except TimeoutError as error:
             raise Late("no answer in time") from error
         except OSError as error:
-            raise WireError("the process ended") from error
+            raise Died("the process ended") from error
         if not part:
-            raise WireError("the process ended")
+            raise Died("the process ended")
         data += part
     return bytes(data)
 

@@ -20,6 +20,7 @@ import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.cache import cached
 from vpcore.data.splits import Splits
+from vpcore.train import Diverged
 
 EPOCHS, BATCH, TRIALS, TRIAL_SEED = 5, 64, 4, 100
 CENTER = 3e-2
@@ -116,9 +117,7 @@ class Experiment:
         def score(lr: float) -> float:
             try:
                 return self.train(arm, TRIAL_SEED, lr)[1]
-            except ValueError as error:  # a run that diverged is the worst one
-                if "training loss became" not in str(error):
-                    raise
+            except Diverged:
                 return float("nan")
 
         return self.study.rate(self.case(arm, TRIAL_SEED), CENTER, score, TRIALS)

@@ -14,6 +14,7 @@ from course.studies import study_01
 from course.studies.study import Study
 from course.studies.study_01 import BARE, Experiment, build, kept_picture, picture
 from vpcore.experiments.runs.runlog import read_runs
+from vpcore.train import Diverged
 
 DATA = vpcore.load_data("photodigits", num_train=60, num_valid=20, num_test=30)
 
@@ -77,7 +78,7 @@ def test_the_long_arm_takes_the_rate_of_the_short_one(experiment: Experiment, mo
 def test_a_rate_that_diverges_is_the_worst(experiment: Experiment, monkeypatch: pytest.MonkeyPatch) -> None:
     def train(arm: str, seed: int, lr: float) -> tuple[None, float, list]:
         if lr > 1e-2:
-            raise ValueError("the training loss became nan: lower the learning rate")
+            raise Diverged("the training loss became nan: lower the learning rate")
         return None, 0.1, []
 
     monkeypatch.setattr(experiment, "train", train)

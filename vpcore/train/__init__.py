@@ -16,12 +16,12 @@ from vpcore.data import Split
 from vpcore.device import choose_device, choose_precision, own_random_stream, prefer_channels_last
 from vpcore.train.checkpoint import read_run, write_run
 from vpcore.train.optim import make_optimizer, schedule_factor
-from vpcore.train.records import EpochRecord, Evaluation, History
+from vpcore.train.records import Diverged, EpochRecord, Evaluation, History
 from vpcore.train.runstate import start_run
 from vpcore.train.scoring import evaluate
 from vpcore.train.steps import Loss, Step, choose_speedups
 
-__all__ = ["EpochRecord", "Evaluation", "History", "Loss", "cross_entropy", "evaluate", "fit"]
+__all__ = ["Diverged", "EpochRecord", "Evaluation", "History", "Loss", "cross_entropy", "evaluate", "fit"]
 
 Augmentation = Callable[[Tensor, torch.Generator], Tensor]
 
@@ -81,8 +81,9 @@ def fit(
             same default. Both round otherwise; the smaller last batch of an epoch runs plainly, none is dropped.
 
     Raises:
-        ValueError: no epoch, no images, unknown option, labels beyond the model's classes, nothing to learn, a loss
-            that is not finite, a checkpoint of another run, or a step that no CUDA graph can replay.
+        ValueError: no epoch, no images, unknown option, labels beyond the model's classes, nothing to learn, a
+            checkpoint of another run, or a step that no CUDA graph can replay.
+        Diverged: the loss, or the logits on validation images, are not finite.
         OSError: the checkpoint cannot be written.
     """
     device = choose_device(device)
@@ -155,5 +156,5 @@ def _train_epoch(
         total += step_on(entry, images, train.labels[index], factor) * len(index)
     mean = float(total) / len(train)
     if not math.isfinite(mean):
-        raise ValueError(f"the training loss became {mean}: lower the learning rate")
+        raise Diverged(f"the training loss became {mean}: lower the learning rate")
     return mean

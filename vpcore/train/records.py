@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 
+class Diverged(ValueError):
+    """Training left the finite numbers: the loss, or the logits of the model it led to; the text says which."""
+
+
 @dataclass(frozen=True)
 class EpochRecord:
     """What one epoch gave; losses in nats, accuracies in 0 … 1, seconds of wall clock."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from vpcore.data.splits import Split
 from vpcore.device import autocast, choose_device, choose_precision
-from vpcore.train.records import Evaluation
+from vpcore.train.records import Diverged, Evaluation
 
 
 @torch.no_grad()
@@ -30,7 +30,8 @@ def evaluate(
         device: where to run; None stays where the model is.
 
     Raises:
-        ValueError: no images, labels beyond the model's classes, or logits that are not finite.
+        ValueError: no images, or labels beyond the model's classes.
+        Diverged: logits that are not finite.
     """
     if not len(split):
         raise ValueError("evaluate needs at least one image, got an empty split")
@@ -52,7 +53,7 @@ def evaluate(
         got = f"the model has {scores.shape[1]} classes, a label is {int(labels.max())}"
         raise ValueError(f"{got}: give the head more classes")
     if not scores.isfinite().all():
-        raise ValueError("the model's logits are not finite: look for such values in the images or the weights")
+        raise Diverged("the model's logits are not finite: look for such values in the images or the weights")
     predictions = scores.argmax(1)
     accuracy = float((predictions == labels).double().mean())
     return Evaluation(accuracy, float(F.cross_entropy(scores, labels)), predictions.cpu(), labels.cpu())

@@ -26,9 +26,7 @@ from vpcore.experiments.runs.machine import hardware, versions
 from vpcore.experiments.runs.packed import read_results
 from vpcore.experiments.runs.runlog import append_run, read_new_keys, read_runs, repair
 from vpcore.prompted import Prompted
-from vpcore.train.records import History
-
-DIVERGED = ("the training loss became", "the model's logits are not finite")
+from vpcore.train.records import Diverged, History
 
 
 def run_grid(
@@ -145,9 +143,7 @@ def try_cell(cell: Cell, data: Splits, device: str | None, store: FeatureStore) 
     try:
         with memory_named():
             return train_cell(cell, data, device, None, store)
-    except ValueError as error:
-        if not str(error).startswith(DIVERGED):
-            raise
+    except Diverged:
         return None
 
 
