@@ -5,7 +5,14 @@ import math
 import numpy as np
 import pytest
 
-from vpcore.statistics import image_variance, mean_sd, paired_interval, smallest_detectable_difference, t_interval
+from vpcore.statistics import (
+    image_variance,
+    mean_sd,
+    paired_interval,
+    smallest_detectable_difference,
+    t_interval,
+    two_way_interval,
+)
 
 T_975 = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262, 29: 2.045}  # two-sided 95 %, from a printed table
 T_80 = {4: 0.941, 9: 0.883}  # one-sided 80 %
@@ -56,6 +63,52 @@ def test_intervals_cover_as_often_as_they_say():
         assert covered == pytest.approx(level, abs=0.03)
 
 
+def studies(seeds, images, seed_sd, image_sd, count=2000):
+    """Simulated comparisons with seeds and images both at random, and the true gain in accuracy."""
+    rng, shift, hard = np.random.default_rng([seeds, images]), 0.1, 1.5
+    for _ in range(count):
+        difficulty = rng.normal(0, hard, (1, images))
+        effect = shift + rng.normal(0, seed_sd, (seeds, 1)) + rng.normal(0, image_sd, (1, images))
+        noise = rng.normal(size=(2, seeds, images))
+        yield difficulty + noise[0] > 0, difficulty + effect + noise[1] > 0
+    total = math.sqrt(1 + hard**2 + seed_sd**2 + image_sd**2)
+    yield 0.5 * math.erf(shift / total / math.sqrt(2))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "images", "seed_sd", "image_sd"), [(5, 400, 0.15, 0.3), (5, 1000, 0.1, 0.5), (3, 1000, 0.15, 0.4)]
+)
+def test_two_way_intervals_cover_as_often_as_they_say_and_one_lottery_alone_does_not(seeds, images, seed_sd, image_sd):
+    *drawn, true = studies(seeds, images, seed_sd, image_sd)
+    found = [two_way_interval(before, after) for before, after in drawn]
+    covered = np.mean([interval.low <= true <= interval.high for interval in found])
+    assert 0.93 <= covered <= 0.97
+    spread = [math.sqrt(image_variance(before, after) / images) for before, after in drawn]
+    alone = np.mean([abs(interval.mean - true) <= 1.96 * sd for interval, sd in zip(found, spread, strict=True)])
+    assert alone < 0.9  # an interval of the test images alone
+
+
+def test_a_two_way_interval_by_hand():
+    """Gains [[1, 0, 0], [1, 1, 0]]: mean 1/2, MS_seed 1/6, MS_image 1/2, MS_rest 1/6."""
+    interval = two_way_interval([[0, 0, 1], [0, 0, 1]], [[1, 0, 1], [1, 1, 1]])
+    spread = 1 / 6 + (1 / 2 - 1 / 6)
+    degrees = spread**2 / ((1 / 6) ** 2 / 1 + (1 / 2) ** 2 / 2 + (1 / 6) ** 2 / 2)  # 1.5
+    assert degrees == pytest.approx(1.5)
+    assert interval.mean == pytest.approx(0.5)
+    assert interval.high - 0.5 == pytest.approx(6.0167 * math.sqrt(spread / 6), rel=1e-4)  # t of 1.5 degrees
+    assert interval.low == pytest.approx(1 - interval.high)
+
+
+def test_a_two_way_interval_is_never_narrower_than_that_of_the_images_and_one_of_equals_has_no_width():
+    rng = np.random.default_rng(0)
+    before, after = rng.integers(0, 2, (5, 300)), rng.integers(0, 2, (5, 300))
+    after[1:], before[1:] = after[0], before[0]  # all seeds agree
+    half = two_way_interval(before, after).high - np.mean(after - before)
+    assert half > 1.95 * math.sqrt(image_variance(before, after) / 300)
+    assert two_way_interval(before, before) == two_way_interval(after, after)
+    assert two_way_interval(before, before).high == 0
+
+
 def test_detectable_difference_from_seeds_alone_and_images_alone():
     assert smallest_detectable_difference(0.01, 5, 0.0, 1000) == pytest.approx(
         (T_975[4] + T_80[4]) * 0.01 / math.sqrt(5), rel=1e-3
@@ -98,6 +151,10 @@ def test_image_variance_averages_over_seeds_first():
     ("call", "says"),
     [
         (lambda: mean_sd([]), "a mean needs at least one value"),
+        (lambda: mean_sd([1.0, math.nan]), "and finite ones"),
+        (lambda: two_way_interval([[0, 1]], [[1, 1]]), "two of each or more, got"),
+        (lambda: two_way_interval([[0, 1], [0, 1]], [[1, 1], [0, 2]]), "0 or 1"),
+        (lambda: two_way_interval([[0, 1], [0, 1]], [[1, 1], [0, 1]], 95), "level must lie between 0 and 1, got 95"),
         (lambda: t_interval([1.0]), "an interval needs at least 2 values, got 1: run more seeds"),
         (lambda: t_interval([1.0, 2.0], 1.0), "level must lie between 0 and 1, got 1.0"),
         (lambda: paired_interval([1.0, 2.0], [1.0]), "pairs need one value each, got 2 and 1"),
