@@ -24,6 +24,7 @@ import vpcore
 from vpcore.device import autocast
 from vpcore.experiments.runs.machine import hardware
 from vpcore.flops import step_flops
+from vpcore.prompts.parts.own_picture import weigh
 from vpcore.train.optim import make_optimizer
 
 BAR = 1.6
@@ -40,13 +41,15 @@ class SpecificInEveryBlock(vpcore.InstancePrompt):
     """InsVP whose G_s runs anew before every block; the tokens are the same."""
 
     def condition(self, images: Tensor) -> Again:  # type: ignore[override]
-        picture = self._picture(images)
-        return Again(picture, images + picture if self.recipe.reads_prompted else images)  # type: ignore[operator]
+        picture = super().condition(images).picture
+        return Again(picture, images + picture if self.reads_prompted else images)  # type: ignore[operator]
 
     def tokens(self, z: Tensor, layer: int, context: Again) -> Tensor:  # type: ignore[override]
-        common, specific = self.recipe.feature_weights
-        made = self.common(layer, len(z), self.generator(z.device))
-        return common * made + specific * self.specific(context.images)
+        made = {
+            "common": self.common(layer, len(z), self.generator(z.device)),
+            "specific": self.specific(context.images),
+        }
+        return weigh(made, self.feature_weights)
 
 
 def build(name: str, device: str, variant: str, again: bool) -> vpcore.Prompted:

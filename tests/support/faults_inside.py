@@ -31,6 +31,7 @@ FIXED = Case(partial(InstancePrompt, train_specific=False), small_vit)
 CLASS_ONLY = Case(partial(ActivationPrompt, shape="cls_only"), small_vit)
 AP_CNN = Case(ActivationPrompt, small_cnn)
 right_condition, right_specific = InstancePrompt.condition, SpecificPrompter.forward
+right_weigh = instance.weigh
 right_delta = ActivationPrompt.delta
 
 
@@ -51,13 +52,14 @@ def unscaled(x: Tensor, probability: float, generator: torch.Generator) -> Tenso
     return x * (torch.rand(x.shape, generator=generator) >= probability)
 
 
-def bound_by_count(spec: Any, layers: int, num_tokens: int, *options: Any) -> TokenBank:
-    return TokenBank(spec, layers, num_tokens, *options, bound=(6 / (3 * spec.patch_size**2 + num_tokens)) ** 0.5)
+def bound_by_count(spec: Any, layers: int, num_tokens: int, generator: torch.Generator, **options: Any) -> TokenBank:
+    bound = (6 / (3 * spec.patch_size**2 + num_tokens)) ** 0.5
+    return TokenBank(spec, layers, num_tokens, generator, **{**options, "bound": bound})
 
 
 def reads_prompted(self: InstancePrompt, images: Tensor) -> instance.InstanceContext:
-    picture = self._picture(images)
-    return instance.InstanceContext(picture, self.specific(self.image(images, instance.InstanceContext(picture, None))))
+    context = right_condition(self, images)
+    return context._replace(specific=self.specific(self.image(images, context)))
 
 
 def once_a_block(self: InstancePrompt, images: Tensor) -> instance.InstanceContext:
@@ -74,12 +76,16 @@ def interleaved(self: SpecificPrompter, images: Tensor) -> Tensor:
     return made.unflatten(2, (3, -1)).transpose(1, 2).reshape(made.shape)
 
 
-def weighted_anyway(parts: list[Tensor], weights: tuple[float, float]) -> Any:
-    return sum(w * p for w, p in zip(weights, parts, strict=False)) if parts else None
+def summed(parts: dict[str, Tensor], weights: dict[str, float]) -> Any:
+    return sum(parts.values()) if parts else None
 
 
-def swapped(parts: list[Tensor], weights: tuple[float, float]) -> Any:
-    return parts[0] * weights[1] + parts[1] * weights[0] if len(parts) > 1 else (parts or [None])[0]
+def weighted_anyway(parts: dict[str, Tensor], weights: dict[str, float]) -> Any:
+    return sum(weights[name] * part for name, part in parts.items()) if parts else None
+
+
+def swapped(parts: dict[str, Tensor], weights: dict[str, float]) -> Any:
+    return right_weigh(parts, dict(zip(weights, reversed(weights.values()), strict=True)))
 
 
 def outputs_stay(self: InstancePrompt, z: Tensor, layer: int, context: Any) -> Tensor:
@@ -152,13 +158,13 @@ FAULTS = [
           instead(SpecificPrompter, "forward", interleaved),
           test_instance.test_equals_the_equations),
     Fault("common and specific tokens summed", OWN,
-          instead(instance, "_mix", lambda parts, weights: sum(parts) if parts else None),
+          instead(instance, "weigh", summed),
           test_instance.test_equals_the_equations),
     Fault("betas swapped", OWN,
-          instead(instance, "_mix", swapped),
+          instead(instance, "weigh", swapped),
           test_instance.test_equals_the_equations),
     Fault("a part alone is still weighted", PATCH_ONLY,
-          instead(instance, "_mix", weighted_anyway),
+          instead(instance, "weigh", weighted_anyway),
           partial(test_instance.test_a_part_alone_has_weight_one, "paper")),
     Fault("token outputs stay behind the last prompted block", HALF_PROMPTED,
           instead(InstancePrompt, "activation", outputs_stay),

@@ -26,11 +26,10 @@ from vpcore.prompts import (
     PadPrompt,
     PatchPrompt,
     Prompt,
-    instance_image,
     multiscale,
     pad,
 )
-from vpcore.prompts.parts import border
+from vpcore.prompts.parts import border, own_picture
 from vpcore.prompts.parts.prompters import PatchPrompter
 
 
@@ -127,7 +126,7 @@ FAULTS = [
           instead(InstanceImagePrompt, "added_map", swapped),
           partial(test_instance_image.test_equations_4_to_7, 0.7)),
     Fault("convolutions not dilated", OWN,
-          option(instance_image, "GlobalPrompter", 3, (1, 1)),
+          option(own_picture, "GlobalPrompter", 3, (1, 1)),
           partial(test_instance_image.test_equations_4_to_7, 0.7)),
     Fault("farthest cluster", CLUSTER,
           instead(ClusterPrompt, "condition", farthest),

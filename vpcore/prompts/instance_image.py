@@ -9,11 +9,9 @@ from torch import Tensor
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.parts.prompters import GlobalPrompter, PatchPrompter
-from vpcore.prompts.parts.sequence import drop
+from vpcore.prompts.parts.own_picture import RELEASED_DROPOUT, build_prompters, draw_pictures, picture_weights, weigh
 
 PARTS = ("patch", "global")
-VARIANTS = ("paper", "released_code")
 
 
 class InstanceImagePrompt(Prompt):
@@ -50,26 +48,48 @@ class InstanceImagePrompt(Prompt):
     first_layer = -1
 
     def __init__(
-        self, spec: Spec, parts: Sequence[str] = PARTS, patch_size: int | None = None, patch_hidden: int = 16,
-        global_hidden: int = 6, kernels: Sequence[int] | None = None, dilations: Sequence[int] | None = None,
-        beta: float = 0.7, dropout: float | None = None, init: str = "zeros", variant: str = "paper", seed: int = 0,
-    ) -> None:  # fmt: skip
+        self,
+        spec: Spec,
+        parts: Sequence[str] = PARTS,
+        patch_size: int | None = None,
+        patch_hidden: int = 16,
+        global_hidden: int = 6,
+        kernels: Sequence[int] | None = None,
+        dilations: Sequence[int] | None = None,
+        beta: float = 0.7,
+        dropout: float | None = None,
+        init: str = "zeros",
+        variant: str = "paper",
+        seed: int = 0,
+    ) -> None:
         super().__init__(spec, seed)
-        released = variant == "released_code"
         self.parts, self.beta, self.variant = tuple(parts), beta, variant
-        self.dropout = (0.1 if released else 0.0) if dropout is None else dropout
-        patch = patch_size or default_patch(spec)
-        _check(self, spec.image_size, patch, init)
+        self.dropout = (RELEASED_DROPOUT if variant == "released_code" else 0.0) if dropout is None else dropout
+        if not parts or set(parts) - set(PARTS):
+            raise ValueError(f"parts must be one or both of {', '.join(PARTS)}, got {self.parts}")
+        if init not in ("zeros", "default"):
+            raise ValueError(f"init must be 'zeros' or 'default', got {init!r}")
+        if not (0 <= beta <= 1 and 0 <= self.dropout < 1):
+            raise ValueError(f"beta must be 0 to 1, dropout 0 to below 1, got {beta} and {self.dropout}")
         if patch_hidden < 1 or global_hidden < 1:
             given = f"{patch_hidden} and {global_hidden}"
             raise ValueError(f"patch_hidden and global_hidden must be at least 1, got {given}")
-        options: dict[str, Any] = {"zero": init == "zeros", "generator": self.generator()}
-        if "patch" in parts:
-            self.patch = PatchPrompter(spec.in_chans, patch, patch_hidden, **options)
-        if "global" in parts:
-            kernels = kernels or ((11, 25) if released else (3, 3))
-            dilations = dilations or ((1, 1) if released else (2, 2))
-            self.whole = GlobalPrompter(spec.in_chans, global_hidden, kernels, dilations, **options)
+        made = build_prompters(
+            spec,
+            parts,
+            patch_size or default_patch(spec),
+            variant,
+            zero=init == "zeros",
+            generator=self.generator(),
+            patch_hidden=patch_hidden,
+            global_hidden=global_hidden,
+            kernels=kernels,
+            dilations=dilations,
+        )
+        if "patch" in made:
+            self.patch = made["patch"]
+        if "global" in made:
+            self.whole = made["global"]  # its name in saved files
 
     def image(self, images: Images, context: Any) -> Images:
         """Add each normalized image's (B, C, H, W) own picture to it."""
@@ -77,34 +97,15 @@ class InstanceImagePrompt(Prompt):
 
     def added_map(self, images: Images) -> Images:
         """Return p^I, the picture that is added to each image, in normalized units."""
-        pictures = self.pictures(images)
-        if len(pictures) == 1:
-            return next(iter(pictures.values()))
-        if self.variant == "released_code":
-            return pictures["patch"] + 2 * pictures["global"]
-        return self.beta * pictures["global"] + (1 - self.beta) * pictures["patch"]
+        return weigh(self.pictures(images), picture_weights(self.variant, self.beta))
 
     def pictures(self, images: Images) -> dict[str, Tensor]:
         """Return p^l ("patch") and p^g ("global"), as far as this prompt has them, before they are weighed."""
-        networks = {"patch": getattr(self, "patch", None), "global": getattr(self, "whole", None)}
-        rate, draw = self.dropout if self.training else 0.0, self.generator(images.device)
-        return {part: drop(network(images), rate, draw) for part, network in networks.items() if network is not None}
+        prompters = {"patch": getattr(self, "patch", None), "global": getattr(self, "whole", None)}
+        return draw_pictures(prompters, images, self.dropout if self.training else 0.0, self.generator(images.device))
 
 
 def default_patch(spec: Spec) -> int:
     """Return the ViT's patch size, or the divisor of the image size nearest to an eighth of it."""
     divisors = [edge for edge in range(1, spec.image_size + 1) if spec.image_size % edge == 0]
     return spec.patch_size or min(divisors, key=lambda edge: abs(edge - spec.image_size / 8))
-
-
-def _check(prompt: InstanceImagePrompt, image_size: int, patch: int, init: str) -> None:
-    if not prompt.parts or set(prompt.parts) - set(PARTS):
-        raise ValueError(f"parts must be one or both of {', '.join(PARTS)}, got {prompt.parts}")
-    if prompt.variant not in VARIANTS:
-        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {prompt.variant!r}")
-    if init not in ("zeros", "default"):
-        raise ValueError(f"init must be 'zeros' or 'default', got {init!r}")
-    if patch < 1 or image_size % patch:
-        raise ValueError(f"patch_size must divide the image size {image_size}, got {patch}: choose a divisor")
-    if not (0 <= prompt.beta <= 1 and 0 <= prompt.dropout < 1):
-        raise ValueError(f"beta must be 0 to 1, dropout 0 to below 1, got {prompt.beta} and {prompt.dropout}")

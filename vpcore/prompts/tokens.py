@@ -38,7 +38,7 @@ class ShallowTokens(Prompt):
         super().__init__(spec, seed)
         require_vit(spec, "vpt_shallow", INSTEAD)
         self.num_tokens = num_tokens
-        self.tokens = TokenBank(spec, 1, num_tokens, dropout, project, self.generator())
+        self.tokens = TokenBank(spec, 1, num_tokens, self.generator(), dropout=dropout, project=project)
 
     def activation(self, z: Sequences, layer: int, context: Any) -> Sequences:
         """Insert the tokens at layer 0 and strip them at the last."""
@@ -74,7 +74,7 @@ class DeepTokens(Prompt):
         super().__init__(spec, seed)
         require_vit(spec, "vpt_deep", INSTEAD)
         self.num_tokens = num_tokens
-        self.tokens = TokenBank(spec, spec.depth, num_tokens, dropout, project, self.generator())
+        self.tokens = TokenBank(spec, spec.depth, num_tokens, self.generator(), dropout=dropout, project=project)
 
     def activation(self, z: Sequences, layer: int, context: Any) -> Sequences:
         """Strip the previous block's token outputs, and insert this block's tokens."""

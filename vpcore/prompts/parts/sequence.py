@@ -46,10 +46,10 @@ class TokenBank(nn.Module):
         spec: the sizes of a ViT.
         layers: how many blocks get tokens of their own.
         num_tokens: tokens a block.
+        generator: where the initial values are drawn from.
         dropout: probability, 0 … 1, per entry and per image, on the projected tokens.
         project: width q of the stored tokens, mapped to `dim` by one linear layer shared by all blocks; None
             stores them at `dim`.
-        generator: where the initial values are drawn from.
         bound: largest initial value, if not the one above.
 
     Raises:
@@ -57,11 +57,23 @@ class TokenBank(nn.Module):
     """
 
     def __init__(
-        self, spec: Spec, layers: int, num_tokens: int, dropout: float, project: int | None,
-        generator: torch.Generator, bound: float | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        spec: Spec,
+        layers: int,
+        num_tokens: int,
+        generator: torch.Generator,
+        *,
+        dropout: float = 0.0,
+        project: int | None = None,
+        bound: float | None = None,
+    ) -> None:
         super().__init__()
-        _check(num_tokens, dropout, project)
+        if num_tokens < 1:
+            raise ValueError(f"num_tokens must be at least 1, got {num_tokens}: use NoPrompt for none")
+        if not 0 <= dropout < 1:
+            raise ValueError(f"dropout must be a probability below 1, got {dropout}: 0 switches it off")
+        if project is not None and project < 1:
+            raise ValueError(f"project must be at least 1, got {project}: None leaves the projection out")
         dim = spec.shapes[0][-1]
         width = project or dim
         limit = bound if bound is not None else (6 / (3 * (spec.patch_size or 1) ** 2 + width)) ** 0.5
@@ -78,12 +90,3 @@ class TokenBank(nn.Module):
         if self.projected:
             tokens = F.linear(tokens, self.weight, self.bias)
         return drop(tokens.expand(batch, -1, -1), self.dropout if self.training else 0.0, generator)
-
-
-def _check(num_tokens: int, dropout: float, project: int | None) -> None:
-    if num_tokens < 1:
-        raise ValueError(f"num_tokens must be at least 1, got {num_tokens}: use NoPrompt for none")
-    if not 0 <= dropout < 1:
-        raise ValueError(f"dropout must be a probability below 1, got {dropout}: 0 switches it off")
-    if project is not None and project < 1:
-        raise ValueError(f"project must be at least 1, got {project}: None leaves the projection out")
