@@ -1,7 +1,7 @@
 """Runs unit tests and strict notebooks with the oldest supported, the tested, the newest and Colab's packages; hours.
 
     python tests/full/versions.py [--stack NAME ...] [--only tests|notebooks] [--dry-run] [--envs FOLDER]
-    python tests/full/versions.py --table          the README's table, from course/results/ci.json
+    python tests/full/versions.py --table          CONTRIBUTING's table, from course/results/ci.json
 
 Each stack gets a fresh environment; an index for pip must be at hand. --envs keeps them as FOLDER/NAME and takes those
 that are there, so that a failed test is run again without installing; delete one to install it anew. --dry-run only
@@ -92,7 +92,7 @@ def good(row: dict[str, object]) -> bool:
 
 
 def table(records: dict) -> list[str]:
-    """Return the README's table; what was not run says so."""
+    """Return the table of CONTRIBUTING.md; what was not run says so."""
     rows = records.get("steps", {}).get("versions", {}).get("figures", {}).get("stacks", {})
     lines = ["| packages | Python | torch | torchvision | timm | unit tests | notebooks | run on |", "|---" * 8 + "|"]
     for stack, what in STACKS.items():

@@ -1,4 +1,4 @@
-"""Nothing is claimed that was not computed: stored outputs, and the numbers in the prose of README and lessons.
+"""Nothing is claimed that was not computed: stored outputs, and the numbers in the prose of guides and lessons.
 
 That every test asserts something is checked in test_house.py, that every cell was run in test_notebooks.py.
 """

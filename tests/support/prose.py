@@ -1,4 +1,4 @@
-"""Finds the numbers in README, guide and lessons that state a measure: with a unit, or with a decimal point."""
+"""Finds the numbers in guides and lessons that state a measure: with a unit, or with a decimal point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted((ROOT / "course" / "lessons").glob("[0-9][0-9]_*.py"))
-TEXTS = [ROOT / "README.md", ROOT / "course" / "instructor.md", *LESSONS]
+GUIDES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "course/instructor.md", "vpcore/experiments/README.md")
+TEXTS = [*(ROOT / name for name in GUIDES), *LESSONS]
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 VALUES = {word: float(value) for value, word in enumerate(WORDS)}
 VALUES |= {"fourteen": 14.0, "fifteen": 15.0, "twenty": 20.0, "thirty": 30.0, "fifty": 50.0, "hundred": 100.0}
