@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -52,7 +53,7 @@ def count(model: nn.Module) -> Count:
     )
 
 
-def _learned(parameters) -> int:
+def _learned(parameters: Iterable[nn.Parameter]) -> int:
     return sum(p.numel() for p in parameters if p.requires_grad)
 
 

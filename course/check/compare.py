@@ -23,7 +23,9 @@ _SETS = (set, frozenset)
 _item = np.ndarray.item
 
 
-def compare(got: Any, want: Any, what: str = "your result", tolerance: float = 1e-4, exact: bool = False):
+def compare(
+    got: Any, want: Any, what: str = "your result", tolerance: float = 1e-4, exact: bool = False
+) -> Finding | None:
     """Return what is wrong with an answer, or None.
 
     Args:

@@ -111,7 +111,9 @@ class FunctionExercise(Exercise):
         return None
 
 
-def known_mistake(mistakes: tuple[Mistake, ...], results: list, wrong: list[list], wants: list, differ: Callable):
+def known_mistake(
+    mistakes: tuple[Mistake, ...], results: list, wrong: list[list], wants: list, differ: Callable
+) -> Mistake | None:
     """Return the mistake that gives the learner's result in every case, or None.
 
     Where a mistake happens to be right it proves nothing, so it must differ from the right one somewhere.

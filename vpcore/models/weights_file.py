@@ -51,7 +51,7 @@ def _read_torch(path: str | Path) -> Any:
     if not Path(path).is_file():
         raise FileNotFoundError(f"no file {path}: check the name, or download the weights there first")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        return torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251
     except pickle.UnpicklingError as error:
         raise ValueError(
             f"{path} is damaged or holds pickled Python objects, which could run code: save its tensors as .safetensors"

@@ -108,7 +108,9 @@ def another_mean(pictures: Tensor, order: Tensor) -> Tensor:
     return pictures.mean(0, keepdim=True).expand_as(pictures).clone()
 
 
-def rescale_with(whole: Callable[[float, float], float], patch: Callable[[float, float], float], bias: bool = True):
+def rescale_with(
+    whole: Callable[[float, float], float], patch: Callable[[float, float], float], bias: bool = True
+) -> Callable[..., Four]:
     """Return a wrong way to rescale the last layers; the factors are functions of the old and the new beta."""
 
     def wrong(weight_g: Tensor, bias_g: Tensor, weight_l: Tensor, bias_l: Tensor, old: float, new: float) -> Four:
