@@ -12,7 +12,8 @@ import typer
 from course.recorded import RESULTS, names, recorded
 from course.results.pack import pack
 from vpcore.experiments.grid.cell import question
-from vpcore.experiments.grid.command import _given, app
+from vpcore.experiments.grid.command import app
+from vpcore.experiments.grid.options import Options, typed
 from vpcore.experiments.grid.plan import plan
 from vpcore.experiments.runs.packed import read_results
 
@@ -104,7 +105,7 @@ def test_every_recorded_file_names_hardware_versions_and_command():
 def asked_by(command):
     """Return what the cells of a command ask."""
     with typer.main.get_command(app).make_context("grid", shlex.split(command)[3:]) as context:
-        cells, _ = plan(context.params, _given(context))
+        cells, _ = plan(Options(**context.params), typed(context))
     return {question(asdict(cell)) for cell in cells}
 
 

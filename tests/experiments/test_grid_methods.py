@@ -13,13 +13,14 @@ from typer.testing import CliRunner
 import vpcore
 from course.results.pack import pack
 from vpcore.experiments.grid import command as grid
-from vpcore.experiments.grid import plan as grid_plan
 from vpcore.experiments.grid import rates
 from vpcore.experiments.grid import run as grid_run
 from vpcore.experiments.grid.cell import Cell, question
 from vpcore.experiments.grid.cell_data import Loader, load_cell_data
 from vpcore.experiments.grid.feature_store import FeatureStore
 from vpcore.experiments.grid.kept import Kept
+from vpcore.experiments.grid.options import Options
+from vpcore.experiments.grid.plan import plan
 from vpcore.experiments.grid.presets import PRESETS
 from vpcore.experiments.grid.rates import PUBLISHED, RateSearch
 from vpcore.experiments.grid.train_cell import build_model, run_cell, train_cell
@@ -453,10 +454,9 @@ def test_sets_that_are_not_here_are_left_out_and_named(tmp_path):
 
 
 def test_plans_without_a_preset_keep_the_order_of_before():
-    options = dict(preset=None, data="digits", backbone="simple_cnn", prompt="none,full", seeds=2, lr="1e-3", trials=5)
-    options |= {name: None for name in grid_plan.SHARED} | {"epochs": 1, "batch_size": 1}
-    cells, notes = grid_plan.plan(options, {})
+    cells, notes = plan(Options(prompt="none,full", seeds=2, epochs=1, width=3), ())
     assert [(cell.seed, cell.prompt) for cell in cells] == [(0, "none"), (0, "full"), (1, "none"), (1, "full")]
     assert notes == []
     assert {cell.trials for cell in cells} == {None}
+    assert cells[0] == Cell("digits", "simple_cnn", "none", epochs=1, width=3)  # every other default is a cell's
     assert rates.published_rate("full") == 1e-2

@@ -2,56 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Collection
+from dataclasses import fields, replace
 
 from vpcore.experiments.grid.cell import Cell, check_grid, expand
+from vpcore.experiments.grid.options import Options
 from vpcore.experiments.grid.presets import Preset, find_preset, left_out
 from vpcore.experiments.names.backbones import backbone_spec
 from vpcore.experiments.names.methods import expand_layers
 from vpcore.experiments.names.prompts import split_prompts
 
-SHARED = (
-    *("epochs", "limit", "weight_decay", "batch_size", "optimizer", "schedule", "augment", "width", "image_size"),
-    *("train_backbone", "precision", "max_valid", "max_test"),
-)
+AXES = ("data", "backbone", "prompt", "lr", "trials", "shots")  # fields of a cell whose option is no single value
+SHARED = tuple(field.name for field in fields(Cell) if hasattr(Options, field.name) and field.name not in AXES)
 SEARCH = "search"
 
 
-def plan(options: Mapping[str, Any], given: Mapping[str, Any]) -> tuple[list[Cell], list[str]]:
+def plan(options: Options, given: Collection[str]) -> tuple[list[Cell], list[str]]:
     """Return the cells of a grid, and one sentence on each thing that a preset leaves out.
 
     Args:
-        options: all options of the command line, defaults included.
-        given: those that were typed; they count more than a preset.
+        options: of the command line, defaults included.
+        given: names of those that were typed; they count more than a preset.
 
     Raises:
         ValueError: an option makes no sense, or the grid has no cell, or one twice.
     """
     preset = _preset(options)
-    named = {"data": ",".join(preset.data), "backbone": ",".join(preset.backbones)} if preset else {}
-    chosen = {**options, **named, **(preset.options if preset else {}), **given}
-    rates, trials = _rates(chosen["lr"], chosen["trials"])
-    shots = _shots(chosen.get("shots"))
-    shared = {name: chosen[name] for name in SHARED} | {"trials": trials}
+    if preset:
+        named = {"data": ",".join(preset.data), "backbone": ",".join(preset.backbones), **preset.options}
+        options = replace(options, **{name: value for name, value in named.items() if name not in given})
+    rates, trials = _rates(options.lr, options.trials)
+    shots = _shots(options.shots)
+    shared = {name: getattr(options, name) for name in SHARED} | {"trials": trials}
     cells: list[Cell] = []
-    backbones = _words(chosen["backbone"])
+    backbones = _words(options.backbone)
     whole = preset if "prompt" not in given else None  # the preset's own methods, and not some that were typed
     notes = left_out(whole, backbones, backbone_spec) if whole else []
-    for data in split_prompts(chosen["data"]):
+    for data in split_prompts(options.data):
         for backbone in backbones:
-            methods = whole.methods_for(backbone_spec(backbone))[0] if whole else split_prompts(chosen["prompt"])
+            methods = whole.methods_for(backbone_spec(backbone))[0] if whole else split_prompts(options.prompt)
             methods = [text for method in methods for text in _layers(method, backbone)]
             for few in shots:
-                cells += expand([data], [backbone], methods, chosen["seeds"], rates, shots=few, **shared)
+                cells += expand([data], [backbone], methods, options.seeds, rates, shots=few, **shared)
     return check_grid(cells), notes
 
 
-def _preset(options: Mapping[str, Any]) -> Preset | None:
-    table, figure = options.get("table"), options.get("figure")
-    if options["preset"]:
-        return find_preset(options["preset"], table, figure)
-    if table is not None or figure is not None:
+def _preset(options: Options) -> Preset | None:
+    if options.preset:
+        return find_preset(options.preset, options.table, options.figure)
+    if options.table is not None or options.figure is not None:
         raise ValueError("--table and --figure belong to a preset: add --preset insvp")
     return None
 
