@@ -1,10 +1,12 @@
 """Visual prompt methods in PyTorch: a prompt, a backbone, a head, and a training loop in plain sight."""
 
 from vpcore.backbone import Backbone, Spec
+from vpcore.cache import cached
 from vpcore.count import count, trainable_report
 from vpcore.data import Split, Splits, load_data
 from vpcore.heads.label_mapping import LabelMapping
 from vpcore.heads.linear import LinearHead, MLPHead
+from vpcore.inside.grad_cam import grad_cam
 from vpcore.models import load_backbone
 from vpcore.prompted import Prompted
 from vpcore.prompts import (
@@ -21,6 +23,7 @@ from vpcore.prompts import (
     Prompt,
     ShallowTokens,
 )
+from vpcore.statistics import paired_interval
 from vpcore.train import Evaluation, History, evaluate, fit
 from vpcore.train.many_seeds import fit_seeds
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
@@ -56,11 +59,14 @@ __all__ = [
     "Split",
     "Splits",
     "Tuning",
+    "cached",
     "count",
     "evaluate",
     "fit",
     "fit_seeds",
+    "grad_cam",
     "load_backbone",
     "load_data",
+    "paired_interval",
     "trainable_report",
 ]

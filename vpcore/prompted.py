@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from vpcore.backbone import Backbone, Edit
 from vpcore.device import may_look
 from vpcore.prompts.base import Images, NoPrompt, Prompt
+from vpcore.saved import load_learned, save_learned
 from vpcore.tuning.base import Tuning
 
 
@@ -142,15 +143,11 @@ class Prompted(nn.Module):
                 mine[name].copy_(tensor)
 
     def save(self, path: str | Path) -> None:
-        """Write what is learned to a safetensors file; see `vpcore.train.checkpoint.save_learned`."""
-        from vpcore.saved import save_learned
-
+        """Write what is learned to a safetensors file; see `vpcore.saved.save_learned`."""
         save_learned(self, path)
 
     def load(self, path: str | Path) -> None:
-        """Read what `save` wrote; see `vpcore.train.checkpoint.load_learned`."""
-        from vpcore.saved import load_learned
-
+        """Read what `save` wrote; see `vpcore.saved.load_learned`."""
         load_learned(self, path)
 
     def extra_repr(self) -> str:

@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from vpcore.backbone import Backbone
+from vpcore.prompts.base import Prompt
 from vpcore.tensorfile import read_tensors, write_tensors
+from vpcore.tuning.base import Tuning
 
 LEARNED_FORMAT = "vpcore.learned.1"
+
+
+class Learner(Protocol):
+    """What a model must have so that its learned part can be a file; `Prompted` has it."""
+
+    backbone: Backbone
+    prompt: Prompt
+    tuning: Tuning | None
+
+    def learned(self) -> Mapping[str, Tensor]:
+        """Return what training makes, by name."""
+        ...
+
+    def load_learned(self, tensors: Mapping[str, Tensor]) -> None:
+        """Copy saved tensors into the ones that learn, or refuse all of them with a ValueError."""
+        ...
 
 
 def fingerprint(module: nn.Module) -> str:
@@ -24,8 +44,8 @@ def fingerprint(module: nn.Module) -> str:
     return digest.hexdigest()[:16]
 
 
-def save_learned(model: Any, path: str | Path) -> None:
-    """Write what a `Prompted` model learned, with method, sizes and the backbone's hash in the metadata.
+def save_learned(model: Learner, path: str | Path) -> None:
+    """Write what a model learned, with method, sizes and the backbone's hash in the metadata.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -33,7 +53,7 @@ def save_learned(model: Any, path: str | Path) -> None:
     write_tensors(path, model.learned(), {"format": LEARNED_FORMAT, **_identity(model)})
 
 
-def load_learned(model: Any, path: str | Path) -> None:
+def load_learned(model: Learner, path: str | Path) -> None:
     """Read what `save_learned` wrote into a model built the same way.
 
     Raises:
@@ -50,7 +70,7 @@ def load_learned(model: Any, path: str | Path) -> None:
     model.load_learned(tensors)
 
 
-def _identity(model: Any) -> dict[str, str]:
+def _identity(model: Learner) -> dict[str, str]:
     spec = model.backbone.spec
     return {
         "prompt": type(model.prompt).__name__,

@@ -75,6 +75,7 @@ def test_the_wheel_holds_code_weights_and_results_and_is_small(wheel):
     assert {str(path.relative_to(ROOT)) for path in tracked} <= set(names)
     assert {
         "vpcore/__init__.py",
+        "vpcore/py.typed",
         "course/handout/colab.py",
         "course/check/__init__.py",
         "course/widgets/scales.py",
