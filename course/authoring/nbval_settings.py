@@ -6,16 +6,20 @@ of one notebook stay on one worker when tests run in parallel. An option given o
 
 from __future__ import annotations
 
+import time
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from course.authoring.budget import read_cost, settle, witnessed
 from course.authoring.environment import CELL_SECONDS, UNSTABLE, kernel_environment, patched_environment
 
 NBVAL_SECONDS = 2000  # nbval's own limit for a cell, over half an hour
 __all__ = ["pytest_cmdline_main", "pytest_collectstart", "pytest_configure", "pytest_unconfigure"]
 OPEN = pytest.StashKey[ExitStack]()
+STARTED = pytest.StashKey[float]()
 ENVIRONMENT = pytest.StashKey[dict[str, str]]()
 
 
@@ -51,17 +55,48 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Starts the kernel of a notebook in its surroundings.
+    """Starts the kernel of a notebook in its surroundings, and adds its budget as the last item.
 
     The set-up itself is wrapped, because pytest sets a variable just before it that makes kernels lose the output
     of child processes.
     """
     if type(collector).__name__ != "IPyNbFile":
         return
-    start = collector.setup
+    start, collect = collector.setup, collector.collect
+    environment = collector.config.stash[ENVIRONMENT]
+    folder = Path(environment["IPYTHONDIR"]) / "witness" / collector.path.parent.name / collector.path.stem
 
     def start_in_surroundings() -> None:
-        with patched_environment(collector.config.stash[ENVIRONMENT]):
+        collector.stash[STARTED] = time.perf_counter()
+        with patched_environment(witnessed(environment, folder)):
             start()
 
-    collector.setup = start_in_surroundings
+    def collect_with_budget() -> list[pytest.Item | pytest.Collector]:
+        return [*collect(), Budget.from_parent(collector, name="budget", folder=folder)]
+
+    collector.setup, collector.collect = start_in_surroundings, collect_with_budget
+
+
+class Budget(pytest.Item):
+    """The item behind a notebook's cells: what they cost together, and that none asked another machine."""
+
+    def __init__(self, *, folder: Path, **options: Any) -> None:
+        super().__init__(**options)
+        self.folder = folder
+
+    def runtest(self) -> None:
+        """Asks the kernel what it spent.
+
+        Raises:
+            AssertionError: more than the budget allows.
+        """
+        notebook: Any = self.parent
+        kernel, seconds = notebook.kernel, time.perf_counter() - notebook.stash[STARTED]
+        code = f"import pathlib, course.authoring.budget as _b; _b.note_spent(pathlib.Path({str(self.folder)!r}))"
+        kernel.await_reply(kernel.execute_cell_input(code, allow_stdin=False), timeout=CELL_SECONDS)
+        problems = settle(f"{self.path.parent.name}/{self.path.stem}", read_cost(self.folder, seconds))
+        assert problems == [], "; ".join(problems)
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:
+        """Says what was overdrawn, without a traceback."""
+        return str(excinfo.value)
