@@ -1,3 +1,3 @@
 """Strict nbval for the notebooks of this folder."""
 
-from course.nbval_settings import *  # noqa: F403
+from course.authoring.nbval_settings import *  # noqa: F403

@@ -29,24 +29,22 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 from full.version_stacks import NAMES, ROOT, SHOWN, STACKS, dry_run, environment, installed, pins  # noqa: E402
 
-# Left out: what holds for the tested packages alone (budgets; test_ci counts those of constraints.txt); the browser and
-# the site, which needs an extra; what reads source text only; and what the other steps of `.ci/full` run at length.
-ALONE = ("budgets", "ci", "site", "house", "honesty", "kills", "attacks", "fuzz")
-LEFT_OUT = ("browser", *(f"test_{name}.py" for name in ALONE))
-# For the tested packages alone, too: seconds of an import, and a loss after 50 steps, which other kernels round.
-SINGLE = (
-    "test_imports.py::test_import_adds_little_to_torch",
-    "test_bundled.py::test_recipe_and_data_still_give_the_loss_on_the_card",
-)
+# Left out: what holds of files and texts, with the tested packages alone; the browser and the site, which needs an
+# extra; and what the other steps of `.ci/full` run at length.
+LENGTHY = ("experiments/test_kills.py", "course/test_attacks.py", "vpcore/test_fuzz.py")
+LEFT_OUT = ("rules", "browser", "course/test_site.py", *LENGTHY)
+# For the tested packages alone, too: a loss after 50 steps, which other kernels round.
+SINGLE = ("vpcore/test_bundled.py::test_recipe_and_data_still_give_the_loss_on_the_card",)
 TESTS = [
     "tests",
     *(f"--ignore=tests/{name}" for name in LEFT_OUT),
     *(f"--deselect=tests/{name}" for name in SINGLE),
 ]
-PARTS = {"tests": TESTS, "notebooks": ["--nbval", "notebooks", "solutions"]}  # of a row: what pytest is told
+# Of a row: what pytest is told. A budget of seconds and memory is that of the tested packages.
+PARTS = {"tests": TESTS, "notebooks": ["--nbval", "notebooks", "solutions", "-k", "not budget"]}
 # Colab is where learners run notebooks. They are built with the tested packages: ipywidgets 7 numbers its models in
 # another way. The tests of the export run nbgrader, which refuses Colab's IPython.
-NOT_THERE = {"colab": ("build", "export")}
+NOT_THERE = {"colab": ("course/test_build.py", "course/test_export.py")}
 EMPTY: Mapping[str, object] = MappingProxyType({})
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
@@ -79,7 +77,7 @@ def run(
             return {**row, "problem": f"pip failed: {str(error)[-200:]}"}
         row |= installed(python)
         same = all(earlier.get(name) == version for name, version in row.items() if name in SHOWN)
-        fewer = [f"--ignore=tests/test_{name}.py" for name in NOT_THERE.get(stack, ())]
+        fewer = [f"--ignore=tests/{name}" for name in NOT_THERE.get(stack, ())]
         row |= {part: tested(python, [*PARTS[part], *fewer]) for part in parts}
         row |= {part: earlier.get(part, "not run") if same else "not run" for part in PARTS if part not in parts}
     return {**row, "seconds": round(time.perf_counter() - began)}

@@ -1,20 +1,15 @@
-"""Nothing is claimed that was not computed: stored outputs, and the numbers in the prose of guides and lessons.
+"""Nothing is claimed that was not computed: the numbers in the prose of guides and lessons.
 
-That every test asserts something is checked in test_house.py, that every cell was run in test_notebooks.py.
+That every test asserts something is checked in test_house.py, what notebooks store in test_notebooks.py.
 """
 
-import json
 import re
 
-import pytest
 from prose import LESSONS, ROOT, TEXTS, hits, numbers, stale, text_of, untraced
 from prose_numbers import EVERYWHERE, GIVEN, MEASURED, PUBLISHED
 
-from course.authoring.notebook_file import read_notebook
-from course.authoring.stale import outputs_hash
+from course.authoring.budget import read_budgets
 
-NOTEBOOKS = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*.ipynb")])
-PICTURE = re.compile(r"!\[|<img|data:image|<svg")
 MACHINE = re.compile(r"\*\*Machine time\*\*: about (\d+) seconds on two CPU cores")
 
 
@@ -22,42 +17,23 @@ def name_of(path):
     return path.stem if path in LESSONS else str(path.relative_to(ROOT))
 
 
-# --- outputs
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_stored_outputs_are_those_the_build_wrote(path):
-    book = read_notebook(path)
-    assert outputs_hash(book) == book.metadata["course"]["outputs_hash"], (
-        "outputs were edited by hand, or run elsewhere"
-    )
-
-
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_no_text_cell_shows_a_picture_that_no_cell_drew(path):
-    texts = [cell for cell in read_notebook(path).cells if cell.cell_type != "code"]
-    assert [cell.id for cell in texts if cell.get("attachments") or PICTURE.search(cell.source)] == []
-
-
-# --- numbers
-
-
 def entries(path):
     name = name_of(path)
     return {**GIVEN.get(name, {}), **PUBLISHED.get(name, {}), **MEASURED.get(name, {})}
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=name_of)
-def test_every_number_is_traced(path):
-    text = MACHINE.sub("", text_of(path))
-    assert untraced(text, [*EVERYWHERE, *entries(path)]) == [], (
-        "say in tests/support/prose_numbers.py where it comes from"
-    )
+def test_every_number_is_traced():
+    """tests/support/prose_numbers.py says where each comes from."""
+    found = [
+        f"{name_of(path)}: {number}"
+        for path in TEXTS
+        for number in untraced(MACHINE.sub("", text_of(path)), [*EVERYWHERE, *entries(path)])
+    ]
+    assert found == []
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=name_of)
-def test_every_entry_is_still_in_the_text(path):
-    assert stale(text_of(path), entries(path)) == []
+def test_every_entry_is_still_in_the_text():
+    assert [f"{name_of(path)}: {entry}" for path in TEXTS for entry in stale(text_of(path), entries(path))] == []
 
 
 def test_the_lists_name_texts_that_exist_and_give_reasons():
@@ -66,19 +42,20 @@ def test_the_lists_name_texts_that_exist_and_give_reasons():
     assert stale("\n\n".join(map(text_of, TEXTS)), EVERYWHERE) == []
 
 
-@pytest.mark.parametrize(("name", "fragment"), [(name, said) for name in MEASURED for said in MEASURED[name]])
-def test_a_measured_number_is_what_the_results_give(name, fragment):
-    assert hits(fragment), "the fragment holds no number"
-    assert numbers(fragment) == MEASURED[name][fragment]()
+def test_a_measured_number_is_what_the_results_give():
+    said = [(name, fragment, result()) for name in MEASURED for fragment, result in MEASURED[name].items()]
+    assert [fragment for _, fragment, _ in said if not hits(fragment)] == [], "a fragment holds no number"
+    assert [each for each in said if numbers(each[1]) != each[2]] == []
 
 
-@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
-def test_the_machine_time_is_that_of_the_budget(path):
-    budgets = json.loads((ROOT / "tests" / "budgets.json").read_text())
-    measured = max(budgets[f"{folder}/{path.stem}"]["processor_seconds"] for folder in ("notebooks", "solutions"))
-    said = MACHINE.search(text_of(path))
-    assert said, "the head of the lesson lacks its machine time"
-    assert measured <= int(said[1]) <= 2 * measured, f"{path.stem} takes {measured} processor seconds"
+def test_the_machine_time_is_that_of_the_budget():
+    budgets, wrong = read_budgets(), []
+    for path in LESSONS:
+        measured = max(budgets[f"{folder}/{path.stem}"]["processor_seconds"] for folder in ("notebooks", "solutions"))
+        said = MACHINE.search(text_of(path))
+        if not said or not measured <= int(said[1]) <= 2 * measured:
+            wrong.append(f"{path.stem} takes {measured} processor seconds, its head says {said and said[1]}")
+    assert wrong == []
 
 
 def test_a_seeded_number_is_found():
