@@ -21,7 +21,8 @@ from vpcore.experiments.grid import command as grid
 from vpcore.experiments.grid.cell import Cell, choose_augment, expand
 from vpcore.experiments.grid.cell_data import load_cell_data
 from vpcore.experiments.grid.train_cell import build_model, run_cell
-from vpcore.experiments.names.prompts import prompt_label, read_prompt, split_prompts
+from vpcore.experiments.names.methods import method_label, read_method
+from vpcore.experiments.names.named import read_named, split_names, write_named
 from vpcore.experiments.report.rows import check_runs, summarize
 from vpcore.experiments.report.table import format_table
 from vpcore.experiments.runs import runlog
@@ -227,13 +228,18 @@ def test_a_damaged_line_is_named(tmp_path, line):
 
 
 def test_prompts_as_text():
-    assert split_prompts("none, multiscale:fusion=concat,init=kaiming,pad:width=4,full") == [
+    assert split_names("none, multiscale:fusion=concat,init=kaiming,pad:width=4,full") == [
         "none", "multiscale:fusion=concat,init=kaiming", "pad:width=4", "full",
     ]  # fmt: skip
-    assert read_prompt("multiscale:scales=1+4,fusion=gated") == ("multiscale", {"scales": (1, 4), "fusion": "gated"})
-    assert read_prompt("multiscale:scales=4") == ("multiscale", {"scales": (4,)})
-    assert prompt_label(*read_prompt("multiscale:scales=1+4,fusion=add")) == "multiscale:fusion=add,scales=1+4"
-    assert read_prompt("none") == ("none", {})
+    assert read_method("multiscale:scales=1+4,fusion=gated") == ("multiscale", {"scales": (1, 4), "fusion": "gated"})
+    assert read_method("multiscale:scales=4") == ("multiscale", {"scales": (4,)})
+    assert method_label("multiscale:scales=1+4,fusion=add") == "multiscale:fusion=add,scales=1+4"
+    assert read_method("none") == ("none", {})
+
+
+@pytest.mark.parametrize("text", ["vit_nano", "vit:checkpoint=a.pth", "pad:width=4,seen=all"])
+def test_what_is_read_is_written_again(text):
+    assert write_named(*read_named(text)) == text
 
 
 def test_options_reach_the_prompt():
@@ -391,7 +397,7 @@ def test_damaged_bits_are_named(bits):
         ("--precision half", "precision must be one of"),
         ("--limit 3", "n must be 10"),
         ("--device gpu", "--device gpu cannot be used here (Expected one of cpu, "),
-        ("--data folder:mine", "error: no folder to look for 'folder:mine' in: set VPCORE_DATA, or give --root FOLDER"),
+        ("--data folder:mine", "error: no folder to look for 'folder:mine' in: set VPCORE_DATA, or give root, their"),
         ("--backbone vit_tiny_small --width 3", "width belongs to simple_cnn"),
         ("--report nothing.jsonl", "cannot read nothing.jsonl: No such file"),
         ("--out nowhere/results.jsonl", "cannot write nowhere/results.jsonl: No such file or directory; free space"),

@@ -66,7 +66,7 @@ def decode_images(
 def _same_shape(first: Tensor, other: Tensor) -> None:
     if other.shape != first.shape:
         sizes = " and ".join(f"{image.shape[2]}×{image.shape[1]}" for image in (first, other))
-        raise ValueError(f"the images differ in size ({sizes} pixels): give load_data(..., image_size=...)")
+        raise ValueError(f"the images differ in size ({sizes} pixels): give image_size, as 32")
 
 
 def hash_cut(labels: np.ndarray, keys: list[str]) -> dict[str, np.ndarray]:
@@ -102,7 +102,7 @@ def read_folder(root: Path, image_size: int | None) -> tuple[Parts, tuple[str, .
         OSError: a file that is no readable image; names it.
     """
     if not root.is_dir():
-        raise FileNotFoundError(f"no folder {root}: give load_data('folder', root=...) one with class folders in it")
+        raise FileNotFoundError(f"no folder {root}: make it, with one folder of images a class")
     found = {part: next((root / n for n in names if (root / n).is_dir()), None) for part, names in PARTS.items()}
     if found["train"] is None:
         return _read_flat(root, image_size)

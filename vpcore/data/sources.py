@@ -24,7 +24,7 @@ def data_root(name: str, root: str | Path | None) -> Path:
     """Return the folder that holds the data sets: `root`, or else VPCORE_DATA."""
     chosen = root if root is not None else os.environ.get("VPCORE_DATA")
     if not chosen:
-        raise FileNotFoundError(f"no folder to look for {name!r} in: set VPCORE_DATA, or give load_data(..., root=...)")
+        raise FileNotFoundError(f"no folder to look for {name!r} in: set VPCORE_DATA, or give root, their folder")
     return Path(chosen).expanduser()
 
 

@@ -102,7 +102,9 @@ class Splits:
     def __post_init__(self) -> None:
         shapes = {tuple(split.images.shape[1:]) for split in (self.train, self.valid, self.test)}
         if len(shapes) != 1 or len({side for shape in shapes for side in shape[1:]}) != 1:
-            raise ValueError(f"all images must be square and of one shape, got {sorted(shapes)}: give image_size=")
+            raise ValueError(
+                f"all images must be square and of one shape, got {sorted(shapes)}: give image_size, as 32"
+            )
         for split in (self.train, self.valid, self.test):
             if len(split) and int(split.labels.max()) >= len(self.classes):
                 got = f"label {int(split.labels.max())} with {len(self.classes)} class names"

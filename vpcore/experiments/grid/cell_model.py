@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import Any
 
 from torch import Tensor, nn
@@ -10,10 +9,9 @@ from torch import Tensor, nn
 from vpcore.backbone import Backbone
 from vpcore.experiments.grid.cell import Cell
 from vpcore.experiments.names.backbones import SCRATCH
-from vpcore.experiments.names.methods import METHODS, build_head, build_prompted
+from vpcore.experiments.names.methods import build_head, build_prompted, method_options
+from vpcore.experiments.names.named import read_named
 from vpcore.prompted import Prompted
-
-OWN = ("spec", "backbone", "seed")  # what a method is given beside its options
 
 
 def width_option(cell: Cell) -> dict[str, Any]:
@@ -55,9 +53,8 @@ def build_method(cell: Cell, backbone: Backbone, images: Tensor, num_classes: in
 
 def _wrong_kind(prompt: str, error: Exception) -> str:
     """Say what a method's options are, where one that was given cannot be used."""
-    name = prompt.partition(":")[0]
-    wanted = {key: p for key, p in inspect.signature(METHODS[name]).parameters.items() if key not in OWN}
-    takes = ", ".join(str(parameter).partition(" =")[0] for parameter in wanted.values()) or "no option"
+    name = read_named(prompt)[0]
+    takes = ", ".join(str(option).partition(" =")[0] for option in method_options(name).values()) or "no option"
     takes = takes.replace("'", "")  # annotations are texts
     reason = str(error).partition("\n")[0][:120]
     return f"{prompt}: an option has a value of the wrong kind ({reason}): {name} takes {takes}"

@@ -15,7 +15,6 @@ from vpcore.experiments.cost.grid_table import cost_table
 from vpcore.experiments.grid.cell import question
 from vpcore.experiments.grid.options import Options, takes, typed
 from vpcore.experiments.grid.plan import plan
-from vpcore.experiments.grid.rehearsal import in_options
 from vpcore.experiments.grid.run import earlier_runs, run_grid
 from vpcore.experiments.report.files import write_report
 from vpcore.experiments.report.rows import check_runs, summarize
@@ -34,7 +33,7 @@ def main(context: typer.Context, options: Options) -> None:
     try:
         failed = _run(options, typed(context))
     except (ValueError, OSError) as error:
-        typer.echo(f"error: {in_options(' '.join(str(error).split()))}", err=True)
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(2) from error
     except KeyboardInterrupt:
         typer.echo(f"stopped; the same command goes on from {options.out}", err=True)

@@ -10,7 +10,7 @@ from vpcore.experiments.grid.options import Options
 from vpcore.experiments.grid.presets import Preset, find_preset, left_out
 from vpcore.experiments.names.backbones import backbone_spec
 from vpcore.experiments.names.methods import expand_layers
-from vpcore.experiments.names.prompts import split_prompts
+from vpcore.experiments.names.named import read_named, split_names
 
 AXES = ("data", "backbone", "prompt", "lr", "trials", "shots")  # fields of a cell whose option is no single value
 SHARED = tuple(field.name for field in fields(Cell) if hasattr(Options, field.name) and field.name not in AXES)
@@ -35,12 +35,12 @@ def plan(options: Options, given: Collection[str]) -> tuple[list[Cell], list[str
     shots = _shots(options.shots)
     shared = {name: getattr(options, name) for name in SHARED} | {"trials": trials}
     cells: list[Cell] = []
-    backbones = _words(options.backbone)
+    backbones = split_names(options.backbone)
     whole = preset if "prompt" not in given else None  # the preset's own methods, and not some that were typed
     notes = left_out(whole, backbones, backbone_spec) if whole else []
-    for data in split_prompts(options.data):
+    for data in split_names(options.data):
         for backbone in backbones:
-            methods = whole.methods_for(backbone_spec(backbone))[0] if whole else split_prompts(options.prompt)
+            methods = whole.methods_for(backbone_spec(backbone))[0] if whole else split_names(options.prompt)
             methods = [text for method in methods for text in _layers(method, backbone)]
             for few in shots:
                 cells += expand([data], [backbone], methods, options.seeds, rates, shots=few, **shared)
@@ -56,7 +56,8 @@ def _preset(options: Options) -> Preset | None:
 
 
 def _layers(method: str, backbone: str) -> list[str]:
-    return expand_layers(method, backbone_spec(backbone).depth) if "layer=all" in method else [method]
+    every = read_named(method)[1].get("layer") == "all"
+    return expand_layers(method, backbone_spec(backbone).depth) if every else [method]
 
 
 def _rates(text: str, trials: int) -> tuple[list[float], int | None]:

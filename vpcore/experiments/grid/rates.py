@@ -9,6 +9,7 @@ from typing import Any
 
 from vpcore.experiments.grid.cell import Cell, question
 from vpcore.experiments.grid.failures import FailedSearch
+from vpcore.experiments.names.named import read_named
 from vpcore.experiments.runs.lr_search import choose_rate
 from vpcore.experiments.runs.trials import Trials
 
@@ -45,7 +46,7 @@ def published_rate(prompt: str) -> float:
     Raises:
         ValueError: none is known for this method.
     """
-    name = prompt.partition(":")[0]
+    name = read_named(prompt)[0]
     if name not in PUBLISHED:
         raise ValueError(
             f"no published rate for {name!r}: add it to PUBLISHED in vpcore/experiments/grid/rates.py with its source"

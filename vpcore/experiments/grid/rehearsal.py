@@ -15,20 +15,7 @@ from vpcore.experiments.grid.cell_data import Loader
 from vpcore.experiments.grid.train_cell import check_cell
 from vpcore.experiments.names.backbones import lacking_weights, weights_sha256
 from vpcore.experiments.names.data import lacking_data
-
-OPTIONS = {  # as `load_data` says it: as it is typed here
-    "give load_data(..., root=...)": "give --root FOLDER",
-    "give load_data('folder', root=...) one with class folders in it": "make it, with one folder of images a class",
-    "give load_data(..., image_size=...)": "give --image-size, as in --image-size 32",
-    "give image_size=": "give --image-size, as in --image-size 32",
-}
-
-
-def in_options(message: str) -> str:
-    """Return a message of the library in the words of the command line."""
-    for said, typed in OPTIONS.items():
-        message = message.replace(said, typed)
-    return message
+from vpcore.experiments.names.named import read_named
 
 
 def rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Cell]:
@@ -70,7 +57,7 @@ def rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Ce
 def note_recipes(cells: Sequence[Cell]) -> None:
     """Name the sets that are not augmented, although the paper's augmentation was asked for."""
     asked = dict.fromkeys(cell.data for cell in cells if cell.augment == "paper")
-    names = [name for name in asked if name.partition(":")[0] != "photodigits" and name not in RECIPES]  # its is none
+    names = [name for name in asked if read_named(name)[0] != "photodigits" and name not in RECIPES]  # its is none
     if names:
         typer.echo(f"note: no augmentation for {', '.join(names)}: the paper has no recipe for it", err=True)
 
@@ -118,4 +105,4 @@ def _few(cell: Cell) -> str:
 def _note(lacking: set[str], what: str, state: str, why: object) -> None:
     if why is not None:
         lacking.add(what)
-        typer.echo(f"note: left out {what}, {state}: {in_options(str(why))}", err=True)
+        typer.echo(f"note: left out {what}, {state}: {why}", err=True)

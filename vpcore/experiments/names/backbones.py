@@ -13,6 +13,7 @@ import torch
 
 from vpcore.backbone import Backbone, Spec
 from vpcore.device import profile
+from vpcore.experiments.names.named import check_options, read_named
 from vpcore.models import BUNDLED, MODELS, load_backbone
 
 SCRATCH = tuple(name for name in MODELS if name not in BUNDLED)  # the MSVP paper's networks: trained from scratch
@@ -24,15 +25,10 @@ def read_backbone(text: str) -> tuple[str, str | None]:
     Raises:
         ValueError: an option other than checkpoint, or a path where a file's name should stand.
     """
-    name, _, rest = text.partition(":")
-    key, _, file = rest.partition("=")
-    if not rest:
-        return name, None
-    if key != "checkpoint" or not file or Path(file).name != file:
-        raise ValueError(
-            f"unknown option {rest!r} of backbone {name}: write checkpoint=FILE, a file in $VPCORE_WEIGHTS"
-        )
-    return name, file
+    name, options = read_named(text)
+    takes = {"checkpoint": [Path(options.get("checkpoint", "")).name]}
+    check_options("backbone", name, options, takes, "checkpoint=FILE, a file in $VPCORE_WEIGHTS")
+    return name, options.get("checkpoint")
 
 
 def weights_folder() -> Path:

@@ -10,30 +10,33 @@ from vpcore.data.protocols import vtab_1k
 from vpcore.data.sources import data_root
 from vpcore.data.splits import Splits
 from vpcore.device import profile
+from vpcore.experiments.names.named import check_options, read_named, write_named
 
-PLACES = ("random", "fixed")  # of a photodigits digit
-VTAB = "split=vtab1k"  # 800 images to train on, 200 to choose with
+POSITION = {"position": ("random", "fixed")}  # of a photodigits digit, the default first
+SPLIT = {"split": ("vtab1k",)}  # 800 images to train on, 200 to choose with
+WRITE = "photodigits:position=random, photodigits:position=fixed, a real set with split=vtab1k, or folder:NAME"
 
 
-def data_label(text: str) -> str:
-    """Check the name of a data set and write it the one way: what is the default anyway is left out.
+def read_data(text: str) -> tuple[str, dict[str, str]]:
+    """Read the name of a data set and its options; what is the default anyway is left out.
 
     A name is what `load_data` takes; "photodigits:position=fixed"; a real set with ":split=vtab1k"; or "folder:NAME", a
-    folder of images inside the folder of the data sets.
+    folder of images inside the folder of the data sets, which is all name.
 
     Raises:
         ValueError: an option that this set does not have.
     """
-    name, _, rest = text.partition(":")
-    if not rest or (name == "folder" and rest):
-        return text.rstrip(":")
-    if rest == VTAB and name in TORCHVISION:
-        return text
-    key, _, value = rest.partition("=")
-    if name != "photodigits" or key != "position" or value not in PLACES:
-        known = f"photodigits:position=random, photodigits:position=fixed, a real set with {VTAB}, or folder:NAME"
-        raise ValueError(f"unknown option {rest!r} of data set {name}: write {known}")
-    return name if value == "random" else f"{name}:position={value}"
+    if text.startswith("folder:"):
+        return text.rstrip(":"), {}
+    name, options = read_named(text)
+    takes: dict[str, tuple[str, ...]] = POSITION if name == "photodigits" else SPLIT if name in TORCHVISION else {}
+    check_options("data set", name, options, takes, WRITE)
+    return name, {key: value for key, value in options.items() if (key, value) != ("position", "random")}
+
+
+def data_label(text: str) -> str:
+    """Check the name of a data set and write it the one way, as results name it; raises what `read_data` raises."""
+    return write_named(*read_data(text))
 
 
 def lacking_data(text: str, root: str | None) -> str | None:
@@ -42,14 +45,14 @@ def lacking_data(text: str, root: str | None) -> str | None:
     Raises:
         ValueError: unknown option.
     """
-    name, _, rest = data_label(text).partition(":")
-    if name not in (*TORCHVISION, "folder") or (name != "folder" and profile() == "full"):
+    kind, _, folder_name = read_data(text)[0].partition(":")
+    if kind not in (*TORCHVISION, "folder") or (kind != "folder" and profile() == "full"):
         return None
     try:
         folder = data_root(text, root)
     except FileNotFoundError as error:
         return str(error)
-    marker = {"folder": rest or ".", "usps": "usps.bz2"}.get(name) or SOURCES[name].marker
+    marker = {"folder": folder_name or ".", "usps": "usps.bz2"}.get(kind) or SOURCES[kind].marker
     return None if (folder / marker).exists() else f"no {folder / marker}"
 
 
@@ -60,11 +63,9 @@ def load_named(text: str, root: str | None, image_size: int | None, in_chans: in
         ValueError: unknown data set or option.
         OSError: its files are missing or damaged.
     """
-    name, _, rest = data_label(text).partition(":")
-    options: dict[str, Any] = {"root": root}
-    if name == "folder" and rest:
-        options["root"] = data_root(text, root) / rest
-    elif rest and rest != VTAB:
-        options["position"] = rest.partition("=")[2]
-    data = load_data(name, **options, image_size=image_size, in_chans=in_chans)
-    return vtab_1k(data) if rest == VTAB else data
+    name, options = read_data(text)
+    kind, _, folder_name = name.partition(":")
+    place = data_root(text, root) / folder_name if folder_name else root
+    position: dict[str, Any] = {key: value for key, value in options.items() if key in POSITION}
+    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, **position)
+    return vtab_1k(data) if "split" in options else data

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
-from vpcore.experiments.names.prompts import prompt_label, read_prompt
+from vpcore.experiments.names.named import check_options, read_named, write_named
 from vpcore.heads.linear import LinearHead, MLPHead
 from vpcore.prompted import Prompted
 from vpcore.prompts import PROMPTS
@@ -45,19 +44,49 @@ def read_method(text: str) -> tuple[str, dict[str, Any]]:
     Raises:
         ValueError: unknown method, unknown option, or an option without a value.
     """
-    return read_prompt(text, METHODS)
+    name, options = read_named(text)
+    if name not in METHODS:
+        raise ValueError(f"unknown prompt {name!r}: choose one of {', '.join(METHODS)}")
+    takes = method_options(name)
+    write = f"option=value with {', '.join(takes) or 'none'}"
+    check_options("prompt", name, options, dict.fromkeys(takes), write)
+    many = {key for key, parameter in takes.items() if isinstance(parameter.default, tuple)}
+    return name, {key: _value(value, key in many) for key, value in options.items()}
+
+
+def method_options(name: str) -> dict[str, inspect.Parameter]:
+    """Return the options of a method, without what it is given anyway."""
+    parameters = inspect.signature(METHODS[name]).parameters
+    return {key: parameter for key, parameter in parameters.items() if key not in ("spec", "backbone", "seed")}
 
 
 def method_label(text: str) -> str:
-    """Write a method the one way, as results name it."""
-    return prompt_label(*read_method(text))
+    """Write a method the one way, as results name it: options sorted, lists joined by +."""
+    name, options = read_method(text)
+    words = {key: "+".join(map(str, v)) if isinstance(v, tuple) else str(v) for key, v in sorted(options.items())}
+    return write_named(name, words)
+
+
+def _value(text: str, many: bool) -> Any:
+    """Return what a text says in Python: a number, True, False, None, some with + between; else the text itself."""
+    if "+" in text.strip("+") or many:
+        return tuple(_value(part, many=False) for part in text.split("+"))
+    if text in ("True", "False", "None"):
+        return {"True": True, "False": False, "None": None}[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def expand_layers(text: str, depth: int) -> list[str]:
     """Return "activation:layer=all" as one text for each layer 0 … depth; any other text as it is."""
-    if not re.search(r"[:,]layer=all(,|$)", text):
+    name, options = read_named(text)
+    if options.get("layer") != "all":
         return [text]
-    return [re.sub(r"([:,]layer=)all(?=,|$)", rf"\g<1>{layer}", text) for layer in range(depth + 1)]
+    return [write_named(name, {**options, "layer": str(layer)}) for layer in range(depth + 1)]
 
 
 def build_head(text: str, dim: int, num_classes: int, seed: int) -> nn.Module:
