@@ -5,31 +5,53 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
-from collections.abc import Iterator
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from course.authoring.cells import LessonError
 from course.authoring.lesson_names import ROOT
+from course.authoring.reach import Place, Reached, reached
 
-PACKAGES = ("course", "vpcore")
-FORMAT = 1  # raise it when the builder stores outputs in another way
+FORMAT = 2  # raise it when the builder stores outputs in another way
+RECORDED = Place("course.recorded", "recorded")
+WEIGHTS = Place("vpcore.models.bundled", "FOLDER")
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def source_hash(notebook: Any) -> str:
     """Returns a hash of everything a lesson's outputs come from.
 
-    It covers the code cells, the exercise file of the lesson, the modules of `course` and `vpcore` these import
-    (followed through the imports), and the recorded results the lesson names. Comments and docstrings of Python
-    files do not count, so that editing one does not execute every lesson again.
+    It covers the code cells, the exercises of the lesson, each definition of `course` and `vpcore` that these use
+    (see `reach`), the recorded results they read, and the cards of the bundled weights, which hold their hashes.
+    Comments and docstrings of Python files do not count, so that editing one does not execute every lesson again.
+
+    Raises:
+        LessonError: `recorded` is used in another way than `recorded("name")` of a file there is.
     """
     lesson = notebook.metadata["course"]["lesson"]
     code = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    definitions = covered(lesson, code)
     digest = hashlib.sha256(f"{FORMAT}\n{code}".encode())
-    for path in sorted(_python_files(lesson, code)):
-        digest.update(f"\n{path.relative_to(ROOT).as_posix()}\n{_meaning(path.read_text(encoding='utf-8'))}".encode())
-    for path in _results(lesson, code):
+    for place, statements, imports in definitions:
+        leads = sorted({f"{'.'.join(use.parts)} = {':'.join(target)}" for use, target in imports})
+        meaning = [_meaning(statement) for statement in statements] if place.module else []
+        digest.update("\n".join([":".join(place), *leads, *meaning]).encode())
+    for path in _files(lesson, definitions):
         digest.update(path.name.encode() + path.read_bytes().replace(b"\r\n", b"\n"))
     return digest.hexdigest()[:16]
+
+
+def covered(lesson: str, code: str) -> list[Reached]:
+    """Returns what a lesson's outputs come from: its code, and the definitions that this and its exercises use.
+
+    `check` finds exercises by their ids, so an id in the code stands for the exercises of its lesson.
+    """
+    numbers = {lesson[:2], *re.findall(r"""["'](\d\d)-\w""", code)}
+    exercises = [Place(f"course.exercises.lesson_{number}", "EXERCISES") for number in sorted(numbers)]
+    python = "\n".join(line for line in code.split("\n") if not line.lstrip().startswith(("%", "!")))
+    return reached(ROOT, python, exercises)
 
 
 def outputs_hash(notebook: Any) -> str:
@@ -38,65 +60,37 @@ def outputs_hash(notebook: Any) -> str:
     return hashlib.sha256(json.dumps(stored, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _python_files(lesson: str, code: str) -> set[Path]:
-    own = sorted((ROOT / "course" / "exercises").glob(f"lesson_{lesson[:2]}*.py"))
-    found: set[Path] = set()
-    waiting = [*own, *_imported(_plain(code))]
-    while waiting:
-        path = waiting.pop()
-        if path not in found:
+def _files(lesson: str, definitions: list[Reached]) -> list[Path]:
+    """Returns the files, besides source, that the definitions read."""
+    cards = (ROOT / "vpcore" / "weights").glob("*.json")
+    found = set(cards) if any(entry.place == WEIGHTS for entry in definitions) else set()
+    for place, _, imports in definitions:
+        for use in (use for use, target in imports if target == RECORDED):
+            name = use.call.args[0] if use.call and use.call.args else None
+            where = f"lesson {lesson}" + (f" (through {place.module}.{place.name})" if place.module else "")
+            if not (isinstance(name, ast.Constant) and isinstance(name.value, str)):
+                got = ast.unparse(use.call) if use.call else "no call of it"
+                raise LessonError(f'{where}: recorded must be called as recorded("name"), got {got}; write the name')
+            path = ROOT / "course" / "results" / f"{name.value}.json"
+            if not path.is_file():
+                raise LessonError(f"{where}: there are no recorded results {name.value!r}; correct the name")
             found.add(path)
-            waiting += _imported(path.read_text(encoding="utf-8"))
-    return found
+    return sorted(found)
 
 
-def _plain(code: str) -> str:
-    return "\n".join(line for line in code.split("\n") if not line.lstrip().startswith(("%", "!")))
-
-
-def _imported(source: str) -> Iterator[Path]:
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for name in names:
-            if name.split(".")[0] in PACKAGES:
-                yield from _module_files(name)
-
-
-def _module_files(name: str) -> Iterator[Path]:
-    parts = name.split(".")
-    for end in range(1, len(parts) + 1):
-        base = ROOT.joinpath(*parts[:end])
-        yield from (path for path in (base.with_suffix(".py"), base / "__init__.py") if path.is_file())
-
-
-def _results(lesson: str, code: str) -> list[Path]:
-    own = (ROOT / "course" / "exercises").glob(f"lesson_{lesson[:2]}*.py")
-    text = code + "".join(path.read_text(encoding="utf-8") for path in own)
-    files = sorted((ROOT / "course" / "results").glob("*.json"))
-    files = [path for path in files if path.stem != "ci"]  # of the course's own checks, no lesson's
-    return [path for path in files if path.stem in text or path.name.startswith(lesson[:2])]
-
-
-def _meaning(source: str) -> str:
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) and _has_docstring(node):
-            node.body = node.body[1:]
-    return json.dumps(_shape(tree), ensure_ascii=True)
-
-
-def _has_docstring(node: Any) -> bool:
-    return ast.get_docstring(node, clean=False) is not None
+@cache
+def _meaning(statement: ast.AST) -> str:
+    return json.dumps(_shape(statement), ensure_ascii=True)
 
 
 def _shape(node: Any) -> Any:
-    """Returns nested lists that are the same in all Python versions: empty fields, which some lack, are left out."""
+    """Returns nested lists, without docstrings, that are the same in all Python versions.
+
+    Empty fields, which some versions lack, are left out.
+    """
     if isinstance(node, ast.AST):
-        fields = [[name, _shape(value)] for name, value in ast.iter_fields(node) if value not in (None, [])]
-        return [type(node).__name__, fields]
+        fields = dict(ast.iter_fields(node))
+        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
+            fields["body"] = node.body[1:]
+        return [type(node).__name__, [[key, _shape(value)] for key, value in fields.items() if value not in (None, [])]]
     return [_shape(item) for item in node] if isinstance(node, list) else repr(node)
