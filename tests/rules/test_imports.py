@@ -79,7 +79,7 @@ FAULTS = [
     ("vpcore.prompts.parts.border", "vpcore.train.optim"),
     ("vpcore.prompts.pad", "vpcore.prompts.patch"),
     ("vpcore.train.scoring", "vpcore.prompts.pad"),
-    ("vpcore.data.usps", "course.recorded"),
+    ("vpcore.data.sources", "course.recorded"),
     ("course.authoring.cells", "course.handout.site"),
 ]
 

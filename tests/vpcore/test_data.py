@@ -13,7 +13,7 @@ from fake_sets import fake_kmnist
 from PIL import Image
 from sklearn.datasets import load_digits, load_sample_images
 
-from vpcore.data import NAMES, Split, Splits, load_data, usps
+from vpcore.data import NAMES, Split, Splits, load_data, sources
 from vpcore.data.files import hash_cut
 from vpcore.data.photodigits import STRIPS, _backgrounds, _partition, _photo_strips
 from vpcore.data.resize import fit_channels, fit_size
@@ -306,8 +306,8 @@ def usps_file(path, count):
 
 
 def test_usps_checks_counts_and_bytes(tmp_path, quick, monkeypatch):
-    assert usps.COUNTS == {"usps.bz2": 7291, "usps.t.bz2": 2007}  # the official ones
-    monkeypatch.setattr(usps, "COUNTS", {"usps.bz2": 60, "usps.t.bz2": 20})
+    assert sources.USPS_COUNTS == {"usps.bz2": 7291, "usps.t.bz2": 2007}  # the official ones
+    monkeypatch.setattr(sources, "USPS_COUNTS", {"usps.bz2": 60, "usps.t.bz2": 20})
     usps_file(tmp_path / "usps.bz2", 60)
     usps_file(tmp_path / "usps.t.bz2", 20)
     data = load_data("usps", tmp_path)

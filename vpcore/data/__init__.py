@@ -5,7 +5,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from vpcore.data.files import Parts, read_folder
+from vpcore.data.photodigits import digits, photodigits
 from vpcore.data.resize import fit_channels, fit_size
+from vpcore.data.sources import data_root, read_usps, read_vision
 from vpcore.data.splits import Split, Splits, channel_stats, fingerprint, split_by_order, stratified_order
 from vpcore.device import profile
 
@@ -20,8 +23,6 @@ NAMES = (*BUNDLED, *TORCHVISION, "folder")
 SPLIT_SEED = 42  # of every 90/10 cut into train and valid: fixed, so results of all seeds share their images
 DIGITS = tuple("0123456789")
 SIZES = {"train": 2000, "valid": 500, "test": 1000}  # of photodigits, unless asked otherwise
-
-Parts = dict[str, Split]
 
 
 def load_data(
@@ -86,8 +87,8 @@ def _check_request(name: str, seed: int, position: str, sizes: tuple[int | None,
     if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
         raise ValueError(f"seed must be a whole number, 0 or more, got {seed!r}: try seed=0")
     if name != "photodigits" and (position != "random" or any(size is not None for size in sizes)):
-        raise ValueError(f"position= and num_train=, num_valid=, num_test= belong to photodigits, got them for {name}: "
-                         "drop them, and use .limit(n) for fewer training images")  # fmt: skip
+        own = "position= and num_train=, num_valid=, num_test= belong to photodigits"
+        raise ValueError(f"{own}, got them for {name}: drop them, and use .limit(n) for fewer training images")
 
 
 def _read(
@@ -95,14 +96,8 @@ def _read(
 ) -> tuple[Parts, tuple[str, ...], str]:
     """Return train, valid and test of a set at its native size, its class names and its md5."""
     if name in BUNDLED:
-        from vpcore.data.photodigits import digits, photodigits
-
         parts = digits(seed) if name == "digits" else photodigits(seed, position, sizes)
         return parts, DIGITS, fingerprint(*parts.values())
-    from vpcore.data.files import read_folder
-    from vpcore.data.sources import data_root, read_vision
-    from vpcore.data.usps import read_usps
-
     if name == "usps":
         parts, classes = read_usps(data_root(name, root)), DIGITS
         md5 = fingerprint(*parts.values())

@@ -44,10 +44,7 @@ def fit_channels(images: UInt8[Tensor, "n c h w"], in_chans: int) -> UInt8[Tenso
     if (images.shape[1], in_chans) == (1, 3):
         return images.repeat(1, 3, 1, 1)
     if (images.shape[1], in_chans) == (3, 1):
-        return torch.cat([_luminance(chunk) for chunk in images.split(CHUNK)])
+        weights = torch.tensor(LUMINANCE).reshape(1, 3, 1, 1)
+        grey = [(chunk.float() * weights).sum(1, keepdim=True) for chunk in images.split(CHUNK)]
+        return torch.cat([chunk.round().clamp(0, 255).to(torch.uint8) for chunk in grey])
     raise ValueError(f"in_chans must be 1 or 3, got {in_chans!r} for images of {images.shape[1]} channels: give 1 or 3")
-
-
-def _luminance(images: UInt8[Tensor, "n 3 h w"]) -> UInt8[Tensor, "n 1 h w"]:
-    weights = torch.tensor(LUMINANCE).reshape(1, 3, 1, 1)
-    return (images.float() * weights).sum(1, keepdim=True).round().clamp(0, 255).to(torch.uint8)

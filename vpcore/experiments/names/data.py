@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from vpcore.data import TORCHVISION, load_data
-from vpcore.data.catalog import SOURCES
 from vpcore.data.protocols import vtab_1k
-from vpcore.data.sources import data_root
+from vpcore.data.sources import SOURCES, data_root
 from vpcore.data.splits import Splits
 from vpcore.device import profile
 from vpcore.experiments.names.named import check_options, read_named, write_named
