@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import socket
 import types
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from course.check.engine import error_message, error_words, learner_line
 from course.check.guards import is_out_of_memory
 from course.check.library import LibraryCalled, forbidden, functions_of
 from course.check.stubs import class_is_stub
-from course.grading.cells import run_cells
+from course.grading.cells import Notebook, Slice, run_slice
 from course.grading.wire import receive, transmit
 
 Kept = tuple[list[Tensor], list[Tensor]]
@@ -27,10 +28,11 @@ class Session:
     Args:
         answer: the learner's function or class.
         forbids: names of library functions that refuse meanwhile.
+        is_away: says whether an error may come from the sandbox and not from the answer.
     """
 
-    def __init__(self, answer: Any, forbids: tuple[str, ...]) -> None:
-        self._answer, self._forbids = answer, forbids
+    def __init__(self, answer: Any, forbids: tuple[str, ...], is_away: Callable[[BaseException], bool]) -> None:
+        self._answer, self._forbids, self._is_away = answer, forbids, is_away
         self._kept: list[Kept] = []
         self._made: list[nn.Module] = []
 
@@ -51,7 +53,11 @@ class Session:
         """Return the gradients of an earlier call."""
         outputs, leaves = self._kept[request["call"]]
         slopes = request["slopes"]
-        return _reply(lambda: {"slopes": list(torch.autograd.grad(outputs, leaves, slopes, allow_unused=True))})
+
+        def run() -> dict[str, Any]:
+            return {"slopes": list(torch.autograd.grad(outputs, leaves, slopes, allow_unused=True))}
+
+        return _reply(run, self._is_away)
 
     def _run(self, function: Any, inputs: tuple[Any, ...], learned: list[Tensor]) -> dict[str, Any]:
         leaves, before = [*floating(inputs), *learned], fresh(inputs)
@@ -75,22 +81,37 @@ class Session:
 
     def _guarded(self, action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         with forbidden(self._forbids) as called:
-            reply = _reply(action)
+            reply = _reply(action, self._is_away)
         return {"raised": "library", "words": called[0], "line": ""} if called else reply
 
 
 def serve(connection: socket.socket, task: dict[str, Any], module: types.ModuleType, end: float) -> None:
-    """Execute the cells, send the answer's value, then answer calls until the grader hangs up."""
-    answer = None
+    """Run what the check needs, send the answer's value, then answer calls until the grader hangs up."""
+    answer, notebook = None, Notebook(task["cells"], task["lesson"])
+    space = vars(module)
+    space["display"] = lambda *things, **options: None
+    part: Slice | None = None
 
     def load() -> dict[str, Any]:
-        nonlocal answer
-        run_cells(task["cells"], vars(module))
-        answer = eval(task["answer"], vars(module))
-        return {"stub": class_is_stub(answer, tuple(task["methods"])), "callable": callable(answer), "value": answer}
+        nonlocal answer, part
+        part = notebook.slice(task["id"], task["answer"])
+        place = task["place"]
+        if part.own is None and place in notebook.broken:
+            raise notebook.broken[place]
+        if part.own is None and place is None and not isinstance(part.expression, ast.Constant):
+            return {"raised": "missing", "words": "", "line": ""}
+        text = notebook.sources[part.own] if part.own is not None else ""
+        told = {"text": text[:5000], "copies": part.copies[:20]}
+        wrong = run_slice(notebook, part, space, lambda said: transmit(connection, {**told, "wrong": said}, end))
+        answer = eval(compile(ast.Expression(part.expression), "<check>", "eval"), space)
+        stub = class_is_stub(answer, tuple(task["methods"]))
+        return {"stub": stub, "callable": callable(answer), "value": answer, "wrong": wrong}
 
-    transmit(connection, _reply(load), end)
-    session = Session(answer, tuple(name for name in task["forbids"] if _exists(name)))
+    def is_away(error: BaseException) -> bool:
+        return _is_away(error, part, space)
+
+    transmit(connection, _reply(load, is_away), end)
+    session = Session(answer, tuple(name for name in task["forbids"] if _exists(name)), is_away)
     actions = {name: getattr(session, name) for name in ("call", "make", "forward", "slopes")}
     while True:
         request = receive(connection, end)
@@ -119,11 +140,18 @@ def _plain(value: Any) -> Any:
     return value.detach() if isinstance(value, Tensor) else value
 
 
-def _reply(action: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _is_away(error: BaseException, part: Slice | None, space: dict[str, Any]) -> bool:
+    """Say whether an error may come from the sandbox: a hidden file or module, or a name whose cell did not run."""
+    if isinstance(error, NameError):
+        return part is not None and error.name in part.known and error.name not in space
+    return isinstance(error, ImportError | OSError)
+
+
+def _reply(action: Callable[[], dict[str, Any]], is_away: Callable[[BaseException], bool]) -> dict[str, Any]:
     try:
         return action()
     except BaseException as error:
-        kind = "error"
+        kind = "away" if is_away(error) else "error"
         if isinstance(error, SystemExit):
             kind = "exit"
         elif isinstance(error, LibraryCalled):

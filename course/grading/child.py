@@ -36,11 +36,12 @@ def main() -> None:
 
         block()
     sockets = {task["id"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
+    shared = {"cells": job["cells"], "lesson": job["lesson"]}
     for task in job["tasks"]:
         child = os.fork()
         if child == 0:
             try:
-                _exercise(task, sockets)
+                _exercise({**shared, **task}, sockets)
             finally:
                 os._exit(0)
         sockets[task["id"]].close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 from typing import Any
 
 from course.check import texts
@@ -18,10 +19,30 @@ from course.grading.wire import Died, Late, Unsendable, WireError
 KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise)
 DIED = "your code ended its process: a crash in native code, os._exit, or too much memory"
 BROKEN = "your code sent something that no check can read ({reason})"
+AWAY = "in the sandbox, your code {sentence}"
+ABOVE = "a cell that your answer needs fails in the sandbox ({wrong})"
+SLOW = "the cells that your answer needs run longer than {seconds:g} s"
 
 
-def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds: float) -> Verdict:
-    """Return the verdict about the answer in the sandbox; the comparison happens in this process.
+@dataclass(frozen=True)
+class Judged:
+    """What came of one answer.
+
+    Attributes:
+        verdict: about the answer.
+        doubt: why the verdict may differ from the one in the notebook; empty when nothing speaks for that.
+        text: the cell that gives the answer, as the sandbox tells it; may be empty.
+        copies: numbers of the cells that give it, where there are several; the last one is judged.
+    """
+
+    verdict: Verdict
+    doubt: str = ""
+    text: str = ""
+    copies: tuple[int, ...] = ()
+
+
+def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds: float) -> Judged:
+    """Judge the answer in the sandbox; the comparison happens in this process.
 
     Args:
         exercise: of one of KINDS.
@@ -33,8 +54,10 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
         NotStarted: the sandbox never came to this exercise.
         Unsendable: an input of the check is of a type that cannot be sent.
     """
+    remote = RemoteFunction(connection, seconds)
     try:
-        finding = _examine(exercise, prepared, RemoteFunction(connection, seconds))
+        remote.load()
+        finding = _examine(exercise, prepared, remote)
     except (NotStarted, Unsendable):
         raise
     except Raised as error:
@@ -46,11 +69,29 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
         finding = Finding("died", said, outcome="error")
     except Exception as error:  # a hostile answer may make any comparison fail; it earns nothing
         finding = Finding("internal", texts.INTERNAL.format(error=type(error).__name__), outcome="error")
+    text, copies = str(remote.told.get("text", "")), tuple(map(int, remote.told.get("copies", ())))
+    return Judged(_verdict(exercise, finding), _doubt(remote, finding, seconds), text, copies)
+
+
+def _verdict(exercise: Exercise, finding: Finding | None) -> Verdict:
     if finding is None:
         sentence = texts.PASSED.format(points=texts.plural(exercise.points, "point"))
         return Verdict(exercise.id, "passed", sentence, exercise.points)
     sentence = texts.WRONG.format(sentence=finding.sentence) if finding.outcome == "wrong" else finding.sentence
     return Verdict(exercise.id, finding.outcome, sentence, 0.0, finding)
+
+
+def _doubt(remote: RemoteFunction, finding: Finding | None, seconds: float) -> str:
+    if finding is None or finding.stage in ("stub", "missing"):
+        return ""
+    if finding.stage == "internal":
+        return finding.sentence
+    if finding.stage == "away":
+        return AWAY.format(sentence=finding.sentence.removeprefix("your code "))
+    if finding.stage == "time" and not remote.told:
+        return SLOW.format(seconds=seconds)
+    wrong = str(remote.first.get("wrong") or remote.told.get("wrong") or "")
+    return ABOVE.format(wrong=wrong[:200]) if wrong else ""
 
 
 def _examine(exercise: Exercise, prepared: Any, remote: RemoteFunction) -> Finding | None:

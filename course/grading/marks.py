@@ -25,7 +25,17 @@ BADGES["hand"] = ("✎", "#1f5a99")
 
 @dataclass(frozen=True)
 class Item:
-    """One exercise of one submission; outcome as in a verdict, or "hand" for what an instructor grades."""
+    """One exercise of one submission.
+
+    Attributes:
+        id: such as "02-average".
+        outcome: as in a verdict, or "hand" for what an instructor grades.
+        sentence: what the learner reads.
+        points: earned in the check.
+        of: full points.
+        text: the learner's answer, where an instructor grades it.
+        automatic: whether a check can grade this exercise at all.
+    """
 
     id: str
     outcome: str
@@ -33,6 +43,7 @@ class Item:
     points: float
     of: float
     text: str = ""
+    automatic: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,12 +65,12 @@ class Mark:
 
     @property
     def of(self) -> float:
-        """Points that can be checked."""
-        return sum(item.of for item in self.items if item.outcome != "hand")
+        """Points that checks can give in this lesson, the same for every file."""
+        return sum(item.of for item in self.items if item.automatic)
 
     @property
     def by_hand(self) -> float:
-        """Points an instructor still gives."""
+        """Points an instructor still gives, of written answers and of answers that no check could judge here."""
         return sum(item.of for item in self.items if item.outcome == "hand")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,9 @@ from typing import Any
 
 from course.authoring.cells import LessonError, cell_name, where
 from course.check.exercise import Exercise
+from course.grading.cells import CALLS, Notebook
 
-CALLS = {"answer", "quiz", "written", "grade"}
+GRADER = ("check", "grading")
 
 
 @dataclass(frozen=True)
@@ -23,18 +25,18 @@ class Task:
         points: full points.
         cell_id: id of the answer's cell in every notebook built from the lesson.
         answer: the expression that is checked, such as "average_maps"; empty for a written answer.
-        needs: names of the cells that run before it: of the lesson, or ids of other exercises.
         exercise: its check; None for a written answer.
         prepared: right answers, computed once.
+        automatic: whether the sandbox can check it; an instructor grades the others.
     """
 
     id: str
     points: float
     cell_id: str
     answer: str
-    needs: tuple[str, ...]
     exercise: Exercise | None
     prepared: Any
+    automatic: bool
 
 
 @dataclass(frozen=True)
@@ -44,9 +46,9 @@ class Plan:
     Attributes:
         lesson: such as "02_multiscale_prompts".
         tasks: its exercises in order.
-        cells: source of each named cell that the lesson itself brings.
-        preload: modules that those cells import.
-        digest: changes with the lesson's source and its checks.
+        cells: source of each named cell that the lesson itself brings, for a notebook that has lost one.
+        preload: modules that the right answers import.
+        digest: changes with the lesson's source, its checks, and the code that grades.
     """
 
     lesson: str
@@ -87,14 +89,16 @@ def make_plan(path: Path) -> Plan:
         if "check" in cell.metadata
     }
     answers = [cell for cell in notebook.cells if "exercise" in cell.metadata]
-    needs = all_needs(notebook.cells)
-    tasks = tuple(_task(cell, needs, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
+    tasks = tuple(_task(cell, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
     named = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.get("name")]
     cells = {cell_name(cell): cell.source for cell in named}
-    used = [cells[name] for name in dict.fromkeys(need for task in tasks for need in task.needs) if name in cells]
-    checks_of_lesson = sorted((Path(__file__).parents[1] / "exercises" / f"lesson_{path.stem[:2]}").glob("*.py"))
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in [path, *checks_of_lesson])).hexdigest()
-    return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(m for source in used for m in _imports(source))), digest)
+    solved = Notebook([cell.source if cell.cell_type == "code" else None for cell in notebook.cells], [])
+    needed = [s.node for task in tasks if task.automatic for s in solved.slice(task.id, task.answer).statements]
+    course = Path(__file__).parents[1]
+    folders = [course / "exercises" / f"lesson_{path.stem[:2]}", *(course / name for name in GRADER)]
+    files = [path, *(file for folder in folders for file in sorted(folder.glob("*.py")))]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+    return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(m for node in needed for m in _imports(node))), digest)
 
 
 def all_needs(cells: list[Any]) -> dict[str, tuple[str, ...]]:
@@ -106,18 +110,23 @@ def all_needs(cells: list[Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(found)) for name, found in needs.items()}
 
 
-def _task(cell: Any, needs: dict[str, tuple[str, ...]], function: str, answer: str) -> Task:
+def _task(cell: Any, function: str, answer: str) -> Task:
     from course.check.guards import guarded
     from course.check.registry import find
     from course.grading.judge import KINDS
+    from course.grading.wire import Unsendable, encode
 
     metadata = cell.metadata["exercise"]
     exercise = prepared = None
+    automatic = False
     if function != "written":
         exercise = find(metadata["id"])
         if isinstance(exercise, KINDS):
             prepared = guarded(exercise.prepare, 60.0, [])
-    return Task(metadata["id"], metadata["points"], cell.id, answer, needs[metadata["id"]], exercise, prepared)
+            with contextlib.suppress(Unsendable):
+                encode([case.inputs for case in prepared] if type(prepared) is list else None, strict=True)
+                automatic = True
+    return Task(metadata["id"], metadata["points"], cell.id, answer, exercise, prepared, automatic)
 
 
 def _function(node: ast.expr) -> str:
@@ -127,9 +136,9 @@ def _function(node: ast.expr) -> str:
     return node.attr if inside and isinstance(node, ast.Attribute) and node.attr in CALLS else ""
 
 
-def _imports(source: str) -> list[str]:
+def _imports(statement: ast.stmt) -> list[str]:
     found: list[str] = []
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(statement):
         if isinstance(node, ast.Import):
             found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

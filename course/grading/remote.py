@@ -45,7 +45,23 @@ class RemoteFunction:
         except WireError as error:
             raise NotStarted(NO_START.format(reason=error)) from error
         self._end = time.monotonic() + seconds
-        self.first = self._reply() if begun == "started" else {}
+        self._begun = begun == "started"
+        self.told: dict[str, Any] = {}
+        self.first: dict[str, Any] = {}
+
+    def load(self) -> None:
+        """Wait until the learner's cells have run: first those that the answer needs (`told`), then its own (`first`).
+
+        Raises:
+            Raised: the learner's code failed.
+            WireError: there is no answer, or not in time.
+        """
+        if not self._begun:
+            raise WireError("no answer")
+        reply = self._reply()
+        if "text" in reply:
+            self.told, reply = reply, self._reply()
+        self.first = {"stub": False, "callable": False, "value": None, **reply}
 
     def __call__(self, *inputs: Any) -> Any:
         """Return what the learner's function returns, with its inputs changed as it changed them."""
@@ -84,7 +100,9 @@ class RemoteFunction:
 def _raised(kind: str, words: str, line: str) -> Finding:
     if kind == "library":
         return Finding("library", texts.LIBRARY.format(name=words[:100]))
+    if kind == "missing":
+        return Finding(kind, "no cell of the notebook gives this answer", outcome="error")
     if kind in ("exit", "memory"):
         return Finding(kind, texts.EXIT if kind == "exit" else texts.MEMORY, outcome="error")
-    text = texts.RAISED_AT if line else texts.RAISED
-    return Finding("raised", text.format(error=words[:200], line=line[:100]), outcome="error")
+    sentence = (texts.RAISED_AT if line else texts.RAISED).format(error=words[:200], line=line[:100])
+    return Finding("away" if kind == "away" else "raised", sentence, outcome="error")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.grading.plan import Plan, Task
+from course.check.verdict import SYMBOLS
+from course.grading.plan import Task
 
 MEGABYTES = 20
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
@@ -27,7 +27,7 @@ class Submission:
         file: path below the folder of submissions.
         learner: first folder of that path, or the file's name without ending.
         digest: hash of the file.
-        cells: all cells, each with "type", "source", "names".
+        cells: all cells, each with "type", "source", "names" and "shown", what stands below it as text.
         lesson: what the notebook says it is, or its file name.
     """
 
@@ -74,7 +74,7 @@ def read_submission(path: Path, folder: Path) -> Submission:
     file = str(path.relative_to(folder))
     data = _bytes(path, file)
     try:
-        book = json.loads(data)
+        book = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         where = f" (line {error.lineno})" if isinstance(error, json.JSONDecodeError) else ""
         raise BadSubmission(f"{file}: is not JSON{where}; ask for the notebook file itself") from error
@@ -86,42 +86,21 @@ def read_submission(path: Path, folder: Path) -> Submission:
     return Submission(file, learner_of(file), hashlib.sha256(data).hexdigest(), read, lesson)
 
 
-def answer_source(submission: Submission, task: Task) -> str:
-    """Return the learner's cell of an exercise.
-
-    Raises:
-        BadSubmission: the cell is missing or stands more than once.
-    """
-    found = _places(submission, task)
-    if not found:
-        raise BadSubmission(f"{submission.file}: the cell {task.id} is missing; 0 points for it")
-    if len(found) > 1:
-        numbers = ", ".join(str(index + 1) for index in found)
-        raise BadSubmission(f"{submission.file}: the cell {task.id} stands more than once (cells {numbers}); keep one")
-    return submission.cells[found[0]]["source"]
-
-
-def cells_before(submission: Submission, task: Task, plan: Plan) -> list[tuple[str, str]]:
-    """Return name and source of the cells to run before an answer.
-
-    These are the cells the exercise needs, in the lesson's version or, for other exercises, the learner's; then
-    cells the learner added above the answer, as long as they hold only imports, functions and classes.
-    """
-    others = {other.id: other for other in plan.tasks}
-    needed = [name for name in task.needs if name in plan.cells or name in others]
-    cells = [
-        (name, plan.cells[name] if name in plan.cells else answer_source(submission, others[name])) for name in needed
-    ]
-    known = set(plan.cells) | {f"{name}-check" for name in others} | set(others) | {t.cell_id for t in plan.tasks}
-    for index, cell in enumerate(submission.cells[: _places(submission, task)[0]]):
-        if cell["type"] == "code" and not cell["names"] & known and _defines_only(cell["source"]):
-            cells.append((f"cell {index + 1}", cell["source"]))
-    return cells
-
-
-def _places(submission: Submission, task: Task) -> list[int]:
+def answer_place(submission: Submission, task: Task) -> int | None:
+    """Return the place of the learner's cell of an exercise, the last one if it was copied; None if it is gone."""
     wanted = {task.id, task.cell_id}
-    return [index for index, cell in enumerate(submission.cells) if cell["names"] & wanted]
+    return max((place for place, cell in enumerate(submission.cells) if cell["names"] & wanted), default=None)
+
+
+def answer_source(submission: Submission, task: Task) -> str:
+    """Return the text of the learner's cell of an exercise; empty if it is gone."""
+    place = answer_place(submission, task)
+    return "" if place is None else submission.cells[place]["source"]
+
+
+def says_passed(submission: Submission, task: Task) -> bool:
+    """Say whether the notebook shows that the exercise was passed, under a cell that checks it."""
+    return any(f"{SYMBOLS['passed']} {task.id}: " in cell["shown"] for cell in submission.cells)
 
 
 def _bytes(path: Path, file: str) -> bytes:
@@ -145,20 +124,28 @@ def _cell(file: str, index: int, cell: Any) -> dict[str, Any]:
     metadata = _part(cell, "metadata")
     names = [cell.get("id"), metadata.get("name")]
     names += [_part(metadata, key).get(name) for key, name in (("nbgrader", "grade_id"), ("exercise", "id"))]
-    return {"type": cell.get("cell_type"), "source": source, "names": {name for name in names if type(name) is str}}
+    known = {name for name in names if type(name) is str}
+    return {"type": cell.get("cell_type"), "source": _readable(source), "names": known, "shown": _shown(cell)}
+
+
+def _readable(text: str) -> str:
+    """Return a text that can be written as UTF-8: a notebook may hold halves of characters."""
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _shown(cell: dict[str, Any]) -> str:
+    outputs = cell.get("outputs")
+    parts: list[Any] = []
+    for output in outputs if type(outputs) is list else []:
+        if type(output) is dict:
+            parts += [_part(output, "data").get("text/plain"), output.get("text")]
+    texts = ["".join(map(str, part)) if type(part) is list else part for part in parts]
+    return "\n".join(text for text in texts if type(text) is str)
 
 
 def _part(found: dict[str, Any], key: str) -> dict[str, Any]:
     part = found.get(key)
     return part if type(part) is dict else {}
-
-
-def _defines_only(source: str) -> bool:
-    try:
-        body = ast.parse(source).body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return False
-    return bool(body) and all(isinstance(n, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef) for n in body)
 
 
 def _hidden(path: Path) -> bool:

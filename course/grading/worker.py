@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from course.check.verdict import Finding, Verdict
-from course.grading.judge import KINDS, judge
+from course.check.verdict import Verdict
+from course.grading.judge import Judged, judge
 from course.grading.marks import BY_HAND, Item, Mark
 from course.grading.plan import Plan, Task
 from course.grading.remote import NotStarted
@@ -15,15 +15,20 @@ from course.grading.sandbox import running
 from course.grading.submission import (
     BadSubmission,
     Submission,
+    answer_place,
     answer_source,
-    cells_before,
     learner_of,
     read_submission,
+    says_passed,
 )
 from course.grading.wire import Unsendable
 
 SECONDS = 30.0  # an exercise whose code takes longer earns nothing
-HAND_KIND = "this answer could not be checked in the sandbox; graded by your instructor"
+HAND_KIND = "no check in the sandbox for an answer of this kind; graded by your instructor"
+DOUBT = "graded by your instructor: {doubt}"
+SHOWN = "your notebook shows ✓, and the check here says: {sentence}"
+MISSING = "{file}: no cell gives the answer of {id}; 0 points for it"
+COPIES = "{file}: cells {numbers} give the answer of {id}; the last one above its check was graded"
 
 
 @dataclass(frozen=True)
@@ -67,69 +72,65 @@ def grade_one(opened: Opened, mode: str, seconds: float = SECONDS) -> Mark:
     submission, plan = opened.submission, opened.plan
     if submission is None or plan is None:
         return Mark(opened.file, learner_of(opened.file), "", opened.key, mode, (), opened.problem)
-    jobs: list[dict[str, Any]] = []
-    items: dict[str, Item] = {}
-    problems: list[str] = []
-    for task in plan.tasks:
-        try:
-            job = _job(submission, task, plan, seconds)
-        except BadSubmission as error:
-            problems.append(str(error))
-            items[task.id] = Item(task.id, "error", str(error), 0.0, task.points)
-            continue
-        if job is None:
-            items[task.id] = _by_hand(submission, task)
-        else:
-            jobs.append(job)
-    items |= _run(jobs, plan, mode, seconds)
-    ordered = tuple(items[task.id] for task in plan.tasks)
+    judged = _run(submission, plan, mode, seconds)
+    items = tuple(_item(submission, task, judged.get(task.id)) for task in plan.tasks)
+    problems = [line for task in plan.tasks for line in _problems(submission, task, judged.get(task.id))]
     name = learner_of(submission.file)
-    return Mark(submission.file, name, plan.lesson, opened.key, mode, ordered, "\n".join(dict.fromkeys(problems)))
+    return Mark(submission.file, name, plan.lesson, opened.key, mode, items, "\n".join(problems))
 
 
-def _run(jobs: list[dict[str, Any]], plan: Plan, mode: str, seconds: float) -> dict[str, Item]:
-    tasks = {task.id: task for task in plan.tasks}
-    items: dict[str, Item] = {}
+def _run(submission: Submission, plan: Plan, mode: str, seconds: float) -> dict[str, Judged]:
+    judged: dict[str, Judged] = {}
+    jobs = [_job(submission, task, seconds) for task in plan.tasks if task.automatic]
     if not jobs:
-        return items
-    with running({"preload": list(plan.preload), "tasks": jobs}, mode) as sockets:
-        for job in jobs:
-            task = tasks[job["id"]]
+        return judged
+    cells = [cell["source"] if cell["type"] == "code" else None for cell in submission.cells]
+    job = {"preload": plan.preload, "cells": cells, "lesson": list(plan.cells.values()), "tasks": jobs}
+    with running(job, mode) as sockets:
+        for task in plan.tasks:
+            if not task.automatic:
+                continue
             assert task.exercise is not None
             try:
-                verdict = judge(task.exercise, task.prepared, sockets[task.id], seconds)
-            except Unsendable:
-                verdict = Verdict(task.id, "error", "", finding=Finding("internal", HAND_KIND))
+                judged[task.id] = judge(task.exercise, task.prepared, sockets[task.id], seconds)
+            except Unsendable as error:
+                judged[task.id] = Judged(Verdict(task.id, "error", ""), str(error))
             except NotStarted as error:
-                if not items:
+                if not judged:
                     raise
-                verdict = Verdict(task.id, "error", f"an earlier exercise ended the whole process ({error})")
+                sentence = f"an earlier exercise ended the whole process ({error})"
+                judged[task.id] = Judged(Verdict(task.id, "error", sentence))
             sockets[task.id].close()
-            items[task.id] = _item(task, verdict, job["cells"][-1][1])
-    return items
+    return judged
 
 
-def _item(task: Task, verdict: Verdict, source: str) -> Item:
-    if verdict.finding and verdict.finding.stage == "internal":
-        return Item(task.id, "hand", f"{HAND_KIND}. {verdict.sentence}".rstrip(), 0.0, task.points, source[:5000])
-    points = task.points if verdict.passed else 0.0
-    return Item(task.id, verdict.outcome, verdict.sentence, points, task.points)
+def _item(submission: Submission, task: Task, judged: Judged | None) -> Item:
+    source = answer_source(submission, task)[:5000]
+    if judged is None:
+        sentence = BY_HAND if task.exercise is None else HAND_KIND
+        return Item(task.id, "hand", sentence, 0.0, task.points, source, automatic=False)
+    verdict, doubt = judged.verdict, judged.doubt
+    if not verdict.passed and not doubt and says_passed(submission, task):
+        doubt = SHOWN.format(sentence=verdict.sentence)
+    if doubt:
+        return Item(task.id, "hand", DOUBT.format(doubt=doubt), 0.0, task.points, judged.text or source)
+    return Item(task.id, verdict.outcome, verdict.sentence, task.points if verdict.passed else 0.0, task.points)
 
 
-def _job(submission: Submission, task: Task, plan: Plan, seconds: float) -> dict[str, Any] | None:
-    source = answer_source(submission, task)
-    if not isinstance(task.exercise, KINDS):
-        return None
-    cells = [*cells_before(submission, task, plan), (task.id, source)]
-    forbids = list(task.exercise.forbids)
+def _problems(submission: Submission, task: Task, judged: Judged | None) -> list[str]:
+    if judged and judged.verdict.finding and judged.verdict.finding.stage == "missing":
+        return [MISSING.format(file=submission.file, id=task.id)]
+    if judged and judged.copies:
+        numbers = " and ".join(map(str, judged.copies))
+        return [COPIES.format(file=submission.file, id=task.id, numbers=numbers)]
+    return []
+
+
+def _job(submission: Submission, task: Task, seconds: float) -> dict[str, Any]:
+    assert task.exercise is not None
+    spec = {"id": task.id, "answer": task.answer, "place": answer_place(submission, task), "seconds": seconds}
     methods = list(getattr(task.exercise, "methods", ()))
-    spec = {"id": task.id, "cells": cells, "answer": task.answer, "forbids": forbids, "methods": methods}
-    return {**spec, "seconds": seconds}
-
-
-def _by_hand(submission: Submission, task: Task) -> Item:
-    sentence = BY_HAND if task.exercise is None else HAND_KIND
-    return Item(task.id, "hand", sentence, 0.0, task.points, answer_source(submission, task)[:5000])
+    return {**spec, "forbids": list(task.exercise.forbids), "methods": methods}
 
 
 def _only(plans: dict[str, Plan]) -> Plan | None:

@@ -98,12 +98,12 @@ SAYS = {
 
 def verdicts(exercise, answer, sources, seconds=30.0):
     """Judge several answers to one exercise, each in a process of its own in one sandbox."""
-    common = {"answer": answer, "forbids": exercise.forbids, "methods": getattr(exercise, "methods", ())}
-    tasks = [{"id": name, "cells": [["99", source]], "seconds": seconds, **common} for name, source in sources.items()]
+    common = {"answer": answer, "forbids": exercise.forbids, "methods": getattr(exercise, "methods", ()), "place": 0}
+    tasks = [{"id": name, "cells": [source], "seconds": seconds, **common} for name, source in sources.items()]
     prepared, found = exercise.prepare(), {}
-    with running({"preload": [], "tasks": tasks}, HERE) as sockets:
+    with running({"preload": [], "cells": [], "lesson": [], "tasks": tasks}, HERE) as sockets:
         for name in sources:
-            found[name] = judge(exercise, prepared, sockets[name], seconds)
+            found[name] = judge(exercise, prepared, sockets[name], seconds).verdict
             sockets[name].close()
     return found
 
@@ -182,7 +182,7 @@ def test_bad_submissions_get_one_line_and_others_go_on(root, book, tmp_path):
     folder = tmp_path / "all"
     submit(folder, "good.ipynb", answered(book, RIGHT))
     submit(folder, "missing.ipynb", cells(book, lambda c: c.pop(2)))
-    submit(folder, "twice.ipynb", cells(book, lambda c: c.append(c[2])))
+    submit(folder, "twice.ipynb", cells(book, lambda c: c.insert(3, c[2])))
     (folder / "text.ipynb").write_text("{no")
     (folder / "list.ipynb").write_text("[1]")
     (folder / "deep.ipynb").write_text("[" * 100_000)
@@ -192,11 +192,11 @@ def test_bad_submissions_get_one_line_and_others_go_on(root, book, tmp_path):
         file.truncate(100 * 2**20)
     found = marks(root, folder)
     points = {name: mark.points for name, mark in found.items() if mark.points}
-    assert points == {"good.ipynb": 4, "missing.ipynb": 1, "twice.ipynb": 1}  # 99-sum needs 99-double
+    assert points == {"good.ipynb": 4, "missing.ipynb": 2, "twice.ipynb": 4}  # each answer stands for itself
     problems = {name.removesuffix(".ipynb"): mark.problem for name, mark in found.items()}
     assert all("\n" not in problem for problem in problems.values())
-    assert problems["missing"] == "missing.ipynb: the cell 99-double is missing; 0 points for it"
-    assert problems["twice"].startswith("twice.ipynb: the cell 99-double stands more than once (cells 3, ")
+    assert problems["missing"] == "missing.ipynb: no cell gives the answer of 99-double; 0 points for it"
+    assert problems["twice"].startswith("twice.ipynb: cells 3 and 4 give the answer of 99-double; the last one above")
     assert problems["text"] == "text.ipynb: is not JSON (line 1); ask for the notebook file itself; grade 0"
     assert "large.ipynb: has 100 MB, at most 20 are read" in problems["large"]
     assert "deep.ipynb: is not JSON" in problems["deep"]
@@ -316,7 +316,7 @@ def test_a_killed_run_continues_and_grades_each_submission_once(root, book, tmp_
         submit(tmp_path / "all", f"s{number}.ipynb", answered(book, RIGHT if number % 2 else {}))
     out = tmp_path / "grades.csv"
     command = [sys.executable, "-c", RUN, str(root), str(tmp_path / "all"), str(out)]
-    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests")])
+    path = os.pathsep.join([str(REPOSITORY), str(REPOSITORY / "tests" / "support")])
     options = {"env": {**os.environ, "PYTHONPATH": path}, "text": True, "stdout": subprocess.PIPE}
     first = subprocess.Popen(command, start_new_session=True, **options)
     before = [first.stdout.readline() for _ in range(2)]
