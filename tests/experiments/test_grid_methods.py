@@ -288,7 +288,7 @@ def test_what_counts_as_diverged_and_what_stops_the_grid(tmp_path, monkeypatch, 
 
     monkeypatch.setattr(grid_run, "train_cell", broken)
     (tmp_path / "a").write_text("")
-    work = grid_run._Work(tmp_path / "a", None, Loader(), [])
+    work = grid_run.LocalWork(tmp_path / "a", None, Loader(), [])
     cell = Cell("digits", "resnet_nano", "none", lr=0.1, **NANO)
     assert math.isnan(work._try(cell))
     fault = ValueError(says)  # decided by its type, whatever it says
@@ -356,7 +356,7 @@ def test_trials_never_see_the_test_images(tmp_path, monkeypatch):
     monkeypatch.setattr(grid_run, "train_cell", blind)
     monkeypatch.setattr(grid_run, "run_cell", lambda *given: pytest.fail("a run before its search was over"))
     (tmp_path / "a").write_text("")
-    work = grid_run._Work(tmp_path / "a", None, Loader(), [])
+    work = grid_run.LocalWork(tmp_path / "a", None, Loader(), [])
     cell = Cell("digits", "resnet_nano", "none", lr=0.0, trials=3, **NANO)
     assert work.search(cell).lr in {run["cell"]["lr"] for run in read_runs(tmp_path / "a.trials")}
 

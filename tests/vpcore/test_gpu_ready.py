@@ -195,7 +195,7 @@ def test_a_failed_cell_holds_no_memory_while_the_next_one_runs(monkeypatch, tmp_
     alive: list[list[bool]] = []
     monkeypatch.setattr(grid_run, "run_cell", run)
     (tmp_path / "r").touch()
-    work = grid_run._Work(tmp_path / "r", "cpu", lambda cell: None, [])  # type: ignore[arg-type]
+    work = grid_run.LocalWork(tmp_path / "r", "cpu", lambda cell: None, [])  # type: ignore[arg-type]
     with no_collector():
         assert work.run([Cell("digits", "simple_cnn", "none", seed) for seed in range(3)]) == 3
     assert alive == [[], [False], [False, False]]

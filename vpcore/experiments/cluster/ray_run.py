@@ -20,10 +20,9 @@ from vpcore.experiments.cluster.ray_reach import check_machines, knock
 from vpcore.experiments.cluster.ray_tasks import Order, run_task, trial_task
 from vpcore.experiments.grid.cell import Cell, question
 from vpcore.experiments.grid.cell_data import Loader
-from vpcore.experiments.grid.failures import FailedSearch, last_line, say_failed
-from vpcore.experiments.grid.rates import RateSearch
-from vpcore.experiments.grid.run import command
-from vpcore.experiments.runs.runlog import append_run, read_new_keys
+from vpcore.experiments.grid.failures import last_line, say_failed
+from vpcore.experiments.grid.run import Work, command
+from vpcore.experiments.runs.runlog import append_run
 from vpcore.train.steps import around
 
 REQUIRED = "ray>=2.40,<3"
@@ -61,15 +60,12 @@ def connect(address: str, gpus: float | None = None) -> Callable[..., ClusterWor
     return partial(ClusterWork, gpus)
 
 
-class ClusterWork:
-    """The cells of one grid on a cluster; the only writer of results is this process.
+class ClusterWork(Work):
+    """The cells of one grid on a cluster, whose machines load their own data.
 
     Args:
         gpus: share of a GPU a run; None as in `connect`.
-        out: results, JSON lines.
-        device: as in `fit`.
-        load: the data of this machine; the others load their own.
-        runs: earlier ones.
+        out, device, load, runs: as in `Work`.
 
     Raises:
         ValueError: no machine of the cluster has what one run needs.
@@ -80,8 +76,8 @@ class ClusterWork:
     ) -> None:
         import ray
 
-        self.out, self.ray = out, ray
-        self.done, self.offset = read_new_keys(out, 0)
+        super().__init__(out, device, load, runs)
+        self.ray, self.stopped = ray, Event()
         threads = torch.get_num_threads()
         gpus = float(choose_device(device).type == "cuda") if gpus is None else gpus
         check_machines(ray.nodes(), threads, gpus)
@@ -89,7 +85,6 @@ class ClusterWork:
         self.order = Order(device, load.root, threads, environment, around(), command())
         remote = ray.remote(num_cpus=threads, num_gpus=gpus, max_retries=RETRIES)
         self.task, self.trial = remote(run_task), remote(trial_task)
-        self.search, self.stopped = RateSearch(Path(f"{out}.trials"), runs, self._try), Event()
 
     def run(self, cells: Sequence[Cell]) -> int:
         """Run the cells in any order, and append each as it is done; returns how many failed.
@@ -129,9 +124,7 @@ class ClusterWork:
         if "failed" in result:
             say_failed(cell, result["failed"])
             return False
-        new, self.offset = read_new_keys(self.out, self.offset)
-        self.done |= new
-        if result["key"] not in self.done:  # no other process was faster
+        if not self.is_done(result["key"]):
             append_run(self.out, result)
         return True
 
@@ -152,16 +145,9 @@ class ClusterWork:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _search_all(self, cells: Sequence[Cell]) -> list[Cell]:
-        found = []
-        for cell in cells:
-            try:
-                found.append(self.search(cell))
-            except FailedSearch as error:
-                say_failed(cell, error)
-        return found
+        return [ready for cell in cells if (ready := self.with_rate(cell)) is not None]
 
     def _try(self, cell: Cell) -> float:
-        """Return what a trial on some machine scored; raises ValueError if it failed there."""
         known = self.ray.exceptions
         try:
             task = self.trial.remote(asdict(cell), self.order)

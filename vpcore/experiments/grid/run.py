@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -63,7 +64,7 @@ def run_grid(
     if waiting and not runnable:
         raise ValueError("nothing of this grid can run here: the notes above say which sets and weights it lacks")
     note_recipes(runnable)
-    return (work or _Work)(out, device, load, runs).run(runnable)
+    return (work or LocalWork)(out, device, load, runs).run(runnable)
 
 
 def earlier_runs(out: Path, resume: Path | None) -> list[dict[str, Any]]:
@@ -77,13 +78,50 @@ def earlier_runs(out: Path, resume: Path | None) -> list[dict[str, Any]]:
     return check_runs([*before, *check_runs(read_runs(out), str(out))], str(out))
 
 
-class _Work:
-    """What all cells of a grid share while it runs."""
+class Work(ABC):
+    """What all cells of a grid share while it runs, here or on a cluster; the only writer of its results.
+
+    Args:
+        out: results, JSON lines.
+        device: as in `fit`.
+        load: the data of this machine.
+        runs: earlier ones.
+    """
 
     def __init__(self, out: Path, device: str | None, load: Loader, runs: list[dict[str, Any]]) -> None:
-        self.out, self.device, self.load, self.store = out, device, load, FeatureStore()
+        self.out, self.device, self.load = out, device, load
         self.done, self.offset = read_new_keys(out, 0)
         self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)
+
+    @abstractmethod
+    def run(self, cells: Sequence[Cell]) -> int:
+        """Run the cells, append each as it is done, name those that fail; returns how many did."""
+
+    @abstractmethod
+    def _try(self, cell: Cell) -> float:
+        """Return the validation accuracy of a trial, nan if it diverges; raises ValueError if it fails otherwise."""
+
+    def with_rate(self, cell: Cell) -> Cell | None:
+        """Return a cell with its rate, searched for where it asks for that; None, and said so, if that failed."""
+        try:
+            return self.search(cell)
+        except FailedSearch as error:
+            say_failed(cell, error)
+            return None
+
+    def is_done(self, key: str) -> bool:
+        """Return whether the results hold a cell by now: another process may have been faster."""
+        new, self.offset = read_new_keys(self.out, self.offset)
+        self.done |= new
+        return key in self.done
+
+
+class LocalWork(Work):
+    """Cells that this process runs one after the other, with what is frozen computed once."""
+
+    def __init__(self, out: Path, device: str | None, load: Loader, runs: list[dict[str, Any]]) -> None:
+        super().__init__(out, device, load, runs)
+        self.store = FeatureStore()
         self.trained: dict[str, tuple[Prompted, History]] = {}  # the trials since the last run: one is that of seed 0
 
     def run(self, cells: Sequence[Cell]) -> int:
@@ -95,38 +133,27 @@ class _Work:
             for number, cell in enumerate(cells, start=1):
                 bar.set_description(f"{number}/{len(cells)} {cell}")
                 before = bar.n
-                problem = self._run_one(cell, lambda _: bar.update())
-                if problem is not None:
-                    say_failed(cell, problem)
-                    failed += 1
+                ready = self.with_rate(cell)
+                failed += ready is None or not self._run_one(ready, lambda _: bar.update())
                 self.trained.clear()
                 bar.update(cell.epochs - (bar.n - before))  # of a run that was a trial, or that ended early
         return failed
 
-    def _run_one(self, cell: Cell, on_epoch: Callable[[Any], Any]) -> str | None:
-        """Run one cell and append its result; returns what it failed by: no rate, no memory, or it diverged.
-
-        In words: the error itself would hold on to all that was on the device, while the next cell needs the room.
-        """
-        try:
-            cell = self.search(cell)
-        except FailedSearch as error:
-            return str(error)
-        new, self.offset = read_new_keys(self.out, self.offset)
-        self.done |= new
-        if cell.key() in self.done:  # another process was faster
-            return None
+    def _run_one(self, cell: Cell, on_epoch: Callable[[Any], Any]) -> bool:
+        """Run one cell and append its result; one that lacks memory or diverges is named."""
+        if self.is_done(cell.key()):
+            return True
         data = self.load(cell)
         try:
             with memory_named():
                 result = run_cell(cell, data, self.device, on_epoch, self.store, self.trained.get(cell.key()))
-        except ValueError as error:
-            return str(error)
+        except ValueError as error:  # named at once: kept, it would hold on to all that was on the device
+            say_failed(cell, error)
+            return False
         append_run(self.out, {**result, **provenance(cell, self.device)})
-        return None
+        return True
 
     def _try(self, cell: Cell) -> float:
-        """Return the validation accuracy of a trial, nan if it diverges; raises ValueError if it fails otherwise."""
         found = try_cell(cell, self.load(cell), self.device, self.store)
         if found is None:
             return float("nan")
