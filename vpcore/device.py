@@ -1,4 +1,4 @@
-"""Where to run, in which precision, and with whose random numbers."""
+"""Where to run, in which precision and mode, and with whose random numbers."""
 
 from __future__ import annotations
 
@@ -58,6 +58,17 @@ def own_random_stream(seed: int, device: torch.device) -> Iterator[None]:
         for gpu in index:
             torch.cuda.default_generators[gpu].manual_seed(seed)
         yield
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a model in eval mode inside, and back into the mode it had, also after an error."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def prefer_channels_last(model: nn.Module) -> nn.Module:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
-from vpcore.device import own_random_stream
+from vpcore.device import evaluating, own_random_stream
 
 Shape = tuple[int, ...]
 
@@ -69,13 +69,8 @@ class _Counter(TorchDispatchMode):
 
 def forward_flops(model: nn.Module, images: Tensor) -> int:
     """Return the operations of one forward pass in eval mode; the model's mode is put back."""
-    was_training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()
-            return count_flops(lambda: model(images))
-    finally:
-        model.train(was_training)
+    with evaluating(model), torch.no_grad():
+        return count_flops(lambda: model(images))
 
 
 def step_flops(model: nn.Module, images: Tensor) -> int:
@@ -83,18 +78,20 @@ def step_flops(model: nn.Module, images: Tensor) -> int:
 
     The model keeps its mode and gets no gradients; batch-norm statistics that are not frozen move, as in training.
     """
-    was_training, wanted = model.training, [p for p in model.parameters() if p.requires_grad]
+    wanted = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
+
+    def step() -> None:
+        loss = F.cross_entropy(model(images).float(), labels)
+        torch.autograd.grad(loss, wanted, allow_unused=True)
+
+    was_training = model.training
     try:
         model.train()
         with own_random_stream(0, images.device), torch.enable_grad():
-            return count_flops(lambda: torch.autograd.grad(_loss(model, images), wanted, allow_unused=True))
+            return count_flops(step)
     finally:
         model.train(was_training)
-
-
-def _loss(model: nn.Module, images: Tensor) -> Tensor:
-    labels = torch.zeros(len(images), dtype=torch.int64, device=images.device)
-    return F.cross_entropy(model(images).float(), labels)
 
 
 def _attention_formulas() -> dict[Any, Callable[..., int]]:

@@ -3,7 +3,15 @@ import torch
 from torch import nn
 
 from vpcore import device as devices
-from vpcore.device import autocast, choose_device, choose_precision, own_random_stream, prefer_channels_last, profile
+from vpcore.device import (
+    autocast,
+    choose_device,
+    choose_precision,
+    evaluating,
+    own_random_stream,
+    prefer_channels_last,
+    profile,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -110,3 +118,14 @@ def test_a_model_without_convolutions_keeps_its_layout():
     prefer_channels_last(net)
     assert net[0].weight.is_contiguous()
     assert net.prompt.is_contiguous()
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_eval_mode_lasts_as_long_as_the_block_also_when_it_fails(mode):
+    model = nn.Sequential(nn.Dropout(0.5)).train(mode)
+    with evaluating(model):
+        assert not model[0].training
+    assert model[0].training is mode
+    with pytest.raises(ZeroDivisionError, match="division"), evaluating(model):
+        1 / 0  # noqa: B018
+    assert model[0].training is mode

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
 from vpcore.data import Split
+from vpcore.device import evaluating
 
 KINDS = ("random", "identity", "frequency", "iterative")
 ASSIGNMENTS = ("greedy", "optimal")
@@ -84,11 +85,18 @@ class LabelMapping(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        _check_options(backbone, num_classes, kind, assignment)
+        if kind not in KINDS or assignment not in ASSIGNMENTS:
+            known = f"kind one of {', '.join(KINDS)} and assignment one of {', '.join(ASSIGNMENTS)}"
+            raise ValueError(f"{known} are needed, got {kind!r} and {assignment!r}")
+        if backbone.classifier is None:
+            raise ValueError(f"{backbone.spec.name} has no source classifier to map from: take a LinearHead")
+        if num_classes < 2:
+            raise ValueError(f"num_classes must be at least 2, got {num_classes}")
         self.num_classes, self.kind, self.assignment = num_classes, kind, assignment
-        assert backbone.classifier is not None
         self.classifier = backbone.classifier.requires_grad_(False)
-        self.num_source = self._count_sources(backbone.spec.dim)
+        weight = next(self.classifier.parameters())
+        with torch.no_grad():
+            self.num_source = self.classifier(weight.new_zeros(1, backbone.spec.dim)).shape[1]
         _check_sizes(num_classes, self.num_source)
         draw = torch.Generator().manual_seed(seed)
         order = torch.randperm(self.num_source, generator=draw) if kind == "random" else torch.arange(self.num_source)
@@ -119,12 +127,10 @@ class LabelMapping(nn.Module):
         if int(train.labels.max()) >= self.num_classes:
             label = int(train.labels.max())
             raise ValueError(f"the mapping has {self.num_classes} classes, a label is {label}: give it more classes")
-        was_training = model.training
-        model.eval()
-        chunks = train.images.split(batch_size)
-        features = (model.features(chunk.to(self.mapping.device).float() / 255) for chunk in chunks)  # type: ignore[operator]
-        predictions = torch.cat([self.classifier(chunk).argmax(1) for chunk in features])
-        model.train(was_training)
+        with evaluating(model):
+            chunks = train.images.split(batch_size)
+            features = (model.features(chunk.to(self.mapping.device).float() / 255) for chunk in chunks)  # type: ignore[operator]
+            predictions = torch.cat([self.classifier(chunk).argmax(1) for chunk in features])
         counts = count_pairs(predictions, train.labels.to(predictions.device), self.num_source, self.num_classes)
         assign = assign_greedily if self.assignment == "greedy" else assign_optimally
         self.mapping.copy_(assign(counts.cpu()))
@@ -133,21 +139,6 @@ class LabelMapping(nn.Module):
     def extra_repr(self) -> str:
         """Say in one line what maps how."""
         return f"{self.num_source} → {self.num_classes}, kind={self.kind!r}, assignment={self.assignment!r}"
-
-    @torch.no_grad()
-    def _count_sources(self, dim: int) -> int:
-        weight = next(self.classifier.parameters())
-        return self.classifier(weight.new_zeros(1, dim)).shape[1]
-
-
-def _check_options(backbone: Backbone, num_classes: int, kind: str, assignment: str) -> None:
-    if kind not in KINDS or assignment not in ASSIGNMENTS:
-        known = f"kind one of {', '.join(KINDS)} and assignment one of {', '.join(ASSIGNMENTS)}"
-        raise ValueError(f"{known} are needed, got {kind!r} and {assignment!r}")
-    if backbone.classifier is None:
-        raise ValueError(f"{backbone.spec.name} has no source classifier to map from: take a LinearHead")
-    if num_classes < 2:
-        raise ValueError(f"num_classes must be at least 2, got {num_classes}")
 
 
 def _check_sizes(num_classes: int, num_source: int) -> None:

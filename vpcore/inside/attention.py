@@ -9,6 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vpcore.device import evaluating
 from vpcore.prompted import Prompted
 
 
@@ -93,11 +94,8 @@ def _each_block(
             found.append(use(_weights(model.backbone.blocks[layer], z)))
         return z
 
-    was_training = model.training
-    try:
-        model.eval().features(images, watch=watch)
-    finally:
-        model.train(was_training)
+    with evaluating(model):
+        model.features(images, watch=watch)
     return found
 
 

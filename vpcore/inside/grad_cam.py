@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from vpcore.backbone import Spec
+from vpcore.device import evaluating
 from vpcore.prompted import Prompted
 
 
@@ -43,15 +44,10 @@ def grad_cam(
     layer = (spec.depth - 1 if spec.kind == "vit" else spec.depth) if layer is None else layer
     if layer not in range(spec.depth + 1):
         raise ValueError(f"layer must be in 0 … {spec.depth} for {spec.name}, got {layer}: the last is pooling's input")
-    was_training = model.training
-    model.eval()
-    try:
+    with evaluating(model), torch.enable_grad():
         logits, z = _logits_and_activation(model, images, layer)
         chosen = logits.argmax(1) if classes is None else classes.to(logits.device)
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), z)
-    finally:
-        model.train(was_training)
+        (gradient,) = torch.autograd.grad(logits.gather(1, chosen[:, None]).sum(), z)
     maps, slopes = _as_maps(z.detach(), spec), _as_maps(gradient, spec)
     cam = (slopes.mean((2, 3), keepdim=True) * maps).sum(1, keepdim=True).relu()  # (B, 1, h, w)
     return F.interpolate(cam, size=images.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
@@ -67,9 +63,7 @@ def _logits_and_activation(model: Prompted, images: Tensor, layer: int) -> tuple
             kept.append(z)
         return z
 
-    with torch.enable_grad():
-        logits = model.head(model.features(images, watch=watch))
-    return logits, kept[0]
+    return model.head(model.features(images, watch=watch)), kept[0]
 
 
 def _as_maps(z: Tensor, spec: Spec) -> Float[Tensor, "batch channels h w"]:

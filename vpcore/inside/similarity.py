@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from vpcore.device import evaluating
 from vpcore.prompted import Prompted
 
 
@@ -60,11 +61,8 @@ def layer_features(
         found.append(z.flatten(1).clone())
         return z
 
-    was_training = model.training
-    try:
-        model.eval().features(images, watch=watch)
-    finally:
-        model.train(was_training)
+    with evaluating(model):
+        model.features(images, watch=watch)
     return found
 
 

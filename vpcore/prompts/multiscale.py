@@ -62,7 +62,14 @@ class MultiScalePrompt(Prompt):
         self, spec: Spec, scales: Sequence[int] = (1, 4, 8), fusion: str = "add", init: str = "identity", seed: int = 0
     ) -> None:
         super().__init__(spec, seed)
-        _check(spec, scales, fusion, init)
+        if fusion not in FUSIONS:
+            raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {fusion!r}")
+        if init not in INITS:
+            raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
+        fits = len(scales) > 0 and all(isinstance(s, int) and 1 <= s <= spec.image_size for s in scales)
+        if not fits or len(set(scales)) != len(scales):
+            allowed = f"different whole numbers from 1 to {spec.image_size}"
+            raise ValueError(f"scales must be {allowed}, got {tuple(scales)}")
         self.scales, self.fusion, self.init = tuple(scales), fusion, init
         chans, draw = spec.in_chans, self.generator()
         self.maps = nn.ParameterList(torch.randn(1, chans, s, s, generator=draw) * 0.01 for s in self.scales)
@@ -88,16 +95,6 @@ class MultiScalePrompt(Prompt):
         if self.fusion == "gated":
             return average * torch.sigmoid(F.conv2d(average, self.gate_weight, self.gate_bias))
         return average
-
-
-def _check(spec: Spec, scales: Sequence[int], fusion: str, init: str) -> None:
-    if fusion not in FUSIONS:
-        raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {fusion!r}")
-    if init not in INITS:
-        raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
-    fits = len(scales) > 0 and all(isinstance(s, int) and 1 <= s <= spec.image_size for s in scales)
-    if not fits or len(set(scales)) != len(scales):
-        raise ValueError(f"scales must be different whole numbers from 1 to {spec.image_size}, got {tuple(scales)}")
 
 
 def _concat_start(chans: int, num_maps: int, init: str, draw: torch.Generator) -> Tensor:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
@@ -49,7 +47,14 @@ class PatchPrompt(Prompt):
         super().__init__(spec, seed)
         self.size = default_width(spec.image_size) if size is None else size
         self.position = position
-        _check(spec.image_size, self.size, position)
+        edge, size = spec.image_size, self.size
+        if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= edge:
+            raise ValueError(f"size must be 1 to {edge}, the image size, got {size!r}")
+        pair = isinstance(position, (tuple, list)) and len(position) == 2
+        inside = pair and all(isinstance(place, int) and 0 <= place <= edge - size for place in position)
+        if position != "random" and not inside:
+            allowed = f"'random' or (row, column), each 0 to {edge - size}"
+            raise ValueError(f"position must be {allowed}, got {position!r}: move it")
         start = start_values((spec.in_chans, self.size, self.size), init, scale, self.generator())
         self.patch = nn.Parameter(start)  # (C, p, p)
 
@@ -76,14 +81,3 @@ class PatchPrompt(Prompt):
         canvas = self.patch.new_zeros(len(places), chans, edge * edge)
         values = self.patch.flatten(1).expand(len(places), -1, -1)
         return canvas.scatter(2, index.expand(-1, chans, -1), values).unflatten(2, (edge, edge))
-
-
-def _check(image_size: int, size: int, position: Any) -> None:
-    if isinstance(size, bool) or not isinstance(size, int) or not 1 <= size <= image_size:
-        raise ValueError(f"size must be 1 to {image_size}, the image size, got {size!r}")
-    if position == "random":
-        return
-    last = image_size - size
-    pair = isinstance(position, (tuple, list)) and len(position) == 2
-    if not pair or not all(isinstance(p, int) and 0 <= p <= last for p in position):
-        raise ValueError(f"position must be 'random' or (row, column), each 0 to {last}, got {position!r}: move it")

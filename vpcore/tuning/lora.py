@@ -33,14 +33,20 @@ class LoRA(Tuning):
     def __init__(
         self, backbone: Backbone, rank: int = 8, alpha: float = 8.0, targets: str = "qv", seed: int = 0
     ) -> None:
-        _check(rank, alpha, targets)
+        if rank < 1:
+            raise ValueError(f"rank must be at least 1, got {rank}")
+        if not alpha > 0:
+            raise ValueError(f"alpha must be positive, got {alpha}: alpha=rank leaves the change unscaled")
+        letters = set(targets)
+        if targets != "conv" and (not letters or len(letters) < len(targets) or letters - set("qkvo")):
+            raise ValueError(f"targets must be 'conv' or different letters of 'qkvo', got {targets!r}: try 'qv'")
         super().__init__(backbone, _find(backbone, targets))
         self.rank, self.alpha, self.targets = rank, float(alpha), targets
         self.down, self.up = nn.ParameterDict(), nn.ParameterDict()
         draw = torch.Generator().manual_seed(seed)
         for name in self.names:
             weight = backbone.get_parameter(name)
-            for part in self._parts(name):
+            for part in [part for part in self._rows(name) if part[1:] in targets]:
                 rows = len(weight) // 3 if part else len(weight)
                 inputs = weight[0].numel()
                 start = (2 * torch.rand(rank, inputs, generator=draw, device="cpu") - 1) / inputs**0.5
@@ -52,7 +58,10 @@ class LoRA(Tuning):
         changed = {}
         for name in self.names:
             weight = backbone.get_parameter(name)
-            delta = torch.cat([self._product(slot(name) + part, weight) for part in self._rows(name)])
+            third = (len(weight) // 3, weight.shape[1])  # the rows of one of query, key, value; zero if no target
+            keys = [slot(name) + part for part in self._rows(name)]
+            rows = [self.up[key] @ self.down[key] if key in self.up else weight.new_zeros(third) for key in keys]
+            delta = torch.cat(rows)
             changed[name] = weight + self.alpha / self.rank * delta.view_as(weight)
         return changed
 
@@ -62,24 +71,6 @@ class LoRA(Tuning):
 
     def _rows(self, name: str) -> tuple[str, ...]:
         return (":q", ":k", ":v") if name.endswith("attn.qkv.weight") and self.targets != "conv" else ("",)
-
-    def _parts(self, name: str) -> list[str]:
-        return [part for part in self._rows(name) if part[1:] in self.targets]
-
-    def _product(self, key: str, weight: Tensor) -> Tensor:
-        if key in self.up:
-            return self.up[key] @ self.down[key]
-        return weight.new_zeros(len(weight) // 3, weight.shape[1])  # a third of the rows that is not a target
-
-
-def _check(rank: int, alpha: float, targets: str) -> None:
-    if rank < 1:
-        raise ValueError(f"rank must be at least 1, got {rank}")
-    if not alpha > 0:
-        raise ValueError(f"alpha must be positive, got {alpha}: alpha=rank leaves the change unscaled")
-    letters = set(targets)
-    if targets != "conv" and (not letters or len(letters) < len(targets) or letters - set("qkvo")):
-        raise ValueError(f"targets must be 'conv' or different letters of 'qkvo', got {targets!r}: try 'qv'")
 
 
 def _find(backbone: Backbone, targets: str) -> list[str]:

@@ -55,9 +55,14 @@ class PatchPrompter(nn.Module):
     """
 
     def __init__(
-        self, channels: int, patch_size: int, hidden: int = 16, *,
-        zero: bool = True, generator: torch.Generator | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        patch_size: int,
+        hidden: int = 16,
+        *,
+        zero: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         draw = generator or torch.Generator().manual_seed(0)
         self.patch_size = patch_size
@@ -93,9 +98,15 @@ class GlobalPrompter(nn.Module):
     """
 
     def __init__(
-        self, channels: int, hidden: int = 6, kernels: Sequence[int] = (3, 3), dilations: Sequence[int] = (2, 2), *,
-        zero: bool = True, generator: torch.Generator | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        hidden: int = 6,
+        kernels: Sequence[int] = (3, 3),
+        dilations: Sequence[int] = (2, 2),
+        *,
+        zero: bool = True,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         check_kernels(kernels, 2)
         if len(dilations) != 2 or min(dilations) < 1:
@@ -129,9 +140,15 @@ class SpecificPrompter(nn.Module):
     """
 
     def __init__(
-        self, channels: int, num_tokens: int, grid: tuple[int, int], kernels: Sequence[int] = (3, 3, 3), *,
-        slope: float = 0.0, generator: torch.Generator | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        channels: int,
+        num_tokens: int,
+        grid: tuple[int, int],
+        kernels: Sequence[int] = (3, 3, 3),
+        *,
+        slope: float = 0.0,
+        generator: torch.Generator | None = None,
+    ) -> None:
         super().__init__()
         check_kernels(kernels, 3)
         if num_tokens < 1:
