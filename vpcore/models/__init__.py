@@ -7,10 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from vpcore.backbone import Backbone
+from vpcore.models.msvp import resnet18_small, simple_cnn, vit_tiny_small
 from vpcore.models.nano import resnet_nano, vit_nano
-from vpcore.models.resnet18 import resnet18_small
-from vpcore.models.simple_cnn import simple_cnn
-from vpcore.models.vit_tiny import vit_tiny_small
 
 MODELS: dict[str, Callable[..., Backbone]] = {
     "simple_cnn": simple_cnn,
