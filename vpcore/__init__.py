@@ -25,7 +25,6 @@ from vpcore.prompts import (
 )
 from vpcore.statistics import paired_interval
 from vpcore.train import Evaluation, History, evaluate, fit
-from vpcore.train.many_seeds import fit_seeds
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
 
 __all__ = [
@@ -63,7 +62,6 @@ __all__ = [
     "count",
     "evaluate",
     "fit",
-    "fit_seeds",
     "grad_cam",
     "load_backbone",
     "load_data",

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 PROFILES = ("quick", "full")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+NO_ROOM = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of no class of theirs
 
 
 def profile() -> str:
@@ -23,6 +24,25 @@ def profile() -> str:
 
 class NotDownloaded(FileNotFoundError):
     """Files are not here, and fetching them failed."""
+
+
+class OutOfMemory(ValueError):
+    """A device, or the machine, has no room for a tensor."""
+
+
+@contextmanager
+def memory_named(says: str) -> Iterator[None]:
+    """Make running out of memory inside, which has no one type in torch, an error that says what to do.
+
+    Raises:
+        OutOfMemory: with these words.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if not isinstance(error, torch.OutOfMemoryError) and not any(said in str(error) for said in NO_ROOM):
+            raise
+        raise OutOfMemory(says) from error
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:

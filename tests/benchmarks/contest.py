@@ -11,7 +11,7 @@ import torch
 from rows import row
 
 from vpcore.experiments.cost.speed import peak_memory
-from vpcore.train.steps import Speedups
+from vpcore.train.speedups import Speedups
 
 PEAKS = {  # dense operations a second: NVIDIA's data sheets (tensor-core figures given with sparsity are halved)
     "H100 80GB HBM3": {"float32": 67e12, "half": 989e12},

@@ -11,7 +11,7 @@ from contest import Way, forget_peak, line, memory_now, ways
 from msvp_throughput import GPU_BAR, NETWORKS, build, random_split, this_library, usual_loop
 
 from vpcore.flops import step_flops
-from vpcore.train.steps import speedups
+from vpcore.train.speedups import speedups
 
 
 def msvp(

@@ -16,10 +16,7 @@ from torch.utils.data import DataLoader
 import vpcore
 from vpcore.flops import step_flops
 from vpcore.models.scratch import seeded
-from vpcore.train import cross_entropy
-from vpcore.train.optim import make_optimizer
-from vpcore.train.runstate import start_run
-from vpcore.train.steps import Step
+from vpcore.train.speedups import speedups
 
 WARM_UP = 8  # steps: kernels, compiler, recording
 
@@ -37,19 +34,15 @@ def methods(backbone: vpcore.Backbone, images: torch.Tensor) -> Iterator[tuple[s
 
 
 def step_rate(model: nn.Module, split: vpcore.Split, way: Way, batch: int, steps: int, repeats: int) -> float:
-    """Return images a second of steps as `fit` takes them, batches gathered from uint8 images on the device."""
-    device = split.images.device
-    state = start_run(model, make_optimizer(model, "adamw", 1e-3, 0.0), 0, device, way.precision)
-    step_on, order = Step(state, cross_entropy, way.precision, batch, way.wanted), torch.Generator().manual_seed(0)
-    model.train()
-
-    def run(count: int) -> None:
-        orders = [torch.randperm(len(split), generator=order)[:batch] for _ in range(count)]
-        for index in torch.stack(orders).to(device):  # one copy: each waits for the GPU
-            step_on(model, split.batch(index, device), split.labels[index], 1.0)
-
-    run(WARM_UP)
-    return batch * steps / statistics.median(timed(lambda: run(steps), str(device)) for _ in range(repeats))
+    """Return images a second of epochs of `fit`, batches gathered from uint8 images on the device; one is validated."""
+    steps = max(steps, WARM_UP)
+    train = split.take(torch.arange(batch * steps) % len(split))
+    with speedups(way.wanted.compile, way.wanted.cuda_graph):
+        history = vpcore.fit(
+            model, train, split.take([0]), epochs=1 + repeats, lr=1e-3, batch_size=batch, precision=way.precision,
+            device=split.images.device,
+        )  # fmt: skip
+    return batch * steps / statistics.median(record.seconds for record in history.epochs[1:])
 
 
 def usual_rate(model: nn.Module, split: vpcore.Split, batch: int, workers: int, repeats: int) -> float:

@@ -1,6 +1,6 @@
 """Runs the benchmarks one after the other and states what they measured; `.ci/full speed` records it.
 
-    python tests/benchmarks/speed.py           25 minutes on two free cores; more with a GPU, which is then used too
+    python tests/benchmarks/speed.py           on two free cores; with a GPU, that is used too
 
 Each line is a time and its ratio to another way of doing the same in the same run; the ratio is what carries over to
 another machine.
@@ -19,22 +19,15 @@ import torch
 from rows import FIGURES, say
 
 HERE = Path(__file__).parent
-BASE = "vit_base_patch16_224"
 CPU = (  # threads, script and its options
     (2, "step_time.py"),
     (2, "msvp_throughput.py --bf16"),
     (1, "insvp_step.py"),
-    (1, "seeds.py"),
-    (1, "seeds.py --images 128 --batch 16"),
-    (1, f"seeds.py --networks {BASE} --images 8 --batch 4 --repeats 5"),
     (1, "cache_growth.py"),
 )
 GPU = (
     (1, "gpu.py --compile"),
     (1, "insvp_step.py --device cuda --precision bfloat16 --batch 64 --steps 20"),
-    (1, "seeds.py --device cuda --images 10000 --batch 128"),
-    (1, "seeds.py --device cuda --images 10000 --batch 128 --cuda-graph"),
-    (1, f"seeds.py --device cuda --networks {BASE} --images 256 --batch 32 --repeats 5"),
 )
 
 

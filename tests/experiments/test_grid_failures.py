@@ -1,11 +1,14 @@
 """What ends one cell of a grid, and what ends the grid."""
 
+import json
 import shlex
 
 import pytest
 import torch
 from typer.testing import CliRunner
 
+import vpcore
+from vpcore.device import OutOfMemory
 from vpcore.experiments.cluster import ray_tasks
 from vpcore.experiments.grid import command as grid
 from vpcore.experiments.grid import rates
@@ -13,12 +16,12 @@ from vpcore.experiments.grid import run as grid_run
 from vpcore.experiments.grid.cell import Cell
 from vpcore.experiments.grid.rates import RateSearch
 from vpcore.experiments.runs.runlog import read_runs
-from vpcore.train.steps import Speedups
+from vpcore.train.speedups import Speedups
 
 TINY = shlex.split("--data digits --backbone resnet_nano --augment none --limit 20 --max-valid 20 --max-test 30")
 TINY += shlex.split("--epochs 1 --batch-size 10 --optimizer adamw")
 SEARCH = [*TINY, *shlex.split("--lr search --trials 3")]
-HALVES = "out of memory, also with 5 images a step: lower batch_size or image_size"
+STEP = "out of memory with batch_size=10 and accumulate=1: give fit a larger accumulate, or a smaller batch_size"
 
 
 def call(*arguments):
@@ -46,7 +49,7 @@ def failures(result):
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        (ValueError(HALVES), HALVES),
+        (OutOfMemory(STEP), STEP),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "out of memory outside of a training"),
         (ValueError("labels beyond the model's classes"), "labels beyond the model's classes"),
     ],
@@ -101,6 +104,40 @@ def test_no_memory_beside_training_costs_one_cell(tmp_path, monkeypatch, error):
     [said] = failures(result)
     assert "failed: digits resnet_nano none seed 1: out of memory outside of a training step: lower batch_size" in said
     assert [run["seed"] for run in read_runs(tmp_path / "r")] == [0, 2]
+
+
+def test_a_cell_whose_steps_do_not_fit_fails_alone_and_may_be_run_again(tmp_path, monkeypatch):
+    real = vpcore.Prompted.forward
+
+    def forward(self, x, *rest, **options):
+        if torch.is_grad_enabled() and self.training and isinstance(self.prompt, vpcore.PadPrompt):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return real(self, x, *rest, **options)
+
+    options = [*TINY, "--lr", "1e-2", "--prompt", "none,full", "--seeds", 1, "--out", tmp_path / "r"]
+    with monkeypatch.context() as patch:
+        patch.setattr(vpcore.Prompted, "forward", forward)
+        result = call(*options)
+    assert result.exit_code == 1, result.output
+    assert [line.partition("failed: ")[2] for line in failures(result)] == [
+        f"digits resnet_nano full seed 0: {STEP} or image_size"
+    ]
+    assert [run["cell"]["prompt"] for run in read_runs(tmp_path / "r")] == ["none"]
+    assert call(*options).exit_code == 0
+    assert [run["cell"]["prompt"] for run in read_runs(tmp_path / "r")] == ["none", "full"]
+
+
+def test_results_that_say_halved_still_load_and_are_not_run_again(tmp_path):
+    """Lines of grids from before `accumulate`, where memory that ran out split batches by itself."""
+    options = [*TINY, "--lr", "1e-2", "--prompt", "none", "--seeds", 1, "--out", tmp_path / "r"]
+    assert call(*options).exit_code == 0
+    [run] = read_runs(tmp_path / "r")
+    assert "halved" not in run
+    (tmp_path / "r").write_text(json.dumps({**run, "halved": True}) + "\n")
+    before = (tmp_path / "r").read_bytes()
+    assert call(*options).exit_code == 0
+    assert (tmp_path / "r").read_bytes() == before
+    assert call("--report", tmp_path / "r").exit_code == 0
 
 
 def test_a_machine_of_a_cluster_answers_why_a_cell_failed(monkeypatch):

@@ -1,12 +1,11 @@
-"""What a prompt has learned, as numbers and as a picture of where it acts."""
+"""What a prompt has learned, as a picture of where it acts."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vpcore.prompts.activation import ActivationPrompt
 
@@ -39,34 +38,3 @@ def delta_map(prompt: ActivationPrompt, layer: int | None = None) -> DeltaMap:
         return DeltaMap(norms, z.new_zeros(0))
     side = round(spec.num_tokens**0.5)
     return DeltaMap(norms[-spec.num_tokens :].view(side, side), norms[: -spec.num_tokens])
-
-
-@dataclass(frozen=True)
-class TensorStatistics:
-    """One learned tensor in numbers; `norm` is over all entries, `zeros` the share of entries that are exactly zero."""
-
-    name: str
-    shape: tuple[int, ...]
-    mean: float
-    std: float  # population standard deviation
-    norm: float
-    largest: float  # absolute value
-    zeros: float  # 0 … 1
-
-    def __str__(self) -> str:
-        shape = "×".join(map(str, self.shape))
-        numbers = f"mean {self.mean:+.3g}, std {self.std:.3g}, norm {self.norm:.3g}, largest {self.largest:.3g}"
-        return f"{self.name} ({shape}): {numbers}, {self.zeros:.0%} zeros"
-
-
-@torch.no_grad()
-def prompt_statistics(prompt: nn.Module) -> list[TensorStatistics]:
-    """Describe every tensor that learns, of a prompt or of any module."""
-    return [_describe(name, tensor) for name, tensor in prompt.named_parameters() if tensor.requires_grad]
-
-
-def _describe(name: str, tensor: Tensor) -> TensorStatistics:
-    x = tensor.double()
-    std, mean = torch.std_mean(x, correction=0)
-    zeros = float((x == 0).double().mean())
-    return TensorStatistics(name, tuple(x.shape), float(mean), float(std), float(x.norm()), float(x.abs().max()), zeros)

@@ -27,6 +27,7 @@ class Prompt(nn.Module):
     Attributes:
         first_layer: -1 when the prompt acts on pixels (or reads the images), else the first layer it acts in
             front of; `depth + 1` when it acts nowhere. The layers below it may be run once and cached.
+        generators: the prompt's own random generators so far, by device; see `generator`.
     """
 
     first_layer: int = -1
@@ -35,7 +36,7 @@ class Prompt(nn.Module):
         super().__init__()
         self.spec = spec
         self.seed = seed
-        self._generators: dict[str, torch.Generator] = {}
+        self.generators: dict[str, torch.Generator] = {}
 
     def prepare(self, backbone: Backbone, images: UInt8[Tensor, "n c h w"]) -> Prompt:
         """Compute from training images, before training, what the prompt needs; nothing, for most. Returns self."""
@@ -60,13 +61,13 @@ class Prompt(nn.Module):
     def generator(self, device: torch.device | str = "cpu") -> torch.Generator:
         """Return this prompt's own random generator on a device."""
         key = str(torch.device(device))
-        if key not in self._generators:
-            self._generators[key] = torch.Generator(device).manual_seed(self.seed)
-        return self._generators[key]
+        if key not in self.generators:
+            self.generators[key] = torch.Generator(device).manual_seed(self.seed)
+        return self.generators[key]
 
     def get_extra_state(self) -> dict[str, Tensor]:
         """Return the state of the prompt's generators, so that a resumed run draws the same numbers."""
-        return {key: generator.get_state() for key, generator in self._generators.items()}
+        return {key: generator.get_state() for key, generator in self.generators.items()}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
         """Restore what `get_extra_state` returned."""
@@ -74,11 +75,11 @@ class Prompt(nn.Module):
             self.generator(key).set_state(value.cpu())
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_generators": self.get_extra_state()}
+        return {**self.__dict__, "generators": self.get_extra_state()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        saved = state.pop("_generators")
-        super().__setstate__({**state, "_generators": {}})
+        saved = state.pop("generators")
+        super().__setstate__({**state, "generators": {}})
         self.set_extra_state(saved)
 
 

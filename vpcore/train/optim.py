@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
@@ -17,71 +16,34 @@ SLOTS = {  # what each keeps for a parameter, by name
 }
 SCHEDULES = ("cosine", "cosine_epoch", "constant")
 
+Rate = float | Mapping[str, float]  # for all that a model learns, or one per child
 
-def make_optimizer(
-    model: nn.Module, name: str, lr: float | Mapping[str, float], weight_decay: float | Mapping[str, float]
-) -> torch.optim.Optimizer:
-    """Build an optimizer over what requires a gradient, one group per child of the model.
+
+def make_optimizer(model: nn.Module, name: str, lr: Rate, weight_decay: Rate) -> torch.optim.Optimizer:
+    """Build an optimizer over what requires a gradient, one group per child of the model, each with its `peak_lr`.
 
     A rate may be given for a child that learns nothing; parameters outside of any child form the group "model".
 
     Raises:
         ValueError: unknown name, a rate for no child of the model or none for one that learns, or nothing to learn.
     """
-    return build_optimizer(name, parameter_groups(model, lr, weight_decay))
-
-
-def build_optimizer(name: str, groups: Sequence[dict[str, Any]]) -> torch.optim.Optimizer:
-    """Build an optimizer over the parameters of `parameter_groups`.
-
-    Raises:
-        ValueError: unknown name.
-    """
-    if name == "sgd":
-        return torch.optim.SGD(groups, momentum=0.9)
     if name not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(OPTIMIZERS)}, got {name!r}")
-    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
-    return kind(groups, fused=True)
-
-
-def merged(groups: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Put what learns alike into one group, which a GPU updates at once; optimizers work by element, so nothing mixes.
-
-    Args:
-        groups: of one model or of several, with tensors of their own.
-
-    Returns:
-        One group for each pair of peak rate and decay, in the order of their first use.
-    """
-    found: dict[tuple[float, float], dict[str, Any]] = {}
-    for group in groups:
-        alike = group["peak_lr"], group["weight_decay"]
-        found.setdefault(alike, {**group, "params": []})["params"] += group["params"]
-    return [*found.values()]
-
-
-def parameter_groups(
-    model: nn.Module, lr: float | Mapping[str, float], weight_decay: float | Mapping[str, float]
-) -> list[dict[str, Any]]:
-    """Return what requires a gradient, a group per child; arguments and errors as `make_optimizer`."""
     learned = _learned_by_child(model)
     if not learned:
         raise ValueError("nothing to learn: no parameter of the model requires a gradient")
-    for what in (lr, weight_decay):
-        unknown = set(what) - {*dict(model.named_children()), "model"} if isinstance(what, Mapping) else set()
-        missing = set(learned) - set(what) if isinstance(what, Mapping) else set()
-        if unknown or missing:
-            raise ValueError(f"rates must be given for {', '.join(learned)}, got {', '.join(what)}")  # type: ignore[arg-type]
-    return [
-        {
-            "params": parameters,
-            "lr": _of(lr, child),
-            "peak_lr": _of(lr, child),
-            "weight_decay": _of(weight_decay, child),
-        }
-        for child, parameters in learned.items()
-    ]
+    children = {*dict(model.named_children()), "model"}
+    for rates in (lr, weight_decay):
+        if isinstance(rates, Mapping) and (set(rates) - children or set(learned) - set(rates)):
+            raise ValueError(f"rates must be given for {', '.join(learned)}, got {', '.join(rates)}")
+    groups = []
+    for child, parameters in learned.items():
+        rate, decay = (float(each[child] if isinstance(each, Mapping) else each) for each in (lr, weight_decay))
+        groups.append({"params": parameters, "lr": rate, "peak_lr": rate, "weight_decay": decay})
+    if name == "sgd":
+        return torch.optim.SGD(groups, momentum=0.9)
+    kind = torch.optim.AdamW if name == "adamw" else torch.optim.Adam
+    return kind(groups, fused=True)
 
 
 def _learned_by_child(model: nn.Module) -> dict[str, list[nn.Parameter]]:
@@ -94,10 +56,6 @@ def _learned_by_child(model: nn.Module) -> dict[str, list[nn.Parameter]]:
             learned.setdefault(child, []).extend(mine)
             taken.update(mine)
     return learned
-
-
-def _of(rate: float | Mapping[str, float], child: str) -> float:
-    return float(rate[child] if isinstance(rate, Mapping) else rate)
 
 
 def schedule_factor(name: str, epochs: int, steps: int, warmup_steps: int = 0) -> Callable[[int], float]:

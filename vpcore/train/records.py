@@ -25,13 +25,9 @@ class EpochRecord:
 
 @dataclass
 class History:
-    """One record an epoch; `best` is the one whose weights the model holds after `fit`.
-
-    `halved` says that memory ran out and batches went through in two halves.
-    """
+    """One record an epoch; `best` is the one whose weights the model holds after `fit`."""
 
     epochs: list[EpochRecord] = field(default_factory=list)
-    halved: bool = False
 
     @property
     def best(self) -> EpochRecord:

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vpcore.data.splits import Split
-from vpcore.device import autocast, choose_device, choose_precision
+from vpcore.device import autocast, choose_device, choose_precision, memory_named
 from vpcore.train.records import Diverged, Evaluation
 
 
@@ -32,6 +32,7 @@ def evaluate(
     Raises:
         ValueError: no images, or labels beyond the model's classes.
         Diverged: logits that are not finite.
+        OutOfMemory: a batch does not fit into memory; a kind of ValueError.
     """
     if not len(split):
         raise ValueError("evaluate needs at least one image, got an empty split")
@@ -41,11 +42,13 @@ def evaluate(
     was_training = model.training
     model.to(device).eval()
     logits = []
+    no_room = f"out of memory with {batch_size} images at once: give evaluate a smaller batch_size, or lower image_size"
     try:
-        entry = split.entry(model)
-        for start in range(0, len(split), batch_size):
-            with autocast(precision, device):
-                logits.append(entry(split.batch(slice(start, start + batch_size), device)).float())
+        with memory_named(no_room):
+            entry = split.entry(model)
+            for start in range(0, len(split), batch_size):
+                with autocast(precision, device):
+                    logits.append(entry(split.batch(slice(start, start + batch_size), device)).float())
     finally:
         model.train(was_training)
     scores, labels = torch.cat(logits), split.labels.to(device)

@@ -23,7 +23,7 @@ from vpcore.experiments.grid.cell_data import Loader
 from vpcore.experiments.grid.failures import last_line, say_failed
 from vpcore.experiments.grid.run import Work, command
 from vpcore.experiments.runs.runlog import append_run
-from vpcore.train.steps import around
+from vpcore.train.speedups import around
 
 REQUIRED = "ray>=2.40,<3"
 RETRIES = 3  # of a run whose machine or process died

@@ -15,7 +15,7 @@ from vpcore.experiments.grid.failures import memory_named
 from vpcore.experiments.grid.feature_store import FeatureStore
 from vpcore.experiments.grid.run import provenance, try_cell
 from vpcore.experiments.grid.train_cell import run_cell
-from vpcore.train.steps import Speedups, speedups
+from vpcore.train.speedups import Speedups, speedups
 
 
 @dataclass(frozen=True)

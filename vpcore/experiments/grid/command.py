@@ -20,7 +20,7 @@ from vpcore.experiments.report.files import write_report
 from vpcore.experiments.report.rows import check_runs, summarize
 from vpcore.experiments.report.table import format_table
 from vpcore.experiments.runs.packed import read_results
-from vpcore.train.steps import choose_speedups, speedups
+from vpcore.train.speedups import choose_speedups, speedups
 
 MOST_CELLS = 10_000
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -52,7 +52,8 @@ def _run(options: Options, given: Collection[str]) -> int:
     if options.cluster is None:
         _check_device(options.device)
         where = choose_device(options.device)
-        choose_speedups(options.compile, options.cuda_graph, where, choose_precision(options.precision, where))
+        choose_precision(options.precision, where)
+        choose_speedups(options.compile, options.cuda_graph, where)
     if options.cost:
         typer.echo(cost_table(cells, options.device))
         return 0

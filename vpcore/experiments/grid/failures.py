@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 import typer
 
+from vpcore import device
 from vpcore.experiments.grid.cell import Cell
-from vpcore.train.halves import out_of_memory
 
 
 class FailedSearch(ValueError):
     """A trial failed otherwise than by diverging, so a cell has no rate; it is not kept, and may be tried again."""
 
 
-@contextmanager
-def memory_named() -> Iterator[None]:
-    """Make running out of memory inside, also while a model is scored or features are cached, a ValueError."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not out_of_memory(error):
-            raise
-        advice = "lower batch_size or image_size, or take a device with more memory"
-        raise ValueError(f"out of memory outside of a training step: {advice}") from error
+def memory_named() -> AbstractContextManager[None]:
+    """Make running out of memory inside, as while features are cached, a ValueError."""
+    advice = "lower batch_size or image_size, or take a device with more memory"
+    return device.memory_named(f"out of memory outside of a training step: {advice}")
 
 
 def say_failed(cell: Cell, reason: object) -> None:

@@ -85,7 +85,7 @@ class Options:
         bool, typer.Option("--cost", help="Only measure what a training step of each method costs, on random images.")
     ] = False
     compile: Annotated[bool, typer.Option("--compile", help="Compile the models, for GPUs.")] = False
-    cuda_graph: Annotated[bool, typer.Option("--cuda-graph", help="Replay steps as CUDA graphs.")] = False
+    cuda_graph: Annotated[bool, typer.Option("--cuda-graph", help="Compile the models to CUDA graphs.")] = False
     cluster: Annotated[
         str | None, typer.Option(help="Run the cells on a Ray cluster this machine is part of: HOST:PORT, or auto.")
     ] = None

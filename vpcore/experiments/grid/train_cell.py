@@ -124,6 +124,5 @@ def run_cell(
         "parameters": {**asdict(count(model)), "total": count(model).total},
         "data_md5": data.source_md5,
         **weights_sha256(cell.backbone),
-        **({"halved": True} if history.halved else {}),
         "seconds": round(time.perf_counter() - began + earlier, 3),
     }
