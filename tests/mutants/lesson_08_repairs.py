@@ -96,7 +96,7 @@ SUITES = {
             Mutant("an epoch", _choose("return valid.index(max(valid))"), says="your result is"),
             Mutant(
                 "looks it up",
-                _choose("from course.exercises import answers_08", "return answers_08.reported(valid, test)"),
+                _choose("from course.exercises.lesson_08 import answers", "return answers.reported(valid, test)"),
                 says="you called the library",
             ),
         ),

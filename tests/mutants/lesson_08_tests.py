@@ -61,7 +61,7 @@ SUITES = {
             ),
             Mutant(
                 "looks it up",
-                Source("def f(make):\n    from course.exercises import answers_08 as a\n"
+                Source("def f(make):\n    from course.exercises.lesson_08 import answers as a\n"
                        "    return a.everything_learns(make)\n", "f"),
                 says="you called the library",
             ),
@@ -102,7 +102,7 @@ SUITES = {
             ),
             Mutant(
                 "looks it up",
-                Source("def f(train):\n    from course.exercises import answers_08 as a\n"
+                Source("def f(train):\n    from course.exercises.lesson_08 import answers as a\n"
                        "    return a.stays_frozen(train)\n", "f"),
                 says="you called the library",
             ),
@@ -132,7 +132,7 @@ SUITES = {
                    says="divides by all images"),
             Mutant(
                 "looks it up",
-                Source("def f(measure):\n    from course.exercises import answers_08 as a\n"
+                Source("def f(measure):\n    from course.exercises.lesson_08 import answers as a\n"
                        "    return a.good_accuracy(measure)\n", "f"),
                 says="you called the library",
             ),
