@@ -49,10 +49,10 @@ def judge(exercise: Exercise, answer: Any, seconds: float | None = None) -> Verd
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return _verdict(exercise, _internal(error), "")
+        return conclude(exercise, _internal(error))
     limit = min(exercise.seconds, seconds or exercise.seconds)
     finding = _run(exercise, answer, prepared, limit, printed)
-    return _verdict(exercise, finding, "".join(printed))
+    return conclude(exercise, finding, "".join(printed))
 
 
 def _run(exercise: Exercise, answer: Any, prepared: Any, seconds: float, printed: list[str]) -> Finding | None:
@@ -63,13 +63,14 @@ def _run(exercise: Exercise, answer: Any, prepared: Any, seconds: float, printed
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        finding = _caught(error, seconds)
+        finding = too_late(seconds) if isinstance(error, TimeUp) else failed(*failure(error))
     if called:  # whatever the learner's code made of the refusal
-        return Finding("library", texts.LIBRARY.format(name=called[0]))
+        return failed("library", called[0], "")
     return finding
 
 
-def _verdict(exercise: Exercise, finding: Finding | None, printed: str) -> Verdict:
+def conclude(exercise: Exercise, finding: Finding | None, printed: str = "") -> Verdict:
+    """Return the verdict that follows from what was seen; nothing seen earns the points."""
     if finding is None:
         sentence = texts.PASSED.format(points=texts.plural(exercise.points, "point"))
         return Verdict(exercise.id, "passed", sentence, exercise.points, None, printed)
@@ -77,18 +78,27 @@ def _verdict(exercise: Exercise, finding: Finding | None, printed: str) -> Verdi
     return Verdict(exercise.id, finding.outcome, sentence, 0.0, finding, printed)
 
 
-def _caught(error: BaseException, seconds: float) -> Finding:
-    if isinstance(error, TimeUp):
-        return Finding("time", texts.TIME.format(seconds=seconds), outcome="error")
-    if isinstance(error, SystemExit):
-        return Finding("exit", texts.EXIT, outcome="error")
+def failure(error: BaseException) -> tuple[str, str, str]:
+    """Return how the learner's code failed: "library", "exit", "memory" or "raised", the error in words, the line."""
     if isinstance(error, LibraryCalled):
-        return Finding("library", texts.LIBRARY.format(name=error_message(error)))
-    if is_out_of_memory(error):
-        return Finding("memory", texts.MEMORY, outcome="error")
-    line = learner_line(error.__traceback__)
-    words = {"error": error_words(error), "line": line}
-    return Finding("raised", (texts.RAISED_AT if line else texts.RAISED).format(**words), outcome="error")
+        return "library", error_message(error), ""
+    kind = "exit" if isinstance(error, SystemExit) else "memory" if is_out_of_memory(error) else "raised"
+    return kind, error_words(error), learner_line(error.__traceback__)
+
+
+def failed(kind: str, words: str, line: str) -> Finding:
+    """Return the finding for a failure as `failure` describes it."""
+    if kind == "library":
+        return Finding("library", texts.LIBRARY.format(name=words))
+    if kind in ("exit", "memory"):
+        return Finding(kind, texts.EXIT if kind == "exit" else texts.MEMORY, outcome="error")
+    text = texts.RAISED_AT if line else texts.RAISED
+    return Finding("raised", text.format(error=words, line=line), outcome="error")
+
+
+def too_late(seconds: float) -> Finding:
+    """Return the finding for code that took longer than allowed."""
+    return Finding("time", texts.TIME.format(seconds=seconds), outcome="error")
 
 
 def _internal(error: BaseException) -> Finding:

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from course.check.copies import fresh, touched
-from course.check.engine import error_message, error_words, learner_line
-from course.check.guards import is_out_of_memory
-from course.check.library import LibraryCalled, forbidden, functions_of
+from course.check.engine import failure
+from course.check.library import forbidden, functions_of
 from course.check.stubs import class_is_stub
 from course.grading.cells import Notebook, Slice, run_slice
 from course.grading.wire import receive, transmit
@@ -151,14 +150,9 @@ def _reply(action: Callable[[], dict[str, Any]], is_away: Callable[[BaseExceptio
     try:
         return action()
     except BaseException as error:
-        kind = "away" if is_away(error) else "error"
-        if isinstance(error, SystemExit):
-            kind = "exit"
-        elif isinstance(error, LibraryCalled):
-            return {"raised": "library", "words": error_message(error), "line": ""}
-        elif is_out_of_memory(error):
-            kind = "memory"
-        return {"raised": kind, "words": error_words(error)[:200], "line": learner_line(error.__traceback__)}
+        kind, words, line = failure(error)
+        kind = "away" if kind == "raised" and is_away(error) else kind
+        return {"raised": kind, "words": words[:200], "line": line}
 
 
 def _exists(name: str) -> bool:

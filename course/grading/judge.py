@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.check import texts
+from course.check.engine import conclude, too_late
 from course.check.exercise import Exercise
 from course.check.functions import FunctionExercise
 from course.check.modules import ModuleExercise
@@ -63,22 +64,14 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
     except Raised as error:
         finding = error.finding
     except Late:
-        finding = Finding("time", texts.TIME.format(seconds=seconds), outcome="error")
+        finding = too_late(seconds)
     except WireError as error:
         said = DIED if isinstance(error, Died) else BROKEN.format(reason=error)
         finding = Finding("died", said, outcome="error")
     except Exception as error:  # a hostile answer may make any comparison fail; it earns nothing
         finding = Finding("internal", texts.INTERNAL.format(error=type(error).__name__), outcome="error")
     text, copies = str(remote.told.get("text", "")), tuple(map(int, remote.told.get("copies", ())))
-    return Judged(_verdict(exercise, finding), _doubt(remote, finding, seconds), text, copies)
-
-
-def _verdict(exercise: Exercise, finding: Finding | None) -> Verdict:
-    if finding is None:
-        sentence = texts.PASSED.format(points=texts.plural(exercise.points, "point"))
-        return Verdict(exercise.id, "passed", sentence, exercise.points)
-    sentence = texts.WRONG.format(sentence=finding.sentence) if finding.outcome == "wrong" else finding.sentence
-    return Verdict(exercise.id, finding.outcome, sentence, 0.0, finding)
+    return Judged(conclude(exercise, finding), _doubt(remote, finding, seconds), text, copies)
 
 
 def _doubt(remote: RemoteFunction, finding: Finding | None, seconds: float) -> str:

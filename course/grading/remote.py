@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from course.check import texts
+from course.check.engine import failed
 from course.check.verdict import Finding
 from course.grading.answers import floating
 from course.grading.gradients import Joined, replace, write_back
@@ -93,16 +93,13 @@ class RemoteFunction:
         if type(reply) is not dict:
             raise WireError("no answer")
         if "raised" in reply:
-            raise Raised(_raised(str(reply["raised"]), str(reply.get("words")), str(reply.get("line"))))
+            words, line = str(reply.get("words"))[:200], str(reply.get("line"))[:100]  # the sandbox may send anything
+            raise Raised(_raised(str(reply["raised"]), words, line))
         return reply
 
 
 def _raised(kind: str, words: str, line: str) -> Finding:
-    if kind == "library":
-        return Finding("library", texts.LIBRARY.format(name=words[:100]))
     if kind == "missing":
         return Finding(kind, "no cell of the notebook gives this answer", outcome="error")
-    if kind in ("exit", "memory"):
-        return Finding(kind, texts.EXIT if kind == "exit" else texts.MEMORY, outcome="error")
-    sentence = (texts.RAISED_AT if line else texts.RAISED).format(error=words[:200], line=line[:100])
-    return Finding("away" if kind == "away" else "raised", sentence, outcome="error")
+    finding = failed(kind, words, line)
+    return Finding(kind, finding.sentence, outcome="error") if kind == "away" else finding

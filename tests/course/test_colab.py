@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from toy_lesson import write
 
-from course.authoring.colab_cell import first_cell, link, prepare, repository
+from course.authoring.colab_cell import first_cell, link, prepare, repository, wheel_name
 from course.authoring.learner import learner_notebook
 from course.authoring.lesson import solved_notebook
 from course.handout import colab
@@ -166,7 +166,7 @@ def test_the_builder_adds_them_to_learner_notebooks_only_when_a_repository_is_se
 
 
 def test_the_name_of_the_wheel_is_known_before_it_is_built(wheel):
-    assert colab.wheel_name() == wheel.name
+    assert wheel_name() == wheel.name
 
 
 @pytest.mark.parametrize("name", ["prompts", "a/b/c", "https://github.com/a/b", "a b/c"])

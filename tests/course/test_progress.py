@@ -127,7 +127,7 @@ def test_the_folder_is_the_platforms_own(monkeypatch, platform, variables, ends)
 
 
 WRITER = """
-from course import progress
+from course.check import progress
 from course.check.verdict import Verdict
 number = 0
 while True:
@@ -139,7 +139,7 @@ while True:
 
 def test_a_kill_in_the_middle_loses_nothing_written_before(tmp_path):
     variables = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
-    variables |= {"VPCOURSE_HOME": str(tmp_path), "PYTHONPATH": str(Path(progress.__file__).parents[1])}
+    variables |= {"VPCOURSE_HOME": str(tmp_path), "PYTHONPATH": str(Path(progress.__file__).parents[2])}
     writer = subprocess.Popen([sys.executable, "-c", WRITER], env=variables, stdout=subprocess.PIPE, text=True)
     time.sleep(0.1)
     seen = [next(iter(writer.stdout)) for _ in range(20)]
