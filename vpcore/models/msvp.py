@@ -54,9 +54,16 @@ def simple_cnn(
         for module in [*blocks, pool]:
             module.apply(_init)
     embed = nn.Identity()
-    shapes = measure_shapes(embed, blocks, in_chans, image_size)
-    means, stds = per_channel(mean, in_chans, "mean"), per_channel(std, in_chans, "std")
-    spec = Spec("simple_cnn", "cnn", image_size, in_chans, dim, shapes, means, stds)
+    spec = Spec(
+        name="simple_cnn",
+        kind="cnn",
+        image_size=image_size,
+        in_chans=in_chans,
+        dim=dim,
+        shapes=measure_shapes(embed, blocks, in_chans, image_size),
+        mean=per_channel(mean, in_chans, "mean"),
+        std=per_channel(std, in_chans, "std"),
+    )
     return Backbone(embed, blocks, pool, spec)
 
 
@@ -108,9 +115,17 @@ def resnet18_small(
     embed = nn.Sequential(net.conv1, net.bn1, net.act1)
     blocks = [block for stage in (net.layer1, net.layer2, net.layer3, net.layer4) for block in stage]
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    shapes = measure_shapes(embed, blocks, in_chans, image_size)
-    means, stds = per_channel(mean, in_chans, "mean"), per_channel(std, in_chans, "std")
-    return Backbone(embed, blocks, pool, Spec("resnet18_small", "cnn", image_size, in_chans, 512, shapes, means, stds))
+    spec = Spec(
+        name="resnet18_small",
+        kind="cnn",
+        image_size=image_size,
+        in_chans=in_chans,
+        dim=512,
+        shapes=measure_shapes(embed, blocks, in_chans, image_size),
+        mean=per_channel(mean, in_chans, "mean"),
+        std=per_channel(std, in_chans, "std"),
+    )
+    return Backbone(embed, blocks, pool, spec)
 
 
 def vit_tiny_small(

@@ -52,9 +52,16 @@ def resnet_nano(
         ]
         classifier = nn.Linear(WIDTHS[-1], num_source_classes)
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    shapes = measure_shapes(embed, blocks, 3, 32)
-    means, stds = per_channel(mean, 3, "mean"), per_channel(std, 3, "std")
-    spec = Spec("resnet_nano", "cnn", 32, 3, WIDTHS[-1], shapes, means, stds)
+    spec = Spec(
+        name="resnet_nano",
+        kind="cnn",
+        image_size=32,
+        in_chans=3,
+        dim=WIDTHS[-1],
+        shapes=measure_shapes(embed, blocks, 3, 32),
+        mean=per_channel(mean, 3, "mean"),
+        std=per_channel(std, 3, "std"),
+    )
     return Backbone(embed, blocks, pool, spec, classifier)
 
 
