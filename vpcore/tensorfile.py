@@ -29,7 +29,7 @@ def replace_file(path: str | Path, data: bytes) -> None:
         OSError: the folder cannot be written to, or the disk is full.
     """
     target = Path(path)
-    aside = target.with_name(target.name + ".part")
+    aside = target.with_name(f"{target.name}.{os.getpid()}.part")  # of this process alone: another may write as well
     try:
         with aside.open("wb") as file:
             file.write(data)

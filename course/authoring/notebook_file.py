@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,18 +46,12 @@ def make_folder(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes a file aside and renames it, so that a reader sees the old or the new text and nothing between.
+    """Writes a file as `vpcore.tensorfile.replace_file` does, in a folder that is made if it is not there.
 
     Raises:
-        OSError: the folder is missing, read-only or full; the old file is untouched.
+        OSError: the folder is read-only or full; the old file is untouched.
     """
-    aside = path.with_name(f".{path.name}.partial")
+    from vpcore.tensorfile import replace_file
+
     make_folder(path.parent)
-    try:
-        aside.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(aside, path)
-    except OSError as error:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)
-        place, cause = f"{path.parent.name}/{path.name}", error.strerror or str(error)
-        raise OSError(f"cannot write {place}: {cause}; free space, or make the folder writable") from error
+    replace_file(path, text.encode())

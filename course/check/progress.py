@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -107,20 +106,14 @@ def _row(lesson: str, exercises: dict[str, Any], entries: dict[str, dict[str, An
 
 def _write(entries: dict[str, dict[str, Any]]) -> None:
     """Write a new file beside the old one and put it in its place in one step, so that a kill loses nothing."""
-    scratch = None
+    from vpcore.tensorfile import replace_file
+
+    text = json.dumps({"version": VERSION, "exercises": entries}, indent=1, sort_keys=True)
     try:
         folder().mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=folder(), prefix="progress-", suffix=".tmp")
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump({"version": VERSION, "exercises": entries}, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(scratch, path())
+        replace_file(path(), text.encode())
     except OSError as error:
-        _say(f"progress cannot be written to {folder()} ({error.strerror}): it lasts only this session")
-        if scratch:
-            with contextlib.suppress(OSError):
-                os.unlink(scratch)
+        _say(f"progress cannot be written to {folder()} ({error}): it lasts only this session")
 
 
 def _set_aside() -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import html
 import io
-import json
-import os
-from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Any
 
 from course.check.verdict import COLORS, SYMBOLS
+from vpcore.experiments.runs.runlog import append_line, locked, read_runs, repair_locked
 
 FIELDS = ("file", "learner", "lesson", "points", "of", "by_hand", "isolation", "problem")
 BY_HAND = "graded by your instructor with a rubric"
@@ -78,16 +75,27 @@ class Ledger:
     """A file of one line for each finished submission; a line that was written survives any kill.
 
     Args:
-        path: the file; lines of earlier runs are read, a torn last line is dropped.
+        path: the file; lines of earlier runs are read, a torn last line is moved aside.
 
     Raises:
         OSError: the file cannot be written, or another run is writing it.
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self.marks = {mark.key: mark for mark in _lines(path)}
-        self._file = _locked(path)
+        self.path, self._open = path, ExitStack()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self._open.enter_context(locked(path, wait=False))
+            repair_locked(self._file, path)
+        except BlockingIOError as error:
+            raise OSError(f"another run is writing {path.name}; wait for it, or choose another --out") from error
+        except OSError as error:
+            cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            raise OSError(f"cannot write {path.name}: {cause.strerror}; choose another --out") from error
+        self.marks: dict[str, Mark] = {}
+        for found in read_runs(path, skip_damaged=True):
+            with suppress(TypeError, KeyError):  # of another release: graded again
+                self.marks[found["key"]] = Mark(**{**found, "items": tuple(Item(**item) for item in found["items"])})
 
     def add(self, mark: Mark) -> None:
         """Write a mark down, through to the disk.
@@ -95,20 +103,12 @@ class Ledger:
         Raises:
             OSError: the disk is full.
         """
-        self._file.write(("\n" if self._torn() else "") + json.dumps(asdict(mark)) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        append_line(self._file, self.path, asdict(mark))
         self.marks[mark.key] = mark
 
     def close(self) -> None:
         """Let another run write."""
-        self._file.close()
-
-    def _torn(self) -> bool:
-        with self.path.open("rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - 1))
-            return size > 0 and file.read(1) != b"\n"
+        self._open.close()
 
 
 def line(mark: Mark) -> str:
@@ -155,30 +155,3 @@ def _entry(item: Item) -> str:
 
 def _plain(text: str) -> str:
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # a spreadsheet must not run it
-
-
-def _lines(path: Path) -> Iterator[Mark]:
-    if not path.is_file():
-        return
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        with contextlib.suppress(ValueError, TypeError, KeyError):
-            found: dict[str, Any] = json.loads(line)
-            yield Mark(**{**found, "items": tuple(Item(**item) for item in found["items"])})
-
-
-def _locked(path: Path) -> IO[str]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise OSError(f"cannot write {path.name}: {error.strerror}; choose another --out") from error
-    try:
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        file.close()
-        raise OSError(f"another run is writing {path.name}; wait for it, or choose another --out") from error
-    except (ImportError, OSError):  # a system or disk without locks
-        pass
-    return file

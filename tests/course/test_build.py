@@ -275,7 +275,7 @@ def test_a_build_killed_while_it_runs_leaves_the_old_files(built, tmp_path):
     running.wait()
     assert list(root.glob("*/started")), "the build never came to the slow cell"
     assert contents(root) == before
-    assert not list(root.glob("*/.*.partial"))
+    assert not list(root.glob("*/*.part"))
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_rest(built, tmp_path, monkeypatch):
@@ -287,10 +287,10 @@ def test_a_full_disk_leaves_the_old_file_and_no_rest(built, tmp_path, monkeypatc
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match=r"^cannot write solutions/99_toy.ipynb: No space left on device; free space"):
+    with pytest.raises(OSError, match=r"^cannot write .*solutions/99_toy.ipynb: No space left on device; free space"):
         list(build(root=root))
     assert contents(root) == before
-    assert not list(root.glob("*/.*.partial"))
+    assert not list(root.glob("*/*.part"))
 
 
 def test_a_file_in_place_of_the_folder_is_named(tmp_path):

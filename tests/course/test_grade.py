@@ -345,6 +345,21 @@ def test_two_runs_do_not_write_one_ledger(tmp_path):
         Ledger(tmp_path / "grades.jsonl" / "grades.jsonl")
 
 
+def test_a_ledger_keeps_any_text_and_reads_past_damage(tmp_path):
+    path = tmp_path / "grades.jsonl"
+    path.write_text('{"file": "torn by an earlier\n{"key": "of another release"}\n')
+    mark = Mark("a.ipynb", "\ud800", "99_toy", "k", "", problem="größer")
+    ledger = Ledger(path)
+    ledger.add(mark)
+    ledger.close()
+    with path.open("ab") as file:
+        file.write(b'{"file": "s4.ip')
+    again = Ledger(path)
+    again.close()
+    assert again.marks == {"k": mark}
+    assert Path(f"{path}.damaged").read_bytes() == b'{"file": "s4.ip\n'
+
+
 # --- words and bytes
 
 

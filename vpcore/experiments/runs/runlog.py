@@ -11,27 +11,36 @@ from typing import Any
 
 
 def append_run(path: str | Path, record: dict[str, Any]) -> None:
-    """Add one run to the end of a file: one write of one line, flushed to the disk.
+    """Add one run to the end of a file; raises what `append_line` raises."""
+    with locked(path) as file:
+        append_line(file, path, record)
+
+
+def append_line(file: int, path: str | Path, record: dict[str, Any]) -> None:
+    """Add one run to the end of a file that is `locked`: one write of one line, flushed to the disk.
 
     Raises:
         OSError: the file cannot be written, or the disk is full; what a failed write left is taken back.
     """
-    line = json.dumps(record, ensure_ascii=False).encode() + b"\n"
-    with _locked(path) as file:
-        size = os.fstat(file).st_size
-        try:
-            written = os.write(file, line)
-            os.fsync(file)
-        except OSError as error:
-            os.ftruncate(file, size)
-            raise OSError(_complaint(path, error)) from error
-        if written < len(line):
-            os.ftruncate(file, size)
-            raise OSError(f"cannot write {path}: no space left; free space and run the same command again")
+    line = json.dumps(record, ensure_ascii=False).encode(errors="surrogatepass") + b"\n"
+    size = os.fstat(file).st_size
+    try:
+        written = os.write(file, line)
+        os.fsync(file)
+    except OSError as error:
+        os.ftruncate(file, size)
+        raise OSError(_complaint(path, error)) from error
+    if written < len(line):
+        os.ftruncate(file, size)
+        raise OSError(f"cannot write {path}: no space left; free space and run the same command again")
 
 
-def read_runs(path: str | Path) -> list[dict[str, Any]]:
+def read_runs(path: str | Path, skip_damaged: bool = False) -> list[dict[str, Any]]:
     """Return the runs in a file, in order; an unfinished last line (another process is writing) is left out.
+
+    Args:
+        path: the file.
+        skip_damaged: leave out damaged lines as well.
 
     Raises:
         OSError: the file is missing or cannot be read.
@@ -44,7 +53,7 @@ def read_runs(path: str | Path) -> list[dict[str, Any]]:
     runs = []
     for number, line in enumerate(lines[:-1], start=1):
         run = _parse(line)
-        if run is None and line.strip():
+        if run is None and line.strip() and not skip_damaged:
             raise ValueError(f"line {number} of {path} is damaged: delete it, the missing run is then repeated")
         runs += [run] if run is not None else []
     return runs
@@ -69,18 +78,23 @@ def repair(path: str | Path) -> str | None:
     Raises:
         OSError: the file cannot be written.
     """
-    with _locked(path) as file:
-        content = Path(path).read_bytes()
-        tail = content[content.rfind(b"\n") + 1 :]
-        if not tail:
-            return None
-        if _parse(tail) is not None:
-            os.write(file, b"\n")
-            return None
-        aside = Path(f"{path}.damaged")
-        with aside.open("ab") as kept:
-            kept.write(tail + b"\n")
-        os.ftruncate(file, len(content) - len(tail))
+    with locked(path) as file:
+        return repair_locked(file, path)
+
+
+def repair_locked(file: int, path: str | Path) -> str | None:
+    """Do what `repair` does with a file that is `locked`."""
+    content = Path(path).read_bytes()
+    tail = content[content.rfind(b"\n") + 1 :]
+    if not tail:
+        return None
+    if _parse(tail) is not None:
+        os.write(file, b"\n")
+        return None
+    aside = Path(f"{path}.damaged")
+    with aside.open("ab") as kept:
+        kept.write(tail + b"\n")
+    os.ftruncate(file, len(content) - len(tail))
     return f"the last line of {path} was cut off ({len(tail)} bytes): moved to {aside}, its run is repeated"
 
 
@@ -93,8 +107,17 @@ def _parse(line: bytes) -> dict[str, Any] | None:
 
 
 @contextmanager
-def _locked(path: str | Path) -> Iterator[int]:
-    """Open a file for appending, alone: others that use this function wait."""
+def locked(path: str | Path, wait: bool = True) -> Iterator[int]:
+    """Open a file for appending, alone.
+
+    Args:
+        path: is made if it is not there.
+        wait: for another process that has it; else that is an error.
+
+    Raises:
+        BlockingIOError: another process has it.
+        OSError: the file cannot be written.
+    """
     try:
         file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
     except OSError as error:
@@ -102,10 +125,14 @@ def _locked(path: str | Path) -> Iterator[int]:
     try:
         try:
             import fcntl
-        except ImportError:  # Windows: one write of one line is all the protection there is
+
+            fcntl.flock(
+                file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+            )  # closing the file lets go of it
+        except BlockingIOError:
+            raise
+        except (ImportError, OSError):  # Windows, a disk without locks: one write of one line is all the protection
             pass
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX)  # closing the file lets go of it
         yield file
     finally:
         os.close(file)
