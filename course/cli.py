@@ -92,8 +92,8 @@ def build(
 def check_lessons(names: Names = None, root: RootOption = ROOT) -> None:
     """Check that notebooks are current and readable; executes nothing."""
     from course.authoring import build as builder
-    from course.authoring.lints import lint
     from course.authoring.notebook_file import read_notebook
+    from course.authoring.notebook_rules import lint
 
     problems = builder.check(tuple(names or ()), root)
     if not problems:

@@ -1,4 +1,4 @@
-"""Compares a committed notebook with what its lesson gives, and looks for leaks and unstable outputs."""
+"""Compares a committed notebook with what its lesson gives; looks for leaks, unstable outputs and stumbling blocks."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from course.authoring.lesson_rules import REGIONS
 
 TELLING = 30  # characters; a shorter line of a solution may well stand elsewhere by chance
 VERDICTS = "✓✗○!"
+MOST_LINES = 20  # of a code cell
+FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 ADDRESS = re.compile(r"\b0x[0-9a-f]{8,}\b")
 
 
@@ -77,6 +79,24 @@ def verdict(cell: Any) -> str:
             if line[:1] and line[0] in VERDICTS:
                 return line.strip()
     return ""
+
+
+def lint(place: str, notebook: Any) -> list[str]:
+    """Returns a line for each finding: a code cell over 20 lines, a second title, a skipped heading level."""
+    problems, level = [], 0
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type == "code":
+            lines = len(cell.source.split("\n"))
+            if lines > MOST_LINES:
+                problems.append(f"{where(place, index, cell)} has {lines} lines; split it at {MOST_LINES}")
+            continue
+        for marks in re.findall(r"^(#{1,6}) ", FENCE.sub("", cell.source), re.M):
+            if len(marks) == 1 and level:
+                problems.append(f"{where(place, index, cell)} has a second '# Title'; use '##'")
+            elif len(marks) > level + 1:
+                problems.append(f"{where(place, index, cell)} skips from heading level {level} to {len(marks)}")
+            level = len(marks)
+    return problems
 
 
 def _cell_problem(cell: Any, count: int) -> str:

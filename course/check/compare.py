@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from course.check import texts
-from course.check.compare_tensor import TENSORS, as_array, compare_tensor
 from course.check.diagnose import number_sentence, shape_sentence, values_sentence
 from course.check.verdict import Finding
 from course.check.words import brief, type_words
@@ -21,6 +21,10 @@ from course.check.words import brief, type_words
 _SEQUENCES = (tuple, list, torch.Size)
 _SETS = (set, frozenset)
 _item = np.ndarray.item
+_TENSORS = (Tensor, torch.nn.Parameter)
+_HALF = (torch.float16, torch.bfloat16)
+_detach, _cpu, _to, _numpy = Tensor.detach, Tensor.cpu, Tensor.to, Tensor.numpy
+_resolve = Tensor.resolve_conj
 
 
 def compare(
@@ -41,8 +45,8 @@ def compare(
         return _compare_other(got, want, what)
     if got is None:
         return Finding("type", texts.RETURNED_NONE.format(what=what))
-    if type(want) in TENSORS:
-        return compare_tensor(got, want, what, tolerance, exact)
+    if type(want) in _TENSORS:
+        return _compare_tensor(got, want, what, tolerance, exact)
     if isinstance(want, np.ndarray):
         return _compare_array(got, want, what, tolerance, exact)
     if isinstance(want, bool | int | float | np.generic):
@@ -50,6 +54,65 @@ def compare(
     if type(want) in (*_SEQUENCES, *_SETS, dict):
         return _compare_container(got, want, what, tolerance, exact)
     return _compare_other(got, want, what)
+
+
+def _compare_tensor(got: Any, want: Tensor, what: str, tolerance: float, exact: bool) -> Finding | None:
+    problem = _tensor_type(got, what)
+    if problem:
+        return Finding("type", problem)
+    problem = _dtype(got.dtype, want.dtype, what, exact)
+    if problem:
+        return Finding("dtype", problem)
+    problem = shape_sentence(tuple(got.shape), tuple(want.shape), what)
+    if problem:
+        return Finding("shape", problem)
+    problem = values_sentence(_as_array(got), _as_array(want), what, tolerance)
+    return Finding("values", problem) if problem else None
+
+
+def _tensor_type(got: Any, what: str) -> str | None:
+    if type(got) in _TENSORS:
+        if got.device.type == "meta":
+            return texts.TENSOR_META.format(what=what)
+        return None if got.layout is torch.strided else texts.TENSOR_SPARSE.format(what=what)
+    kind = type(got)
+    if issubclass(kind, Tensor):
+        return texts.TENSOR_SUBCLASS.format(what=what, got=type_words(got))
+    if kind is np.ndarray:
+        return texts.TENSOR_FROM_ARRAY.format(what=what)
+    if kind in (bool, int, float) or issubclass(kind, np.generic):
+        return texts.TENSOR_FROM_NUMBER.format(what=what, got=type_words(got))
+    if kind in (tuple, list):
+        return texts.TENSOR_FROM_LIST.format(what=what, got=type_words(got))
+    return texts.TYPE.format(what=what, got=type_words(got), want="a tensor")
+
+
+def _dtype(got: torch.dtype, want: torch.dtype, what: str, exact: bool) -> str | None:
+    words = {"what": what, "got": str(got), "want": str(want)}
+    if got == want:
+        return None
+    if want.is_floating_point and got == torch.bool:
+        return texts.DTYPE_BOOL.format(**words)
+    if want.is_floating_point and not (got.is_floating_point or got.is_complex):
+        return texts.DTYPE_INTEGER.format(**words)
+    if want.is_floating_point and got in _HALF and want not in _HALF:
+        return texts.DTYPE_HALF.format(**words)
+    if want != torch.bool and not want.is_floating_point and got.is_floating_point:
+        return texts.DTYPE_FLOAT.format(**words)
+    same_kind = _kind(got) == _kind(want)
+    return texts.DTYPE.format(**words) if exact or not same_kind else None
+
+
+def _kind(dtype: torch.dtype) -> str:
+    if dtype == torch.bool:
+        return "bool"
+    return "complex" if dtype.is_complex else "float" if dtype.is_floating_point else "int"
+
+
+def _as_array(tensor: Tensor) -> np.ndarray:
+    """Return a tensor as an array of float64 (complex128 for complex numbers)."""
+    wide = torch.complex128 if tensor.dtype.is_complex else torch.float64
+    return _numpy(_resolve(_to(_cpu(_detach(tensor)), wide)))
 
 
 def _compare_array(got: Any, want: np.ndarray, what: str, tolerance: float, exact: bool) -> Finding | None:
@@ -66,7 +129,7 @@ def _compare_array(got: Any, want: np.ndarray, what: str, tolerance: float, exac
 
 
 def _compare_number(got: Any, want: Any, what: str, tolerance: float) -> Finding | None:
-    if type(got) in TENSORS and got.numel() != 1:
+    if type(got) in _TENSORS and got.numel() != 1:
         return Finding("type", texts.NUMBER_FROM_TENSOR.format(what=what, shape=tuple(got.shape)))
     number, wanted = _plain_number(got), want.item() if isinstance(want, np.generic) else want
     if number is None or (type(number) is bool) != (type(wanted) is bool):
@@ -78,8 +141,8 @@ def _compare_number(got: Any, want: Any, what: str, tolerance: float) -> Finding
 def _plain_number(value: Any) -> bool | int | float | None:
     if type(value) in (bool, int, float):
         return value
-    if type(value) in TENSORS and value.device.type != "meta" and not value.dtype.is_complex:
-        number = _item(as_array(value))
+    if type(value) in _TENSORS and value.device.type != "meta" and not value.dtype.is_complex:
+        number = _item(_as_array(value))
         return number if value.is_floating_point() else number != 0 if value.dtype == torch.bool else int(number)
     if type(value) is np.ndarray and value.size == 1 and value.dtype.kind in "fiub":
         return _item(value)

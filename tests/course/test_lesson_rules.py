@@ -5,7 +5,7 @@ from toy_lesson import ANSWER, CHECK, HEADER, TOY, write
 
 from course.authoring.cells import LessonError
 from course.authoring.lesson import read_lesson
-from course.authoring.lints import lint
+from course.authoring.notebook_rules import lint
 
 BAD = [
     (TOY.replace('"points": 2,', '"points": 2'), r"cell 2 .*: the metadata is not valid: .*; write key=JSON"),
