@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 import vpcore
 from vpcore.backbone import Backbone
 from vpcore.experiments.cost import count_table
-from vpcore.experiments.cost.cost import app, cost, method_costs
+from vpcore.experiments.cost.command import app
+from vpcore.experiments.cost.cost import cost
 from vpcore.flops import attention_backward, attention_forward, count_flops, forward_flops, step_flops
 from vpcore.prompts import PROMPTS
 
@@ -124,7 +125,6 @@ def test_cost_measures_and_leaves_the_model_as_it_was():
     assert 2**26 < found.peak_memory < 2**36
     assert found.inference_rate > 0
     assert found.training_rate > 0
-    assert f"learned {found.learned_without_head:,} + head 51" in str(found)
 
 
 def test_cost_leaves_out_what_it_cannot_measure():
@@ -135,7 +135,6 @@ def test_cost_leaves_out_what_it_cannot_measure():
     idle = prompted(small_cnn(), vpcore.NoPrompt(small_cnn().spec)).requires_grad_(False)
     found = cost(idle, batch_size=2, repeats=1)
     assert (found.step_flops, found.training_rate) == (None, None)
-    assert "training -" in str(found)
 
 
 def test_cost_refuses_nothing_to_measure():
@@ -145,9 +144,12 @@ def test_cost_refuses_nothing_to_measure():
 
 
 def test_every_method_is_measured_or_says_why_not():
-    found = dict(method_costs(small_cnn(), 3, batch_size=2, repeats=1))
-    assert set(found) == set(PROMPTS)
-    assert {name for name, each in found.items() if isinstance(each, str)} == {"instance", "vpt_shallow", "vpt_deep"}
+    shown = CliRunner().invoke(app, ["measure", "--backbone", "resnet_nano", "--batch-size", "2", "--repeats", "1"])
+    assert shown.exit_code == 0, shown.output
+    lines = shown.stdout.splitlines()
+    measured = {line.split()[1] for line in lines if line.startswith("resnet_nano")}
+    left_out = {name for name in PROMPTS if any(line.startswith(f"left out: {name} ") for line in lines)}
+    assert (measured, left_out) == (set(PROMPTS) - left_out, {"instance", "vpt_shallow", "vpt_deep"})
 
 
 def test_the_count_table_agrees_and_notices_a_wrong_count(monkeypatch):

@@ -9,7 +9,6 @@ import torch
 from test_grid import call
 from test_grid_methods import cells_of
 
-from vpcore.experiments.cost import grid_table as costs
 from vpcore.experiments.grid import presets
 from vpcore.experiments.grid.cell import Cell, expand
 from vpcore.experiments.grid.cell_data import load_cell_data
@@ -247,4 +246,3 @@ def test_cost_prints_a_row_a_method_and_trains_nothing(tmp_path):
     assert float(activation[4]) < float(full[4])  # back-propagation ends at the prompt
     assert full[-1] == "1.00"
     assert not (tmp_path / "r").exists()
-    assert costs.CLASSES == 10
