@@ -27,7 +27,7 @@ class CachedSplit(Split):
 
     Attributes:
         images: the split's own pixels; they check that a model is the one the activations come from.
-        activations: (N, *spec.shapes[layer]); with layer == depth + 1 the features (N, dim).
+        activations: `(N, *spec.shapes[layer])`; with layer == depth + 1 the features (N, dim).
         layer: where the activations stand.
         folder: where the file of mapped activations lies; it goes when the split does. None in memory.
     """

@@ -1,4 +1,4 @@
-"""Makes a web site of the learner notebooks: static, searchable, readable without a network."""
+"""Makes a web site of the learner notebooks and the library's names: static, searchable, read without a network."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from course.authoring.cells import LessonError
 from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import make_folder, notebook_text, read_notebook
 from course.handout.mathjax import SCRIPT, mathjax
+from course.handout.reference import write_reference
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MARK = ".vpcourse-site"  # a folder with this file was made here and may be replaced
@@ -27,7 +28,8 @@ author = copyright = ""
 html_show_sphinx = False
 html_title = "Visual prompts: the course"
 language = "en"
-extensions = ["myst_nb"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon"]
+extensions += ["course.handout.reference"]
 html_theme = "sphinx_book_theme"
 html_theme_options = {"use_download_button": True, "show_toc_level": 2, "navbar_persistent": []}
 html_static_path = ["_static"]
@@ -40,22 +42,45 @@ nb_ipywidgets_js = {}
 myst_enable_extensions = ["dollarmath", "amsmath"]
 mathjax_path = "mathjax/SCRIPT"
 mathjax3_config = {}
+autodoc_default_options = {"members": True, "member-order": "bysource", "show-inheritance": True}
+autodoc_preserve_defaults = True
+autosummary_generate = False
+default_role = "code"  # `name` in a docstring
+python_maximum_signature_line_length = 88
+python_use_unqualified_type_names = True
 """
 CSS = """div.cell_output img.figure { max-width: 100%; background: white; }
 div.cell_output pre { white-space: pre-wrap; }
+img.first { max-width: 100%; }
+nav .nav-link, dt.sig { overflow-wrap: anywhere; }
+@media (max-width: 600px) {
+  article * { overflow-wrap: anywhere; }
+  article code, article .pre { white-space: normal !important; }
+  table.autosummary td { display: block; border: 0; }
+}
 """
 ICON = """<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><path fill="#0067a5" d="M0 0h16v16H0z"/>
 <path fill="#fff" d="M3 3h10v10H3z"/></svg>
 """
 INDEX = """# Visual prompts
 
+<img class="first" src="_static/frame.svg" alt="An image x plus a learned frame δ gives x + δ, for a frozen network.">
+
 A course in notebooks. These pages show the lessons as they are given to you, with the outputs of a run.
 Sliders do not move here: to run a lesson, install the course and type `python -m course lab`.
 
 ```{toctree}
 :maxdepth: 2
+:caption: Lessons
 
 LESSONS
+```
+
+```{toctree}
+:maxdepth: 2
+:caption: Reference
+
+api/index
 ```
 """
 
@@ -128,12 +153,14 @@ def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]
         shutil.copytree(mathjax(), static / "mathjax", ignore=_other_bundles)
     except OSError as error:
         tell(str(error))
+    shutil.copy(Path(__file__).with_name("frame.svg"), static)
     (static / "course.css").write_text(CSS, encoding="utf-8")
     (static / "prompt.svg").write_text(ICON, encoding="utf-8")
     (source / "conf.py").write_text(CONF.replace("SCRIPT", SCRIPT), encoding="utf-8")
     (source / "index.md").write_text(INDEX.replace("LESSONS", "\n".join(p.stem for p in paths)), encoding="utf-8")
     for path in paths:
         (source / path.name).write_text(notebook_text(readable(read_notebook(path))), encoding="utf-8")
+    write_reference(source / "api")
 
 
 def _other_bundles(folder: str, names: list[str]) -> set[str]:
@@ -145,7 +172,10 @@ def _other_bundles(folder: str, names: list[str]) -> set[str]:
 def _build(source: Path, site: Path, doctrees: Path) -> None:
     options = ["-q", "-W", "--keep-going", "-b", "html", "-d", str(doctrees)]
     command = [sys.executable, "-m", "sphinx", *options, str(source), str(site)]
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+    here = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))  # whose docstrings are read
+    done = subprocess.run(
+        command, env={**os.environ, "PYTHONPATH": here}, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if done.returncode:
         said = done.stderr.replace(f"{source}{os.sep}", "").strip()
         raise RuntimeError(f"the site was not written, because Sphinx said: {said[:600]}")

@@ -11,6 +11,7 @@ from chromium import open_page, program, screenshot
 
 from course.authoring.notebook_file import notebook_text, read_notebook
 from course.handout.mathjax import mathjax
+from course.handout.reference import GROUPS
 from course.handout.site import export_site
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,3 +87,22 @@ def test_formulas_are_set_by_the_copy_of_mathjax_in_the_site(site, formulas):
         page.wait_for_selector("mjx-container")
         screenshot(page, "site_formula")
         assert seen.outside == []
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_page_of_the_reference_fits_phone_and_desk(site, width):
+    program()
+    with open_page(width=width) as (page, seen):
+        page.goto(f"{site}/index.html")
+        assert page.locator("img.first").evaluate("image => image.complete && image.naturalWidth > 0")
+        for name, entry in (("prompts", "vpcore.ActivationPrompt"), ("training", "vpcore.fit")):
+            page.goto(f"{site}/api/{name}.html")
+            page.locator("table.autosummary").get_by_role("link", name=entry, exact=True).click()
+            screenshot(page, f"site_reference_{name}_{width}")
+            box = page.locator(f'dt[id="{entry}"]').bounding_box()
+            assert box["x"] + box["width"] <= width
+        for name in GROUPS:
+            page.goto(f"{site}/api/{name}.html")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{name} is wider than the screen"
+        assert seen.outside == []
+        assert seen.errors == []

@@ -2,17 +2,21 @@
 
 import base64
 import hashlib
+import re
 import shutil
 import subprocess
 import tarfile
+from html import unescape
 
 import nbformat
 import pytest
 
+import vpcore
 from course.authoring.cells import LessonError
 from course.handout import mathjax as finder
-from course.handout import site
+from course.handout import reference, site
 from course.handout.mathjax import mathjax, unpack
+from course.handout.reference import GROUPS, Group
 from course.handout.site import MARK, WIDGET, export_site, readable
 
 PNG = base64.b64encode(b"\x89PNG made up").decode()
@@ -28,7 +32,8 @@ def figure(alt):
 def notebook(*outputs):
     cells = [nbformat.v4.new_markdown_cell("# Toy")]
     cells += [nbformat.v4.new_code_cell("1", outputs=[output], execution_count=1) for output in outputs]
-    return nbformat.v4.new_notebook(cells=cells)
+    language = {"name": "python", "pygments_lexer": "ipython3"}
+    return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": language})
 
 
 def widget(words=STATE):
@@ -107,6 +112,47 @@ def test_without_notebooks_or_sphinx_it_says_what_to_do(clone, monkeypatch, tmp_
     monkeypatch.setattr(site.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install -e '.\[site\]'"):
         export_site(clone / "site", clone)
+
+
+# --- the reference, with Sphinx itself
+
+
+@pytest.fixture
+def sphinx(clone, monkeypatch):
+    """The clone, with Sphinx in the place of its stand-in."""
+    for name in ("sphinx", "myst_nb", "sphinx_book_theme"):
+        pytest.importorskip(name, reason="the extra site is not installed")
+    monkeypatch.undo()
+    monkeypatch.setattr(site, "mathjax", lambda: (_ for _ in ()).throw(OSError(finder.NOTE)))
+    return clone
+
+
+def test_every_public_name_has_one_entry_and_no_docstring_a_warning(sphinx):
+    export_site(sphinx / "site", sphinx)
+    pages = {name: (sphinx / "site" / "api" / f"{name}.html").read_text(encoding="utf-8") for name in GROUPS}
+    found = [name for text in pages.values() for name in re.findall(r'<dt class="sig[^>]* id="(vpcore\.\w+)"', text)]
+    assert sorted(found) == sorted(f"vpcore.{name}" for name in vpcore.__all__)
+    plain = {name: unescape(re.sub(r"<[^>]+>", "", text)) for name, text in pages.items()}
+    assert "images: Float[Tensor, 'batch channels height width']" in plain["backbones"], "shapes of tensors"
+    assert re.search(r"loss:.* = cross_entropy,", plain["training"]), "defaults as the code says them"
+    assert "its names: none, full, pad, patch" in plain["prompts"]
+    assert [name for name, text in plain.items() if "<function" in text or " object at 0x" in text] == []
+    assert 'href="api/index.html"' in (sphinx / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_a_signature_shows_no_object_of_a_program():
+    option = "(lr: Annotated[str | None, <typer.models.OptionInfo object at 0x7f>] = None, keys: dict = <factory>)"
+    assert reference.readable_signature(option) == "(lr: str | None = None, keys: dict = ...)"
+    assert reference.readable_signature(None) is None
+
+
+def test_a_docstring_that_sphinx_cannot_read_is_named(sphinx, monkeypatch):
+    (sphinx / "toy_reference.py").write_text('def twice(x: int) -> int:\n    """Return **x twice."""\n')
+    monkeypatch.syspath_prepend(str(sphinx))
+    monkeypatch.setenv("PYTHONPATH", str(sphinx))
+    monkeypatch.setattr(reference, "GROUPS", {"toy": Group("Toy", "One function.", ("toy_reference",))})
+    with pytest.raises(RuntimeError, match=r"docstring of toy_reference\.twice:1: WARNING: Inline strong"):
+        export_site(sphinx / "site", sphinx)
 
 
 @pytest.fixture

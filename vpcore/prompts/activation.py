@@ -55,7 +55,7 @@ class ActivationPrompt(Prompt):
         return z + self.delta(layer) if layer in self.layers else z
 
     def delta(self, layer: int) -> Tensor:
-        """Return what is added before block `layer`, ready to broadcast to (batch, *spec.shapes[layer])."""
+        """Return what is added before block `layer`, ready to broadcast to `(batch, *spec.shapes[layer])`."""
         if layer not in self.layers:
             raise ValueError(f"layer {layer} is not prompted: this prompt acts at {', '.join(map(str, self.layers))}")
         delta, prefix = self.deltas[str(layer)], self.spec.num_prefix_tokens
