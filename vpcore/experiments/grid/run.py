@@ -31,9 +31,15 @@ from vpcore.train.records import Diverged, History
 
 
 def run_grid(
-    cells: Sequence[Cell], out: Path, *, device: str | None = None, root: str | None = None,
-    resume: Path | None = None, skip_lacking: bool = False, work: Callable[..., Any] | None = None,
-) -> int:  # fmt: skip
+    cells: Sequence[Cell],
+    out: Path,
+    *,
+    device: str | None = None,
+    root: str | None = None,
+    resume: Path | None = None,
+    skip_lacking: bool = False,
+    work: Callable[..., Any] | None = None,
+) -> int:
     """Run the cells that are not in `out` or `resume` yet, and append each as it is done; returns how many failed.
 
     Args:

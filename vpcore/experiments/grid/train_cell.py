@@ -81,17 +81,32 @@ def train_cell(
     model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
     history = fit(
-        model, train, valid, epochs=cell.epochs, lr=cell.lr, weight_decay=cell.weight_decay,
-        batch_size=cell.batch_size, optimizer=cell.optimizer, schedule=cell.schedule, augment=choose_augment(cell),
-        seed=cell.seed, precision=cell.precision, device=device, on_epoch=on_epoch,
-    )  # fmt: skip
+        model,
+        train,
+        valid,
+        epochs=cell.epochs,
+        lr=cell.lr,
+        weight_decay=cell.weight_decay,
+        batch_size=cell.batch_size,
+        optimizer=cell.optimizer,
+        schedule=cell.schedule,
+        augment=choose_augment(cell),
+        seed=cell.seed,
+        precision=cell.precision,
+        device=device,
+        on_epoch=on_epoch,
+    )
     return model, history
 
 
 def run_cell(
-    cell: Cell, data: Splits, device: str | None = None, on_epoch: Callable[[EpochRecord], Any] | None = None,
-    store: FeatureStore | None = None, trained: tuple[Prompted, History] | None = None,
-) -> dict[str, Any]:  # fmt: skip
+    cell: Cell,
+    data: Splits,
+    device: str | None = None,
+    on_epoch: Callable[[EpochRecord], Any] | None = None,
+    store: FeatureStore | None = None,
+    trained: tuple[Prompted, History] | None = None,
+) -> dict[str, Any]:
     """Train one cell, choose its epoch on valid, read test once, and return the result as plain values.
 
     Args:

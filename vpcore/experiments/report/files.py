@@ -64,9 +64,14 @@ def _panel(axis: Any, title: str, rows: Sequence[Row], lines: int) -> None:
     places = list(range(len(rows)))
     spreads = [0.0 if math.isnan(row.sd) else 100 * row.sd for row in rows]
     axis.barh(
-        places, [100 * row.mean for row in rows], xerr=spreads, capsize=2, height=0.75,
-        color=[COLORS[row.prompt == BASELINE] for row in rows], error_kw={"lw": 1},
-    )  # fmt: skip
+        places,
+        [100 * row.mean for row in rows],
+        xerr=spreads,
+        capsize=2,
+        height=0.75,
+        color=[COLORS[row.prompt == BASELINE] for row in rows],
+        error_kw={"lw": 1},
+    )
     for place, row in zip(places, rows, strict=True):
         axis.plot([100 * value for value in row.values], [place + 0.22] * len(row.values), ".", color="black", ms=3)
         axis.text(1.01, place, points(row.difference), transform=axis.get_yaxis_transform(), va="center", fontsize=7)

@@ -99,11 +99,21 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
         images = image_variance([right(run) for run in before], [right(run) for run in after])
         detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
     setting = " ".join(f"{name}={_short(_settings(one).get(name))}" for name in varying)
-    cell, values = one["cell"], tuple(runs[seed]["accuracy"] for seed in sorted(runs))
     return Row(
-        cell["data"], cell["backbone"], prompt, setting, len(runs), mean, sd, one["num_test"], len(seeds), difference,
-        detectable, values, _learned(one),
-    )  # fmt: skip
+        data=one["cell"]["data"],
+        backbone=one["cell"]["backbone"],
+        prompt=prompt,
+        setting=setting,
+        num_seeds=len(runs),
+        mean=mean,
+        sd=sd,
+        num_test=one["num_test"],
+        num_pairs=len(seeds),
+        difference=difference,
+        detectable=detectable,
+        values=tuple(runs[seed]["accuracy"] for seed in sorted(runs)),
+        learned=_learned(one),
+    )
 
 
 def _short(value: Any) -> str:
