@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vpcore.data.splits import Split
-from vpcore.device import autocast, choose_device, choose_precision, memory_named
+from vpcore.device import autocast, choose_device, choose_precision, evaluating, memory_named
 from vpcore.train.records import Diverged, Evaluation
 
 
@@ -39,18 +39,13 @@ def evaluate(
     first = next(model.parameters(), None)
     device = choose_device(device if device is not None or first is None else first.device)
     precision = choose_precision(precision, device)
-    was_training = model.training
-    model.to(device).eval()
     logits = []
     no_room = f"out of memory with {batch_size} images at once: give evaluate a smaller batch_size, or lower image_size"
-    try:
-        with memory_named(no_room):
-            entry = split.entry(model)
-            for start in range(0, len(split), batch_size):
-                with autocast(precision, device):
-                    logits.append(entry(split.batch(slice(start, start + batch_size), device)).float())
-    finally:
-        model.train(was_training)
+    with evaluating(model.to(device)), memory_named(no_room):
+        entry = split.entry(model)
+        for start in range(0, len(split), batch_size):
+            with autocast(precision, device):
+                logits.append(entry(split.batch(slice(start, start + batch_size), device)).float())
     scores, labels = torch.cat(logits), split.labels.to(device)
     if int(labels.max()) >= scores.shape[1]:
         got = f"the model has {scores.shape[1]} classes, a label is {int(labels.max())}"
