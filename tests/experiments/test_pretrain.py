@@ -21,7 +21,7 @@ from vpcore.experiments.pretrain.recipes import RECIPES, Recipe, make_loss
 from vpcore.experiments.pretrain.start import same_run
 from vpcore.models import bundled
 from vpcore.prompted import classify
-from vpcore.tensorfile import read_tensors
+from vpcore.tensorfile import read_tensors, write_tensors
 from vpcore.train import evaluate
 
 PLAIN = Recipe(
@@ -45,13 +45,14 @@ def test_average_follows_an_explicit_loop() -> None:
     net = nn.Linear(3, 2)
     model, decay = Averaged(net, 0.6), 0.6
     expected = net.weight.detach().clone()
-    for step in range(1, 8):
+    model.update()  # the first takes the weights as they are
+    for step in range(2, 9):
         with torch.no_grad():
             net.weight.add_(torch.randn(2, 3, generator=torch.Generator().manual_seed(step)))
         model.update()
         kept = min(decay, (1 + step) / (10 + step))
         expected = kept * expected + (1 - kept) * net.weight.detach()
-    torch.testing.assert_close(model.average()["weight"], expected)
+    torch.testing.assert_close(model.average.module.weight, expected)
 
 
 def test_average_judges_in_eval_mode_and_the_model_learns_in_training_mode() -> None:
@@ -100,6 +101,32 @@ def test_a_run_that_was_stopped_ends_bit_identically(tmp_path) -> None:
     path = tmp_path / "stopped.safetensors"
     with pytest.raises(KeyboardInterrupt):
         pretrain(fresh(), data(), PLAIN, checkpoint=path, on_epoch=stop)
+    resumed, epochs = pretrain(fresh(), data(), PLAIN, checkpoint=path)
+    assert len(epochs) == 3
+    assert same(weights(resumed), weights(whole))
+
+
+def test_a_checkpoint_from_before_the_average_was_torchs_goes_on_bit_identically(tmp_path) -> None:
+    whole, _ = pretrain(fresh(), data(), PLAIN)
+
+    def stop(record) -> None:
+        if record.epoch == 1:
+            raise KeyboardInterrupt
+
+    path = tmp_path / "run.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        pretrain(fresh(), data(), PLAIN, checkpoint=path, on_epoch=stop)
+    tensors, metadata = read_tensors(path)
+    old = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        if rest.startswith("average.module."):
+            name = f"{part}/average/{rest.removeprefix('average.module.').replace('.', '/')}"
+        elif rest == "average.n_averaged":
+            name, tensor = f"{part}/updates", tensor.float()
+        old[name] = tensor
+    assert old.keys() != tensors.keys()
+    write_tensors(path, old, metadata)
     resumed, epochs = pretrain(fresh(), data(), PLAIN, checkpoint=path)
     assert len(epochs) == 3
     assert same(weights(resumed), weights(whole))

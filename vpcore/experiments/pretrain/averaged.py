@@ -3,55 +3,73 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import cast
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.func import functional_call
+from torch.optim.swa_utils import AveragedModel
 
 from vpcore.backbone import Backbone
 from vpcore.prompted import Prompted
+from vpcore.tensorfile import read_tensors, write_tensors
+
+OLD = "average/"  # where checkpoints held the average before it was torch's
 
 
 class Averaged(nn.Module):
-    """A model and the running average of its weights: trains the first, is judged by the second."""
+    """A model and the running average of its weights: trains the first, is judged by the second.
+
+    The average moves slower as training goes on: at update n it keeps (1 + n) / (10 + n) of itself, at most `decay`.
+
+    Args:
+        net: what is trained.
+        decay: largest share of the average kept at an update, 0 … 1.
+    """
 
     def __init__(self, net: nn.Module, decay: float) -> None:
         super().__init__()
-        self.net, self.decay = net, decay
-        for name, tensor in net.state_dict().items():
-            if isinstance(tensor, Tensor):
-                self.register_buffer(self._key(name), tensor.detach().clone())
-        self.register_buffer("updates", torch.zeros(()))
 
-    @staticmethod
-    def _key(name: str) -> str:
-        return "average/" + name.replace(".", "/")
+        def mixed(mean: Tensor, now: Tensor, updates: Tensor | int) -> Tensor:
+            kept = min(decay, float((2 + updates) / (11 + updates)))
+            return mean.lerp(now, 1 - kept) if mean.is_floating_point() else now
 
-    def average(self) -> dict[str, Tensor]:
-        """Return the averaged weights under the model's own names."""
-        names = [name for name, tensor in self.net.state_dict().items() if isinstance(tensor, Tensor)]
-        return {name: self._buffers[self._key(name)] for name in names}  # type: ignore[misc]
+        self.net = net
+        self.average = AveragedModel(net, avg_fn=mixed, use_buffers=True).requires_grad_(False)
 
-    @torch.no_grad()
     def update(self) -> None:
-        """Move the average toward the present weights; slower as training goes on."""
-        self.updates += 1  # type: ignore[operator]
-        share = 1 - min(self.decay, float((1 + self.updates) / (10 + self.updates)))
-        now = self.net.state_dict()
-        for name, mean in self.average().items():
-            mean.lerp_(now[name], share) if mean.is_floating_point() else mean.copy_(now[name])
+        """Move the average toward the present weights."""
+        self.average.update_parameters(self.net)
 
     def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
         """Return logits: the model's own in training mode, the average's in eval mode."""
-        return self.net(images) if self.training else functional_call(self.net, self.average(), (images,))
+        return self.net(images) if self.training else self.average(images)
 
 
 def averaged_backbone(model: Averaged) -> Backbone:
     """Return the averaged weights as a frozen backbone that keeps its classifier."""
-    net = cast(Prompted, copy.deepcopy(model.net).cpu())
-    net.load_state_dict(model.average(), strict=False)
-    backbone = net.backbone
-    backbone.classifier = net.head
-    return backbone.freeze()
+    net = cast(Prompted, copy.deepcopy(model.average.module).cpu())
+    net.backbone.classifier = net.head
+    return net.backbone.freeze()
+
+
+def renew(checkpoint: Path) -> None:
+    """Rename the average in a checkpoint from before it was torch's; any other file stays as it is.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+        ValueError: the file is damaged.
+    """
+    tensors, metadata = read_tensors(checkpoint)
+    if not any(name.startswith(f"model/{OLD}") for name in tensors):
+        return
+    renamed = {}
+    for name, tensor in tensors.items():
+        part, _, rest = name.partition("/")
+        if part in ("model", "best") and rest.startswith(OLD):
+            name = f"{part}/average.module.{rest.removeprefix(OLD).replace('/', '.')}"
+        elif name in ("model/updates", "best/updates"):
+            name, tensor = f"{part}/average.n_averaged", tensor.to(torch.int64)
+        renamed[name] = tensor
+    write_tensors(checkpoint, renamed, metadata)

@@ -10,6 +10,7 @@ from torch import nn
 
 from vpcore.data import Splits
 from vpcore.device import choose_device
+from vpcore.experiments.pretrain.averaged import renew
 from vpcore.experiments.pretrain.recipes import Recipe
 from vpcore.models import load_backbone
 from vpcore.models.bundled import read_card
@@ -37,7 +38,7 @@ def same_run(checkpoint: Path | None, recipe: Recipe, data: Splits, teacher: nn.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
-        ValueError: the checkpoint is there and is of a run with another recipe, data set or teacher.
+        ValueError: the checkpoint is there and is damaged, or of a run with another recipe, data set or teacher.
     """
     if checkpoint is None:
         return None
@@ -50,5 +51,6 @@ def same_run(checkpoint: Path | None, recipe: Recipe, data: Splits, teacher: nn.
         if others:
             fix = "choose another folder (--out), or delete it to start afresh"
             raise ValueError(f"{checkpoint} is of a run with other {', '.join(others)}: {fix}")
+        renew(checkpoint)
     replace_file(note, (json.dumps(mine, indent=1) + "\n").encode())
     return checkpoint
