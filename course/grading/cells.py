@@ -173,7 +173,8 @@ class Notebook:
         for numbers in (below, lessons):
             first = next((number for number in numbers if name in self._statements[number].binds), None)
             if first is not None:
-                return [first, *found]
+                cell = [n for n in reversed(numbers) if self._statements[n].place == self._statements[first].place]
+                return [*self._upwards(name, sorted(cell, reverse=True)), *found]
         if hasattr(builtins, name):
             return []
         return [*found, *(number for number in [*above, *lessons] if "*" in self._statements[number].binds)]
