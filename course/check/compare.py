@@ -7,6 +7,7 @@ type is known, so an object that claims to equal everything fails by its type.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -134,6 +135,8 @@ def _compare_number(got: Any, want: Any, what: str, tolerance: float) -> Finding
     number, wanted = _plain_number(got), want.item() if isinstance(want, np.generic) else want
     if number is None or (type(number) is bool) != (type(wanted) is bool):
         return Finding("type", texts.TYPE.format(what=what, got=type_words(got), want=type_words(wanted)))
+    if type(number) is int and abs(number) > sys.float_info.max:
+        return Finding("values", texts.NUMBER_LARGE.format(what=what, got="a number of more than 308 digits"))
     problem = number_sentence(number, wanted, what, tolerance)
     return Finding("values", problem) if problem else None
 

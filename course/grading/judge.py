@@ -14,7 +14,7 @@ from course.check.modules import ModuleExercise
 from course.check.quiz import QuizExercise
 from course.check.values import ValueExercise
 from course.check.verdict import Finding, Verdict
-from course.grading.remote import NotStarted, Raised, RemoteFunction
+from course.grading.remote import START_SECONDS, NotStarted, Raised, RemoteFunction
 from course.grading.wire import Died, Late, Unsendable, WireError
 
 KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise)
@@ -42,7 +42,9 @@ class Judged:
     copies: tuple[int, ...] = ()
 
 
-def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds: float) -> Judged:
+def judge(
+    exercise: Exercise, prepared: Any, connection: socket.socket, seconds: float, start: float = START_SECONDS
+) -> Judged:
     """Judge the answer in the sandbox; the comparison happens in this process.
 
     Args:
@@ -50,12 +52,13 @@ def judge(exercise: Exercise, prepared: Any, connection: socket.socket, seconds:
         prepared: its right answers.
         connection: the socket of this exercise.
         seconds: the learner's code may take so long.
+        start: seconds to wait until the sandbox comes to this exercise.
 
     Raises:
         NotStarted: the sandbox never came to this exercise.
         Unsendable: an input of the check is of a type that cannot be sent.
     """
-    remote = RemoteFunction(connection, seconds)
+    remote = RemoteFunction(connection, seconds, start)
     try:
         remote.load()
         finding = _examine(exercise, prepared, remote)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import html
 import io
 from contextlib import ExitStack, suppress
@@ -13,6 +14,7 @@ from course.check.verdict import COLORS, SYMBOLS
 from vpcore.experiments.runs.runlog import append_line, locked, read_runs, repair_locked
 
 FIELDS = ("file", "learner", "lesson", "points", "of", "by_hand", "isolation", "problem")
+NAME_BYTES = 150  # of a page's name; most file systems take 255, and some space is for what is added
 BY_HAND = "graded by your instructor with a rubric"
 
 
@@ -109,6 +111,22 @@ class Ledger:
     def close(self) -> None:
         """Let another run write."""
         self._open.close()
+
+
+def page_path(file: str) -> Path:
+    """Return where the page of a submission lies below the folder of pages.
+
+    Folders that end as pages do, and names too long for a file system with what is added to them, get a hash.
+    """
+    *folders, name = Path(file).parts
+    names = [_short(part, changed=part.endswith(".html")) for part in folders]
+    return Path(*names, f"{_short(Path(name).stem)}.html")
+
+
+def _short(name: str, changed: bool = False) -> str:
+    if len(name.encode()) <= NAME_BYTES and not changed:
+        return name
+    return f"{name.encode()[:NAME_BYTES].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:12]}"
 
 
 def line(mark: Mark) -> str:

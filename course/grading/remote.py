@@ -36,12 +36,13 @@ class RemoteFunction:
     Args:
         connection: the socket of this exercise.
         seconds: all calls together may take so long.
+        start: seconds to wait until the sandbox comes to this exercise.
     """
 
-    def __init__(self, connection: socket.socket, seconds: float) -> None:
+    def __init__(self, connection: socket.socket, seconds: float, start: float = START_SECONDS) -> None:
         self._connection, self._seconds = connection, seconds
         try:
-            begun = receive(connection, time.monotonic() + START_SECONDS)
+            begun = receive(connection, time.monotonic() + start)
         except WireError as error:
             raise NotStarted(NO_START.format(reason=error)) from error
         self._end = time.monotonic() + seconds

@@ -1,4 +1,4 @@
-"""Starts the process in which learner code runs: in bubblewrap where it works, under limits alone elsewhere."""
+"""Starts the process in which learner code runs, in bubblewrap; where that does not work, nothing is run."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 BUBBLEWRAP = "bubblewrap: no network, read-only system, solutions and other submissions hidden"
-LIMITS = (
-    "limits only: bubblewrap does not work here, so a submission can read the files of this account, solutions "
-    "included, and only Python's own sockets are blocked; install bubblewrap to grade strangers"
+NONE = (
+    "none: bubblewrap does not work here, so no submission is run and an instructor grades every answer; "
+    "install bubblewrap (Linux) to let checks grade"
 )
 HIDDEN = ("course/lessons", "course/exercises", "solutions", "tests", ".git")
 SYSTEM = ("/usr", "/lib", "/lib64", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
@@ -46,19 +45,19 @@ FIXED = {
 
 @functools.cache
 def isolation() -> str:
-    """Say how submissions are isolated on this machine: BUBBLEWRAP or LIMITS.
+    """Say how submissions are isolated on this machine: BUBBLEWRAP or NONE.
 
     Raises:
         OSError: bubblewrap works, but the course cannot be imported in it; every mark would be 0.
     """
     if shutil.which("bwrap") is None:
-        return LIMITS
+        return NONE
     try:
         works = _try_inside("import json, socket")
     except (OSError, subprocess.TimeoutExpired):
-        return LIMITS
+        return NONE
     if works.returncode:
-        return LIMITS
+        return NONE
     done = _try_inside("import torch, vpcore, course.grading.answers")
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
@@ -72,42 +71,38 @@ def _try_inside(code: str) -> subprocess.CompletedProcess[bytes]:
 
 
 @contextlib.contextmanager
-def running(job: dict[str, Any], mode: str) -> Iterator[dict[str, socket.socket]]:
+def running(job: dict[str, Any]) -> Iterator[dict[str, socket.socket]]:
     """Start the child with a job and give one socket for each of its tasks; afterwards everything is killed.
 
     Args:
-        job: with "preload" and "tasks"; sockets and limits are added here.
-        mode: BUBBLEWRAP or LIMITS.
+        job: with "preload", "cells", "lesson" and "tasks"; sockets and limits are added here.
     """
-    inside = mode == BUBBLEWRAP
     pairs = {task["id"]: socket.socketpair() for task in job["tasks"]}
-    limits = {"memory": SPARE_BYTES, "processes": PROCESSES if inside else 0}
+    limits = {"memory": SPARE_BYTES, "processes": PROCESSES}
     tasks = [{**task, **limits, "socket": pairs[task["id"]][1].fileno()} for task in job["tasks"]]
-    with tempfile.TemporaryDirectory(prefix="vpcourse-grade-", ignore_cleanup_errors=True) as folder:
-        process = _start([theirs.fileno() for _, theirs in pairs.values()], inside, folder)
-        try:
-            for _, theirs in pairs.values():
-                theirs.close()
-            _send(process, {**job, "tasks": tasks, "block_network": not inside})
-            yield {name: ours for name, (ours, _) in pairs.items()}
-        finally:
-            for ours, _ in pairs.values():
-                ours.close()
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+    process = _start([theirs.fileno() for _, theirs in pairs.values()])
+    try:
+        for _, theirs in pairs.values():
+            theirs.close()
+        _send(process, {**job, "tasks": tasks})
+        yield {name: ours for name, (ours, _) in pairs.items()}
+    finally:
+        for ours, _ in pairs.values():
+            ours.close()
+        with contextlib.suppress(OSError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
-def _start(sockets: list[int], inside: bool, folder: str) -> subprocess.Popen[bytes]:
-    child = [sys.executable, "-m", "course.grading.child"]
+def _start(sockets: list[int]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
-        [*_bubblewrap(), *child] if inside else child,
+        [*_bubblewrap(), sys.executable, "-m", "course.grading.child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         pass_fds=sockets,
-        env=_environment() | ({} if inside else {"HOME": folder, "MPLCONFIGDIR": folder, "TMPDIR": folder}),
-        cwd="/" if inside else folder,
+        env=_environment(),
+        cwd="/",
         start_new_session=True,
     )
 

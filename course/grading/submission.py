@@ -59,6 +59,11 @@ def archive_notes(folder: Path) -> list[str]:
     return [f"note: archives are not opened, {len(packed)} here ({shown}): unpack them and run again"] if packed else []
 
 
+def file_name(path: Path, folder: Path) -> str:
+    """Return what tables call a file: its path below the folder, bytes that are no UTF-8 written as backslash codes."""
+    return str(path.relative_to(folder)).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def learner_of(file: str) -> str:
     """Return whose a submitted file is: the first folder, or the file's own name."""
     parts = Path(file).parts
@@ -71,7 +76,7 @@ def read_submission(path: Path, folder: Path) -> Submission:
     Raises:
         BadSubmission: it cannot be graded at all.
     """
-    file = str(path.relative_to(folder))
+    file = file_name(path, folder)
     data = _bytes(path, file)
     try:
         book = json.loads(data.decode("utf-8-sig"))
@@ -81,7 +86,7 @@ def read_submission(path: Path, folder: Path) -> Submission:
     cells = book.get("cells") if type(book) is dict else None
     if type(cells) is not list:
         raise BadSubmission(f"{file}: has no list of cells; ask for a notebook of format 4")
-    lesson = str(_part(_part(book, "metadata"), "course").get("lesson", path.stem))
+    lesson = _readable(str(_part(_part(book, "metadata"), "course").get("lesson", Path(file).stem)))
     read = tuple(_cell(file, index, cell) for index, cell in enumerate(cells, 1))
     return Submission(file, learner_of(file), hashlib.sha256(data).hexdigest(), read, lesson)
 

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 LIMIT = 64 * 2**20  # bytes of one frame
+TEXT_LIMIT = 4 * 2**20  # bytes of its JSON, which is read before it is judged
+HASHED_LIMIT = 1000  # entries of all sets and dictionaries of a frame: numbers can be chosen that all collide
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {"list": list, "tuple": tuple, "size": torch.Size, "set": set}
 _NAMES = {list: "list", tuple: "tuple", torch.Size: "size", set: "set", frozenset: "set"}
 _PLAIN = (type(None), bool, int, float, str)
@@ -66,7 +68,7 @@ def decode(text: bytes, blob: bytes) -> Any:
     from safetensors.torch import load
 
     try:
-        return _value(json.loads(text), load(blob) if blob else {})
+        return _value(json.loads(text), load(blob) if blob else {}, [HASHED_LIMIT])
     except Exception as error:  # whatever a hostile message makes json, safetensors or torch raise
         raise WireError(f"the message cannot be read ({type(error).__name__})") from error
 
@@ -86,6 +88,8 @@ def receive(connection: socket.socket, deadline: float) -> Any:
     sizes = struct.unpack(">II", _exactly(connection, 8, deadline))
     if sum(sizes) > LIMIT:
         raise WireError(f"the message is larger than {LIMIT // 2**20} MB")
+    if sizes[0] > TEXT_LIMIT:
+        raise WireError(f"the message holds more than {TEXT_LIMIT // 2**20} MB of text and lists")
     return decode(*(_exactly(connection, size, deadline) for size in sizes))
 
 
@@ -159,14 +163,20 @@ def _other(value: Any, strict: bool) -> dict[str, str]:
     return {"object": name}
 
 
-def _value(tree: Any, blobs: dict[str, Tensor]) -> Any:
+def _value(tree: Any, blobs: dict[str, Tensor], left: list[int]) -> Any:
+    if type(tree) is str:
+        return tree.encode("utf-8", "replace").decode("utf-8")  # halves of characters cannot be written down
     if type(tree) in _PLAIN:
         return tree
     ((kind, content),) = [pair for pair in tree.items() if pair[0] != "grad"]
+    if kind in ("set", "dict"):
+        left[0] -= len(content)
+        if left[0] < 0:
+            raise ValueError("too many entries")
     if kind in _SEQUENCES:
-        return _SEQUENCES[kind]([_value(item, blobs) for item in content])
+        return _SEQUENCES[kind]([_value(item, blobs, left) for item in content])
     if kind == "dict":
-        return {_value(key, blobs): _value(item, blobs) for key, item in content}
+        return {_value(key, blobs, left): _value(item, blobs, left) for key, item in content}
     if kind == "tensor":
         return blobs[content].requires_grad_(bool(tree["grad"]))
     if kind == "generator":

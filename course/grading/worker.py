@@ -10,13 +10,14 @@ from course.check.verdict import Verdict
 from course.grading.judge import Judged, judge
 from course.grading.marks import BY_HAND, Item, Mark
 from course.grading.plan import Plan, Task
-from course.grading.remote import NotStarted
-from course.grading.sandbox import running
+from course.grading.remote import START_SECONDS, NotStarted
+from course.grading.sandbox import BUBBLEWRAP, running
 from course.grading.submission import (
     BadSubmission,
     Submission,
     answer_place,
     answer_source,
+    file_name,
     learner_of,
     read_submission,
     says_passed,
@@ -24,6 +25,8 @@ from course.grading.submission import (
 from course.grading.wire import Unsendable
 
 SECONDS = 30.0  # an exercise whose code takes longer earns nothing
+LATER_SECONDS = 30.0  # beyond that, until the sandbox has cleared away an exercise and comes to the next one
+HAND_MODE = "bubblewrap does not work on the grader's machine, so no code was run; graded by your instructor"
 HAND_KIND = "no check in the sandbox for an answer of this kind; graded by your instructor"
 DOUBT = "graded by your instructor: {doubt}"
 SHOWN = "your notebook shows ✓, and the check here says: {sentence}"
@@ -49,11 +52,13 @@ class Opened:
 
 def open_submission(path: Path, folder: Path, plans: dict[str, Plan]) -> Opened:
     """Read a submission and find its lesson; never raises for a bad file."""
-    file = str(path.relative_to(folder))
+    file = file_name(path, folder)
     try:
         submission = read_submission(path, folder)
     except BadSubmission as error:
         return Opened(file, None, None, f"{error}; grade 0")
+    except Exception as error:  # whatever a file makes json or a disk raise: it costs only itself
+        return Opened(file, None, None, f"{file}: cannot be read ({type(error).__name__}); grade 0")
     plan = plans.get(submission.lesson) or plans.get(path.stem) or (None if len(plans) > 1 else _only(plans))
     if plan is None:
         known = ", ".join(plans)
@@ -72,32 +77,41 @@ def grade_one(opened: Opened, mode: str, seconds: float = SECONDS) -> Mark:
     submission, plan = opened.submission, opened.plan
     if submission is None or plan is None:
         return Mark(opened.file, learner_of(opened.file), "", opened.key, mode, (), opened.problem)
-    judged = _run(submission, plan, mode, seconds)
+    judged = _run(submission, plan, seconds) if mode == BUBBLEWRAP else _nothing_run(plan)
     items = tuple(_item(submission, task, judged.get(task.id)) for task in plan.tasks)
     problems = [line for task in plan.tasks for line in _problems(submission, task, judged.get(task.id))]
     name = learner_of(submission.file)
     return Mark(submission.file, name, plan.lesson, opened.key, mode, items, "\n".join(problems))
 
 
-def _run(submission: Submission, plan: Plan, mode: str, seconds: float) -> dict[str, Judged]:
+def _nothing_run(plan: Plan) -> dict[str, Judged]:
+    return {task.id: Judged(Verdict(task.id, "error", ""), HAND_MODE) for task in plan.tasks if task.automatic}
+
+
+def _run(submission: Submission, plan: Plan, seconds: float) -> dict[str, Judged]:
     judged: dict[str, Judged] = {}
     jobs = [_job(submission, task, seconds) for task in plan.tasks if task.automatic]
     if not jobs:
         return judged
     cells = [cell["source"] if cell["type"] == "code" else None for cell in submission.cells]
     job = {"preload": plan.preload, "cells": cells, "lesson": list(plan.cells.values()), "tasks": jobs}
-    with running(job, mode) as sockets:
+    stopped = ""
+    with running(job) as sockets:
         for task in plan.tasks:
             if not task.automatic:
                 continue
             assert task.exercise is not None
+            start = seconds + LATER_SECONDS if judged else START_SECONDS
             try:
-                judged[task.id] = judge(task.exercise, task.prepared, sockets[task.id], seconds)
+                if stopped:
+                    raise NotStarted(stopped)
+                judged[task.id] = judge(task.exercise, task.prepared, sockets[task.id], seconds, start)
             except Unsendable as error:
                 judged[task.id] = Judged(Verdict(task.id, "error", ""), str(error))
             except NotStarted as error:
                 if not judged:
                     raise
+                stopped = str(error)
                 sentence = f"an earlier exercise ended the whole process ({error})"
                 judged[task.id] = Judged(Verdict(task.id, "error", sentence))
             sockets[task.id].close()

@@ -21,7 +21,7 @@ from course.grading import sandbox
 from course.grading.grade import grade
 from course.grading.judge import judge
 from course.grading.marks import Item, Ledger, Mark, page, table
-from course.grading.sandbox import BUBBLEWRAP, LIMITS, isolation, running
+from course.grading.sandbox import BUBBLEWRAP, NONE, isolation, running
 from course.grading.submission import BadSubmission, find_files, read_submission
 from course.grading.wire import WireError, decode, encode
 
@@ -56,6 +56,7 @@ def double(body, before=""):
 # --- what is graded
 
 
+@needs_bubblewrap
 def test_solved_stub_and_half_get_their_points(root, book, tmp_path):
     for name, answers in {"solved": RIGHT, "stub": {}, "half": {"99-double": RIGHT["99-double"]}}.items():
         submit(tmp_path / "all", f"{name}/99_toy.ipynb", answered(book, answers))
@@ -101,13 +102,14 @@ def verdicts(exercise, answer, sources, seconds=30.0):
     common = {"answer": answer, "forbids": exercise.forbids, "methods": getattr(exercise, "methods", ()), "place": 0}
     tasks = [{"id": name, "cells": [source], "seconds": seconds, **common} for name, source in sources.items()]
     prepared, found = exercise.prepare(), {}
-    with running({"preload": [], "cells": [], "lesson": [], "tasks": tasks}, HERE) as sockets:
+    with running({"preload": [], "cells": [], "lesson": [], "tasks": tasks}) as sockets:
         for name in sources:
             found[name] = judge(exercise, prepared, sockets[name], seconds).verdict
             sockets[name].close()
     return found
 
 
+@needs_bubblewrap
 def test_each_way_to_fail_costs_only_its_exercise_and_is_named(root):
     lesson(root)
     sources = {name: f"import torch\n{double(body)['99-double']}" for name, (_, body) in WRONG.items()}
@@ -138,6 +140,7 @@ MODULES = {
 }
 
 
+@needs_bubblewrap
 def test_a_module_class_runs_in_the_sandbox_and_is_judged_here():
     sources = {name: MODULE.format(init=init, forward=forward) for name, (init, forward, _) in MODULES.items()}
     sources["stub"] = "class Shift:\n    def __init__(self):\n        # your code here\n        ..."
@@ -148,6 +151,7 @@ def test_a_module_class_runs_in_the_sandbox_and_is_judged_here():
         assert words in found[name].sentence, name
 
 
+@needs_bubblewrap
 def test_a_loop_costs_only_itself(root, book, tmp_path):
     submit(tmp_path / "all", "loops.ipynb", answered(book, double("while True:\n    pass")))
     submit(tmp_path / "all", "at_top.ipynb", answered(book, {**RIGHT, "99-quiz": "while True:\n    pass"}))
@@ -158,6 +162,7 @@ def test_a_loop_costs_only_itself(root, book, tmp_path):
     assert time.monotonic() - start < 60
 
 
+@needs_bubblewrap
 def test_training_cells_are_skipped_and_helpers_of_the_learner_count(root, book, tmp_path):
     slow = answered(book, double("return twice(number)"))
     for cell in slow.cells:
@@ -178,6 +183,7 @@ def cells(book, change):
     return book
 
 
+@needs_bubblewrap
 def test_bad_submissions_get_one_line_and_others_go_on(root, book, tmp_path):
     folder = tmp_path / "all"
     submit(folder, "good.ipynb", answered(book, RIGHT))
@@ -263,12 +269,14 @@ raise ValueError("".join(str(int(value)) for value in found))"""
     assert "ValueError: 000000000000 " in marks(root, tmp_path / "all")["spy.ipynb"].items[0].sentence
 
 
-def test_without_bubblewrap_the_output_says_so(root, book, tmp_path):
-    submit(tmp_path / "all", "ann.ipynb", answered(book, RIGHT))
-    done = grade(tmp_path / "all", tmp_path / "grades.csv", root=root, mode=LIMITS)
-    assert done.marks[0].points == 4
-    assert "a submission can read the files of this account" in done.isolation
-    assert "limits only" in (tmp_path / "grades.csv").read_text()
+def test_without_bubblewrap_nothing_runs_and_all_is_graded_by_hand(root, book, tmp_path):
+    ran = f"open({str(tmp_path / 'ran')!r}, 'w')"
+    submit(tmp_path / "all", "ann.ipynb", answered(book, {**RIGHT, "99-double": f"{ran}\n{RIGHT['99-double']}"}))
+    done = grade(tmp_path / "all", tmp_path / "grades.csv", root=root, mode=NONE)
+    assert (done.marks[0].points, done.marks[0].of, done.marks[0].by_hand) == (0, 4, 7)
+    assert "no submission is run" in done.isolation
+    assert "no code was run" in (tmp_path / "grades_feedback" / "ann.html").read_text()
+    assert not (tmp_path / "ran").exists()
 
 
 ATTACKS = {
@@ -282,6 +290,7 @@ ATTACKS = {
 }
 
 
+@needs_bubblewrap
 def test_code_that_meddles_with_the_sandbox_gains_nothing(root):
     lesson(root)
     sources = {name: f"import torch\n{double(body)['99-double']}" for name, body in ATTACKS.items()}
@@ -289,6 +298,7 @@ def test_code_that_meddles_with_the_sandbox_gains_nothing(root):
     assert {name: verdict.points for name, verdict in found.items()} == dict.fromkeys(ATTACKS, 0) | {"right": 2}
 
 
+@needs_bubblewrap
 def test_a_submission_that_ends_its_sandbox_costs_only_itself(root, book, tmp_path):
     body = "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nwhile True:\n    pass"
     submit(tmp_path / "all", "a.ipynb", answered(book, double(body)))
@@ -311,6 +321,7 @@ print("new", done.new)
 """
 
 
+@needs_bubblewrap
 def test_a_killed_run_continues_and_grades_each_submission_once(root, book, tmp_path):
     for number in range(5):
         submit(tmp_path / "all", f"s{number}.ipynb", answered(book, RIGHT if number % 2 else {}))

@@ -224,7 +224,7 @@ def renamed_answers(book: Book) -> None:
             check["source"] = re.sub(rf", {name}\)", ", meine_lösung_答案)", check["source"])
 
 
-CLASS = "class Same:\n    def __call__(self, value):\n        return value\n\n\nsame = Same()"
+CLASS = "class Same:\n    def __call__(self, value):\n        return value\n\n\nas_it_was = Same()"
 ATTRIBUTE = """class Tools:
     pass
 
@@ -272,7 +272,7 @@ KINDS: dict[str, Callable[[Book], None]] = {
     "a helper with an attribute put on": helper(ATTRIBUTE),
     "a helper in a dictionary": helper(DICTIONARY),
     "a helper under an if": helper(CONDITION),
-    "a helper in other scripts": helper("def größe_数(wert):\n    return wert\nsame = größe_数"),
+    "a helper in other scripts": helper("def größe_数(wert):\n    return wert\nas_it_was = größe_数"),
     "annotations from the future": helper(
         "from __future__ import annotations\ndef as_it_was(value: Unknown):\n    return value"
     ),
