@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 Edit = Callable[[Tensor, int], Tensor]
+Part = str | nn.Module  # of a network: its name there, or itself
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Spec:
     num_heads: int | None = None
     num_prefix_tokens: int = 0
     interpolation: str = "bilinear"  # how images were resized when the weights were trained
+    free_tokens: bool = True  # a ViT's blocks take more tokens than the image has
 
     @property
     def depth(self) -> int:
@@ -81,6 +84,59 @@ class Backbone(nn.Module):
             raise ValueError(f"spec.shapes describes {spec.depth} blocks, got {len(self.blocks)}: give one shape more")
         self.freeze()
 
+    @classmethod
+    def wrap(
+        cls, module: nn.Module, *, embed: Part | Sequence[Part], blocks: str | Sequence[Part],
+        pool: Part | Sequence[Part], image_size: int, mean: Sequence[float] = (0.5, 0.5, 0.5),
+        std: Sequence[float] = (0.5, 0.5, 0.5), classifier: Part | None = None, name: str = "", **sizes: Any,
+    ) -> Backbone:  # fmt: skip
+        """Make a frozen backbone of the parts of any network, by their names in it; they are shared, not copied.
+
+        A ConvNeXt of timm and a ResNet of torchvision, stage by stage:
+
+            net = timm.create_model("convnext_tiny")
+            pool = ["norm_pre", "head.global_pool", "head.norm", "head.flatten"]
+            Backbone.wrap(net, embed="stem", blocks="stages", pool=pool, classifier="head.fc", image_size=224)
+
+            net = torchvision.models.resnet18()
+            embed, blocks = ["conv1", "bn1", "relu", "maxpool"], ["layer1", "layer2", "layer3", "layer4"]
+            pool = ["avgpool", nn.Flatten()]
+            Backbone.wrap(net, embed=embed, blocks=blocks, pool=pool, classifier="fc", image_size=224)
+
+        Sizes and kind are measured on one black image. Compare the result with the network's own features once.
+
+        Args:
+            module: the network that names are looked up in.
+            embed: a name, a module, or several that run one after another, from images to the first activations.
+            blocks: several of these, each a block; or the name of a row, whose children are the blocks.
+            pool: from the last activations to features (B, dim), given like `embed`.
+            image_size: edge of the square images.
+            mean: of images in [0, 1], one number a channel: what the weights were trained with.
+            std: divides images afterwards.
+            classifier: from features to the source classes.
+            name: of the spec; the class of the network, if empty.
+            sizes: more fields of `Spec` (kind, patch_size, num_heads, num_prefix_tokens, free_tokens).
+
+        Raises:
+            ValueError: no such part, parts that do not fit one another, or features that are no vectors.
+        """
+        row = find(module, blocks).children() if isinstance(blocks, str) else (find(module, part) for part in blocks)
+        first, layers, last = chain(module, embed), list(row), chain(module, pool)
+        try:
+            shapes = measure_shapes(first, [*layers, last], len(mean), image_size)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            reason = str(error).partition("\n")[0]
+            raise ValueError(f"the parts do not run one after another ({reason}): check their order") from error
+        *shapes, features = shapes
+        if len(features) != 1:
+            raise ValueError(f"pool must give one vector an image, got shape {features}: end it with nn.Flatten()")
+        kind = "vit" if len(shapes[0]) == 2 else "cnn" if shapes[0][-1] == shapes[0][-2] else "swin"
+        spec = Spec(
+            name or type(module).__name__, sizes.pop("kind", kind), image_size, len(mean), features[0], tuple(shapes),
+            tuple(mean), tuple(std), **sizes,
+        )  # fmt: skip
+        return cls(first, layers, last, spec, None if classifier is None else find(module, classifier))
+
     def forward(self, x: Tensor, edit: Edit | None = None, start: int | None = None) -> Float[Tensor, "batch dim"]:
         """Return features.
 
@@ -109,7 +165,8 @@ class Backbone(nn.Module):
         With `NoPrompt` and a linear head it is the linear probe on layer-l features, the control for a prompt at layer
         l. Pooling, our choice: at `layer == depth` the backbone's own; below it, a ViT keeps its own (final norm, then
         class token or mean of the patches; a learned norm scale changes no function a linear head can form); a CNN's
-        map is averaged; a Swin's is normalized over channels without learned scale, and averaged. Before block 0 the
+        map is averaged; a Swin's, and the tokens of a ViT whose tokens change size, are normalized over channels
+        without learned scale, and averaged. Before block 0 the
         class token has not seen the image, so a ViT that pools by it gives the same features for every image there.
 
         Args:
@@ -121,10 +178,10 @@ class Backbone(nn.Module):
         spec = self.spec
         if not 0 <= layer <= spec.depth:
             raise ValueError(f"layer must be in 0 … {spec.depth} for {spec.name}, got {layer}")
-        if layer == spec.depth or spec.kind == "vit":
+        if layer == spec.depth or (spec.kind == "vit" and spec.shapes[layer] == spec.shapes[-1]):
             pool, dim = self.pool, spec.dim
         else:
-            pool, dim = MapPool(spec.kind == "swin"), spec.shapes[layer][-1 if spec.kind == "swin" else 0]
+            pool, dim = MapPool(spec.kind != "cnn"), spec.shapes[layer][0 if spec.kind == "cnn" else -1]
         cut = replace(spec, name=f"{spec.name}[:{layer}]", dim=dim, shapes=spec.shapes[: layer + 1])
         view = Backbone(self.embed, list(self.blocks)[:layer], pool, cut)
         return view if self.frozen else view.unfreeze()
@@ -148,6 +205,24 @@ class Backbone(nn.Module):
         return self
 
 
+def find(module: nn.Module, part: Part) -> nn.Module:
+    """Return the part of a network with this name, or a module given as such."""
+    if isinstance(part, nn.Module):
+        return part
+    try:
+        return module.get_submodule(part)
+    except AttributeError as error:
+        names = ", ".join(name for name, _ in module.named_children())
+        raise ValueError(f"{type(module).__name__} has no part {part!r}: its parts are {names}") from error
+
+
+def chain(module: nn.Module, parts: Part | Sequence[Part]) -> nn.Module:
+    """Return one part of a network, or several as one module."""
+    if isinstance(parts, (str, nn.Module)):
+        return find(module, parts)
+    return nn.Sequential(*(find(module, part) for part in parts))
+
+
 def measure_shapes(
     embed: nn.Module, blocks: Iterable[nn.Module], in_chans: int, image_size: int
 ) -> tuple[tuple[int, ...], ...]:
@@ -166,10 +241,10 @@ def measure_shapes(
 
 
 class MapPool(nn.Module):
-    """Average a map over its positions; a Swin's map (channels last) is normalized first.
+    """Average a map over its positions; a map or tokens with channels last are normalized first.
 
     Args:
-        channels_last: the map is (B, H, W, C) and not (B, C, H, W).
+        channels_last: activations are (B, H, W, C) or (B, N, C) and not (B, C, H, W).
     """
 
     def __init__(self, channels_last: bool) -> None:
@@ -179,5 +254,5 @@ class MapPool(nn.Module):
     def forward(self, z: Tensor) -> Float[Tensor, "batch channels"]:
         """Map activations to one number a channel."""
         if self.channels_last:
-            return F.layer_norm(z, z.shape[-1:]).mean((1, 2))
+            return F.layer_norm(z, z.shape[-1:]).flatten(1, -2).mean(1)
         return z.mean((2, 3))

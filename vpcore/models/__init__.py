@@ -24,24 +24,25 @@ def load_backbone(name: str, *, pretrained: bool = True, **options: Any) -> Back
     """Load a frozen backbone by name.
 
     Args:
-        name: a network that ships with vpcore (see `vpcore.models.MODELS`), or any timm ViT, ResNet or Swin.
+        name: a network that ships with vpcore (see `vpcore.models.MODELS`), or any timm network that is a
+            chain of blocks, also as "timm/…" or "hf-hub:timm/…".
         pretrained: load trained weights; the MSVP paper's networks have none and need `pretrained=False`.
         options: image_size, in_chans, mean, std, seed; for timm networks checkpoint=a file (see
             `vpcore.models.timm_nets.timm_backbone`); and what the network's own file documents.
 
     Raises:
-        ValueError: unknown name, or weights asked for where there are none.
+        ValueError: unknown name, no chain of blocks, or weights asked for where there are none.
     """
     if name not in MODELS:
-        from vpcore.models.timm_nets import timm_backbone, timm_names
+        from vpcore.models.timm_nets import plain_name, timm_backbone, timm_names
 
-        names = timm_names()
+        names, name = timm_names(), plain_name(name)
         if name.split(".")[0] in names:
             return timm_backbone(name, pretrained=pretrained, **options)
         near = difflib.get_close_matches(name, [*MODELS, *names], n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         ours = ", ".join(MODELS)
-        raise ValueError(f"unknown backbone {name!r}: choose one of {ours}, or a timm ViT, ResNet or Swin{hint}")
+        raise ValueError(f"unknown backbone {name!r}: choose one of {ours}, or a timm name{hint}")
     if pretrained and name in BUNDLED:
         from vpcore.models.bundled import load_weights
 

@@ -1,7 +1,8 @@
-"""Any timm ViT, ResNet or Swin as a backbone: timm's weights, a checkpoint file's, or fresh ones."""
+"""Any timm network that is a chain of blocks as a backbone: timm's weights, a checkpoint file's, or fresh ones."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,18 +14,20 @@ from vpcore.backbone import Backbone
 from vpcore.device import NotDownloaded, profile
 from vpcore.models.resnet import split_resnet
 from vpcore.models.scratch import check_image, per_channel, seeded
+from vpcore.models.split import NoChain, split_chain
 from vpcore.models.swin import split_swin
-from vpcore.models.vit import split_vit
+from vpcore.models.vit import plain_vit, split_vit
 from vpcore.models.weights_file import MOCO_PREFIXES, fill, read_weights, split_head
 
-SPLITTERS = {"vision_transformer": split_vit, "deit": split_vit, "resnet": split_resnet, "swin_transformer": split_swin}
+SPLITTERS = {"vision_transformer": split_vit, "resnet": split_resnet, "swin_transformer": split_swin}
+SIZED = ("vision_transformer", "deit", "swin_transformer")  # all of these take img_size; of others, those timm marks
 
 
 def timm_names() -> list[str]:
-    """Return the timm names this file takes apart, without weight tags."""
+    """Return the names of timm's networks, without weight tags; `timm_backbone` says which are no chain of blocks."""
     import timm
 
-    return [name for module in SPLITTERS for name in timm.list_models(module=module)]
+    return timm.list_models()
 
 
 def timm_backbone(
@@ -56,32 +59,45 @@ def timm_backbone(
             or a checkpoint that does not fit.
         OSError: no such file, or the download failed (`NotDownloaded`).
     """
-    from timm.models import get_pretrained_cfg
-
-    config: Any = get_pretrained_cfg(name)
+    config = _config(name)
     channels = 3 if in_chans is None else in_chans
     size = _square(name, config.input_size) if image_size is None else image_size
     check_image(size, channels, smallest=1)
-    moco = False
+    moco, sized = False, {"img_size": size} if config.fixed_input_size or _family(name) in SIZED else {}
     if checkpoint is None:
-        net = _create(name, pretrained, size, channels, seed)
+        net = _create(name, pretrained, size, channels, seed, **sized)
     else:
         tensors, prefix = read_weights(checkpoint)
         tensors, classes = split_head(tensors, config.classifier)
-        net = _create(name, False, size, channels, seed, num_classes=classes)
+        net = _create(name, False, size, channels, seed, num_classes=classes, **sized)
         fill(net, tensors, config.first_conv, checkpoint)
         moco = prefix in MOCO_PREFIXES
     _check_patch(net, name, size, config.input_size[-1])
     means, stds = _normalization(config, channels, mean, std, moco)
-    backbone = SPLITTERS[_family(name)](net, name, size, means, stds)  # type: ignore[arg-type]
+    backbone = _split(net, name, size, channels, means, stds, config.input_size[-1])
     backbone.spec = replace(backbone.spec, interpolation=config.interpolation)
     return backbone
 
 
-def _family(name: str) -> str:
-    import timm
+def plain_name(name: str) -> str:
+    """Return a network's name without the address of timm's own weights ("hf-hub:timm/", "timm/")."""
+    return re.sub(r"^(hf[-_]hub:)?timm/", "", name)
 
-    return next(module for module in SPLITTERS if name.split(".")[0] in timm.list_models(module=module))
+
+def _config(name: str) -> Any:
+    from timm.models import get_pretrained_cfg, list_pretrained
+
+    known, (arch, _, tag) = list_pretrained(f"{name.split('.')[0]}.*"), name.partition(".")
+    if tag and name not in known:
+        tags = ", ".join(item.partition(".")[2] for item in known)
+        raise ValueError(f"timm has no weights {tag!r} for {arch}: choose from {tags or 'none'}, or leave the tag out")
+    return get_pretrained_cfg(name)
+
+
+def _family(name: str) -> str:
+    from timm.models import model_entrypoint
+
+    return model_entrypoint(name).__module__.rsplit(".", 1)[-1]
 
 
 def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **options: Any) -> nn.Module:
@@ -92,8 +108,6 @@ def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **
             f"{name} would be downloaded, and the quick profile never downloads: set VPCOURSE_PROFILE=full, give "
             "checkpoint=a file you have, take a bundled backbone, or pass pretrained=False for fresh weights"
         )
-    if _family(name) != "resnet":
-        options["img_size"] = size
     try:
         with seeded(seed):
             return timm.create_model(name, pretrained=pretrained, in_chans=channels, **options)
@@ -103,6 +117,26 @@ def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         advice = "check the connection, or give checkpoint=a file"
         raise NotDownloaded(f"no weights for {name} ({reason}): {advice}") from error
+    except AssertionError as error:
+        raise ValueError(f"{name} takes no images of {size} pixels ({error}): take the size it was made for") from error
+
+
+def _split(
+    net: Any, name: str, size: int, channels: int, mean: tuple[float, ...], std: tuple[float, ...], native: int
+) -> Backbone:
+    """Take the network apart, by its family's own splitter where there is one."""
+    split = SPLITTERS.get(type(net).__module__.rsplit(".", 1)[-1])
+    if split is split_vit and not plain_vit(net):
+        split = None
+    try:
+        return split(net, name, size, mean, std) if split else split_chain(net, name, size, channels, mean, std)
+    except NoChain as error:
+        raise NoChain(f"timm has {name}, vpcore cannot split it at blocks because {error}: take another") from error
+    except Exception as error:  # networks object to a size in many ways
+        if size == native:
+            raise
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{name} takes no images of {size} pixels ({reason}): try {native}") from error
 
 
 def _square(name: str, input_size: tuple[int, ...]) -> int:
@@ -113,7 +147,11 @@ def _square(name: str, input_size: tuple[int, ...]) -> int:
 
 
 def _check_patch(net: nn.Module, name: str, size: int, native: int) -> None:
-    patch = getattr(getattr(net, "patch_embed", None), "patch_size", (1, 1))
+    embed = getattr(net, "patch_embed", None)
+    patch = getattr(embed, "patch_size", 1)
+    patch = (patch, patch) if isinstance(patch, int) else patch
+    if getattr(getattr(embed, "proj", None), "stride", patch) != tuple(patch):  # overlapping patches are padded
+        return
     if patch[0] != patch[1]:
         raise ValueError(f"{name} has patches of {patch[0]}×{patch[1]} pixels: only square patches are supported")
     if size % patch[0] and size != native:  # some were trained with pixels to spare

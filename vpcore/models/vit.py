@@ -30,10 +30,6 @@ class ViTPool(nn.Module):
 
     def __init__(self, net: VisionTransformer) -> None:
         super().__init__()
-        if hasattr(net, "head_dist"):
-            raise ValueError("a distilled ViT has two heads, one is needed: choose the network without 'distilled'")
-        if net.global_pool not in ("token", "avg", "map"):
-            raise ValueError(f"a ViT must pool by token, avg or map, got {net.global_pool!r}: choose another network")
         self.norm, self.fc_norm, self.drop = net.norm, net.fc_norm, net.head_drop
         self.average, self.attend = net.global_pool == "avg", net.attn_pool
         self.first_token = 0 if net.pool_include_prefix else net.num_prefix_tokens
@@ -45,6 +41,15 @@ class ViTPool(nn.Module):
         z = self.norm(z)[:, self.first_token :]
         pooled = z.mean(1) if self.attend is None else self.attend(z)
         return self.drop(self.fc_norm(pooled))
+
+
+def plain_vit(net: Any) -> bool:
+    """Tell whether a timm network is a VisionTransformer of the parts that `split_vit` knows."""
+    from timm.layers.patch_embed import PatchEmbed
+    from timm.models.vision_transformer import VisionTransformer
+
+    plain = type(net) is VisionTransformer and type(net.patch_embed) is PatchEmbed
+    return plain and net.global_pool in ("token", "avg", "map")
 
 
 def split_vit(

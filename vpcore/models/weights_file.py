@@ -60,18 +60,22 @@ def _read_torch(path: str | Path) -> Any:
         raise ValueError(f"{path} is damaged or cut short: take a fresh copy") from error
 
 
-def split_head(tensors: dict[str, Tensor], classifier: str) -> tuple[dict[str, Tensor], int]:
+def split_head(tensors: dict[str, Tensor], classifier: str | tuple[str, ...]) -> tuple[dict[str, Tensor], int]:
     """Return the tensors a network with this classifier takes, and its number of source classes.
 
-    A projection head (MoCo's three layers) is no classifier: it is left out, and the number is 0.
+    A classifier is one linear layer (or 1×1 convolution), a distilled network's are two. A projection head (MoCo's
+    three layers) is none: it is left out, and the number is 0.
     """
-    head = {name for name in tensors if name.startswith(f"{classifier}.")}
-    if head == {f"{classifier}.weight", f"{classifier}.bias"} and tensors[f"{classifier}.weight"].dim() == 2:
-        return tensors, len(tensors[f"{classifier}.weight"])
+    names = (classifier,) if isinstance(classifier, str) else classifier
+    head = {name for name in tensors if name.startswith(tuple(f"{part}." for part in names))}
+    weights = [tensors[f"{part}.weight"] for part in names if f"{part}.weight" in tensors]
+    plain = head <= {f"{part}.{kind}" for part in names for kind in ("weight", "bias")}
+    if plain and len(weights) == len(names) and all(weight.dim() in (2, 4) for weight in weights):
+        return tensors, len(weights[0])
     return {name: tensor for name, tensor in tensors.items() if name not in head}, 0
 
 
-def fill(net: nn.Module, tensors: dict[str, Tensor], first_conv: str, path: str | Path) -> None:
+def fill(net: nn.Module, tensors: dict[str, Tensor], first_conv: str | tuple[str, ...], path: str | Path) -> None:
     """Copy tensors into a timm network of this architecture, at its image size and channel count, in place.
 
     Position embeddings and relative-position tables are resized and the first convolution is fitted to the channels
@@ -98,20 +102,21 @@ def _first(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
 
 
-def _fit_channels(net: nn.Module, tensors: dict[str, Tensor], first_conv: str) -> dict[str, Tensor]:
+def _fit_channels(net: nn.Module, tensors: dict[str, Tensor], first_conv: str | tuple[str, ...]) -> dict[str, Tensor]:
     from timm.models import adapt_input_conv
 
-    name = f"{first_conv}.weight"
-    conv = tensors.get(name)
-    wanted = dict(net.named_parameters())[name].shape[1]
-    if conv is None or conv.dim() != 4 or conv.shape[1] == wanted:
-        return tensors
-    return {**tensors, name: adapt_input_conv(wanted, conv)}
+    mine, fitted = dict(net.named_parameters()), dict(tensors)
+    for layer in (first_conv,) if isinstance(first_conv, str) else first_conv or ():
+        name = f"{layer}.weight"
+        conv, own = tensors.get(name), mine.get(name)
+        if conv is not None and own is not None and conv.dim() == 4 and conv.shape[1] != own.shape[1]:
+            fitted[name] = adapt_input_conv(own.shape[1], conv)
+    return fitted
 
 
 def _resize(net: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
     try:
         return convert(dict(tensors), net) if convert else tensors
-    except AttributeError:  # timm met a name this network has not: the comparison of names will say which
+    except (AttributeError, KeyError, RuntimeError):  # a name or shape this network has not: the comparison will say
         return tensors

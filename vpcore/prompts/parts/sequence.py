@@ -31,9 +31,12 @@ def drop(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
 
 
 def require_vit(spec: Spec, method: str, instead: str) -> None:
-    """Refuse backbones without a token sequence, and say what works there."""
+    """Refuse backbones without a token sequence, or with one of a fixed length, and say what works there."""
     if spec.kind != "vit":
         raise ValueError(f"{method} needs a ViT's token sequence, {spec.name} is a {spec.kind}: use {instead}")
+    if not spec.free_tokens:
+        sized = f"the blocks of {spec.name} take no more tokens than the image has"
+        raise ValueError(f"{method} inserts tokens, and {sized}: use {instead}")
 
 
 class TokenBank(nn.Module):

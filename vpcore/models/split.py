@@ -1,0 +1,416 @@
+"""Any timm network that is a chain of blocks, taken apart where one tensor alone crosses from block to block.
+
+timm's classes differ in how they write `forward`, but they name their rows of blocks alike. So the forward pass is
+traced once with torch.fx, blocks whole, and cut in front of every block where all that comes later needs one tensor of
+the image. What does not depend on the image's content (rotary embeddings, shared position biases, sizes of maps) is
+made again inside the piece that needs it. The net's own modules are shared, not copied.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+import operator
+import re
+from types import NoneType
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.proxy import TraceError
+from torch.nn import functional as F
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from vpcore.backbone import Backbone, Spec
+
+# The names timm gives to its rows of blocks.
+ROWS = re.compile(
+    r"(encoder\.)?(blocks|stages|layers|features|levels|network|body|transformers|dense_stages|layer\d+|stage\d+|s\d+"
+    r"|level\d+|repeat(_\d+)?|block\d+|Mixed_\w+|mixed_\w+|cell_\d+|reduction_cell_\d+)(\.|$)"
+)
+STAGE = re.compile(r"(.*?\d+)(\.|$)")
+NUMBERED = re.compile(r"(.*\.)?(?!norm|down|patch)\w*\d")
+RUNS = (1, 2)  # images in the two measuring runs: they tell a size of the batch from a size of the network
+TOKEN_HEADS = ("VisionTransformerDistilled", "VOLO")  # their second head reads tokens that features do not hold
+NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)  # belong to the block before them
+KINDS = {"vit": 3, "cnn": 4, "swin": 4}  # kind: axes of z
+
+
+class NoChain(ValueError):
+    """Says why a network cannot be taken apart at its blocks."""
+
+
+def split_chain(
+    net: nn.Module, name: str, image_size: int, in_chans: int, mean: tuple[float, ...], std: tuple[float, ...]
+) -> Backbone:
+    """Take a timm network apart into embed, blocks and pool.
+
+    `kind` is "vit" where blocks pass tokens (B, N, D), "cnn" for maps (B, C, H, W), "swin" for maps (B, H, W, C). A
+    network that changes between them is cut where it is what it is most often; the rest belongs to its neighbours.
+
+    Raises:
+        NoChain: the network is no chain of blocks; the message says where it breaks.
+    """
+    if not (hasattr(net, "forward_head") and hasattr(net, "get_classifier")):
+        raise NoChain("it is an encoder, which makes no one vector an image")
+    flow = Flow(net.eval(), in_chans, image_size)
+    kind, cuts = flow.choose()
+    embed, *blocks, pool = (flow.piece(a, b) for a, b in zip([0, *cuts], [*cuts, len(flow.nodes) - 1], strict=True))
+    shapes = tuple(flow.shape(cut) for cut in cuts)
+    features = flow.values[flow.nodes[-1]]
+    if not isinstance(features, Tensor) or features.dim() != 2:
+        raise NoChain("its features are not one vector an image")
+    num_tokens, prefix = shapes[0][0], getattr(net, "num_prefix_tokens", 0)
+    if math.isqrt(num_tokens - prefix) ** 2 != num_tokens - prefix:
+        prefix = num_tokens - math.isqrt(num_tokens) ** 2  # some class tokens come after the blocks
+    patch = getattr(getattr(net, "patch_embed", None), "patch_size", None)
+    patch = getattr(getattr(net.patch_embed, "proj", None), "stride", patch) if patch else None  # patches may overlap
+    attention = (m for m in blocks[0].modules() if hasattr(m, "num_heads"))
+    spec = Spec(
+        name, kind, image_size, in_chans, features.shape[1], shapes, mean, std,
+        patch_size=patch[0] if isinstance(patch, tuple) else patch,
+        num_heads=next((m.num_heads for m in attention if isinstance(m.num_heads, int)), None),
+        num_prefix_tokens=prefix if kind == "vit" else 0,
+        free_tokens=kind == "vit" and _take_tokens(blocks, shapes, flow.device),
+    )  # fmt: skip
+    return Backbone(embed, blocks, pool, spec, _classifier(net, features.shape[1]))
+
+
+def _take_tokens(blocks: list[nn.Module], shapes: tuple[tuple[int, ...], ...], device: torch.device) -> bool:
+    """Tell whether all blocks run with one token more."""
+    if len(set(shapes)) > 1:
+        return False
+    z = torch.zeros(1, shapes[0][0] + 1, shapes[0][1], device=device)
+    try:
+        with torch.no_grad():
+            return all(block(z).shape == z.shape for block in blocks)
+    except (RuntimeError, AssertionError):  # a size built into the blocks
+        return False
+
+
+def _classifier(net: Any, dim: int) -> nn.Module | None:
+    """Return timm's classifier as a module from features (B, dim), or None where features alone do not decide."""
+    heads = _heads(net)
+    if not heads or type(net).__name__ in TOKEN_HEADS:
+        return None
+    if isinstance(heads[0], nn.Conv2d):
+        return nn.Sequential(nn.Unflatten(1, (dim, 1, 1)), heads[0], nn.Flatten())
+    return heads[0] if len(heads) == 1 else Mean(heads)
+
+
+def _heads(net: Any) -> list[nn.Module]:
+    """Return what makes logits of features: one module, or two in a distilled network, or none."""
+    given = net.get_classifier()
+    heads = [getattr(head, "fc", head) for head in (given if isinstance(given, tuple) else (given,))]
+    normed = {child: m for m in net.modules() if type(m).__name__ == "NormLinear" for child in m.children()}
+    return [normed.get(head, head) for head in heads if not isinstance(head, (nn.Identity, NoneType))]
+
+
+class Mean(nn.Module):
+    """Average what several heads say of the same features, as distilled networks do."""
+
+    def __init__(self, heads: list[nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(heads)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Map features (B, dim) to logits (B, classes)."""
+        return torch.stack([head(features) for head in self.heads]).mean(0)
+
+
+class Headless(nn.Module):
+    """A timm network without its classifier."""
+
+    def __init__(self, net: Any) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map images to features."""
+        return self.net.forward_head(self.net.forward_features(images), pre_logits=True)
+
+
+class Whole(fx.Tracer):
+    """Trace a `Headless` network; blocks, and all that holds no block and no classifier, stay whole.
+
+    Where the forward pass asks about a value ("is this map as large as the position embedding?"), the steps so far are
+    run on `images` for the answer.
+    """
+
+    def __init__(self, net: Any, images: Tensor) -> None:
+        from timm.layers._fx import get_notrace_functions, get_notrace_modules
+
+        super().__init__(autowrap_functions=tuple(get_notrace_functions()), param_shapes_constant=True)
+        self.never = tuple(get_notrace_modules())
+        self.heads = _heads(net)
+        self.images, self.asked, self.asking = images, {}, False
+
+    def answer(self, node: fx.Node) -> Any:
+        """Return what a step makes of `images`."""
+        if node.op == "placeholder":
+            return self.images
+        if node not in self.asked:
+            args, kwargs = fx.map_arg((node.args, node.kwargs), self.answer)
+            if node.op == "get_attr":
+                made = operator.attrgetter(str(node.target))(self.root)
+            elif node.op == "call_method":
+                made = getattr(args[0], str(node.target))(*args[1:], **kwargs)
+            else:
+                step = node.target if callable(node.target) else self.root.get_submodule(str(node.target))
+                made = step(*args, **kwargs)
+            self.asked[node] = made
+        return self.asked[node]
+
+    def ask(self, obj: fx.Proxy) -> Any:
+        """Run the steps behind a value of the trace."""
+        self.asking = True
+        with torch.no_grad():
+            found = self.answer(obj.node)
+        self.asking = False
+        return found
+
+    def proxy(self, node: fx.Node) -> fx.Proxy:
+        """Return the stand-in for a step's result."""
+        return Step(node, self)
+
+    def to_bool(self, obj: fx.Proxy) -> bool:
+        """Answer a question of the forward pass."""
+        return bool(self.ask(obj))
+
+    def iter(self, obj: Any) -> Any:
+        """Unpack a value."""
+        return iter([obj[i] for i in range(len(self.ask(obj)))])
+
+    def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record a module's call, or run it while answering."""
+        return forward(*args, **kwargs) if self.asking else super().call_module(m, forward, args, kwargs)
+
+    def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
+        """Record the use of a parameter, or give it while answering."""
+        return attr_val if self.asking else super().getattr(attr, attr_val, parameter_proxy_cache)
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Tell whether a call of this module is one step of the trace."""
+        path = module_qualified_name.removeprefix("net").removeprefix(".")
+        if not path or isinstance(m, self.never):
+            return bool(path)
+        if any(child is head and child is not m for child in m.modules() for head in self.heads):
+            return False
+        if not ROWS.match(path):
+            return not any(ROWS.match(f"{path}.{name}") for name, _ in m.named_children())
+        if isinstance(m, nn.Sequential):
+            plain = any(type(c).__module__.startswith("torch.nn") and not list(c.children()) for c in m if c)
+            return plain and not ROWS.fullmatch(path)
+        return not (type(m).__name__.endswith("Stage") or hasattr(m, "blocks"))
+
+
+class Flow:
+    """The traced steps of a network, what each makes, and which values depend on the images' content."""
+
+    def __init__(self, net: nn.Module, in_chans: int, image_size: int) -> None:
+        self.net, self.device = net, next(net.parameters()).device
+        root = Headless(net)
+        images = torch.zeros(RUNS[-1], in_chans, image_size, image_size, device=self.device)
+        try:
+            graph = Whole(net, images[:1]).trace(root)
+            for node in graph.nodes:
+                path = str(node.target)
+                if node.op == "get_attr" and not path.startswith("net."):  # a constant of the forward pass
+                    net.register_buffer(path, getattr(root, path))
+                if node.op in ("call_module", "get_attr"):
+                    node.target = path.removeprefix("net.")
+            runs = [Recorder(fx.GraphModule(net, graph), images[:batch]) for batch in RUNS]
+        except (TraceError, TypeError, AttributeError, NotImplementedError) as error:
+            reason = str(error).partition("\n")[0]
+            raise NoChain(f"its forward pass cannot be followed ({reason})") from error
+        self.nodes = list(graph.nodes)
+        self.place = {node: i for i, node in enumerate(self.nodes)}
+        self.values, self.twice = (run.seen for run in runs)
+        self.content, self.learned = runs[0].content, runs[0].learned
+
+    def crossing(self, cut: int) -> list[fx.Node]:
+        """Return the values of the images that steps from `cut` on need of the steps before it."""
+        before = (node for node in self.nodes[:cut] if node in self.content)
+        return [node for node in before if any(self.place[user] >= cut for user in node.users)]
+
+    def shape(self, cut: int) -> tuple[int, ...]:
+        """Return the shape, without batch, of the one tensor that crosses here."""
+        return tuple(self.values[self.crossing(cut)[0]].shape[1:])
+
+    def kinds(self, cut: int) -> set[str]:
+        """Return what the crossing may be called: nothing if it is not one tensor of a known layout."""
+        nodes = self.crossing(cut)
+        if len(nodes) != 1 or not isinstance(self.values[nodes[0]], Tensor):
+            return set()
+        one, two = (run[nodes[0]].shape for run in (self.values, self.twice))
+        if one[0] * RUNS[1] != two[0] * RUNS[0] or one[1:] != two[1:]:
+            return set()
+        edges = {"vit": (0, 0), "cnn": (-1, -2), "swin": (1, 2)}  # axes of one length where images are square
+        return {kind for kind, axes in KINDS.items() if len(one) == axes and len({one[e] for e in edges[kind]}) == 1}
+
+    def choose(self) -> tuple[str, list[int]]:
+        """Return the kind of the network and the places to cut it: before each block, and behind the last."""
+        starts, last = self.starts()
+        if not starts:
+            names = ", ".join(name for name, _ in self.net.named_children())
+            raise NoChain(f"its parts ({names}) hold no row of blocks")
+        found = {}
+        for kind in ("cnn", "vit", "swin"):
+            fitting = [[cut for cut in places if kind in self.kinds(cut)][:1] for places in starts]
+            found[kind] = [cut for first in fitting for cut in first]
+        kind = max(found, key=lambda kind: len(found[kind]))
+        ends = [cut for cut in range(last + 1, len(self.nodes) - 1) if kind in self.kinds(cut)]
+        cuts = found[kind] + ends[:1]  # without an end of its kind, the last blocks belong to the pool
+        if len(cuts) < 3:
+            most = max(len(self.crossing(cut)) for places in starts for cut in places)
+            what = f"up to {most} tensors of an image" if most > 1 else "lists or tensors of other layouts"
+            raise NoChain(f"{what} pass from block to block")
+        return kind, cuts
+
+    def starts(self) -> tuple[list[list[int]], int]:
+        """Return the steps each block may begin with (its stage's downsampling, or itself), and the last block."""
+        starts: list[list[int]] = []
+        last, embedded, before = -1, False, ""
+        for i, node in enumerate(self.nodes):
+            if node.op != "call_module" or not list((part := self.net.get_submodule(str(node.target))).parameters()):
+                continue
+            path = str(node.target)
+            if ROWS.match(path) and not isinstance(part, NORMS):
+                if embedded and (not starts or NUMBERED.fullmatch(before) or _stage(before) != _stage(path)):
+                    starts.append([i])
+                elif starts:
+                    starts[-1].append(i)
+                before, last = path, i
+            embedded = True
+        return starts, last
+
+    def piece(self, start: int, stop: int) -> nn.Module:
+        """Return the steps start … stop - 1 as one module of one tensor."""
+        steps, entry = self.nodes[start:stop], self.crossing(start) if start else []
+        leave = self.crossing(stop)[0]
+        if start == 0:
+            entry, steps = steps[:1], steps[1:]
+        chain = [entry[0], *steps]
+        if all(self.plain(b, a) for a, b in zip(chain, steps, strict=False)):
+            modules = [self.net.get_submodule(str(step.target)) for step in steps]
+            return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+        graph = fx.Graph()
+        z = graph.placeholder("z")
+        made: dict[fx.Node, Any] = {entry[0]: z}
+
+        def value(node: fx.Node) -> Any:
+            if node not in made:
+                fixed = node not in self.content and not start <= self.place[node] < stop
+                if _tensors(self.values[node]):
+                    made[node] = self.constant(node, graph) or graph.node_copy(node, value)
+                else:
+                    made[node] = self.number(node, graph, z) if fixed else graph.node_copy(node, value)
+            return made[node]
+
+        for step in steps:
+            if step in self.content:
+                made[step] = graph.node_copy(step, value)
+                if made[step].kwargs.get("rope") is not None:
+                    self._free(made[step], step, graph)
+        graph.output(value(leave))
+        return fx.GraphModule(self.net, graph, "Piece")
+
+    def _free(self, made: fx.Node, step: fx.Node, graph: fx.Graph) -> None:
+        """Let a block that rotates its patch tokens take more tokens than the image has."""
+        self.net.rotate_more = RotateMore(self.values[step.all_input_nodes[0]].shape[1])
+        with graph.inserting_before(made):
+            rope = graph.call_module("rotate_more", (made.kwargs["rope"], made.args[0]))
+        made.kwargs = {**made.kwargs, "rope": rope}
+
+    def plain(self, step: fx.Node, z: fx.Node) -> bool:
+        """Tell whether a step calls a module on z alone; options at their defaults do not count."""
+        if step.op != "call_module" or step.args != (z,):
+            return False
+        known = inspect.signature(self.net.get_submodule(str(step.target)).forward).parameters
+        return all(option in known and value is known[option].default for option, value in step.kwargs.items())
+
+    def constant(self, node: fx.Node, graph: fx.Graph) -> fx.Node | None:
+        """Keep a tensor as a buffer where neither the images nor anything learned changes it."""
+        one, two = self.values[node], self.twice[node]
+        if node in self.content | self.learned or not isinstance(one, Tensor) or one.shape != two.shape:
+            return None
+        name = f"constant_{self.place[node]}"
+        if not hasattr(self.net, name):
+            self.net.register_buffer(name, one)
+        return graph.get_attr(name)
+
+    def number(self, node: fx.Node, graph: fx.Graph, z: fx.Node) -> Any:
+        """Return a size, device or type found in an earlier piece as a constant, or as a question to `z`."""
+        one, two = self.values[node], self.twice[node]
+        if isinstance(one, (torch.device, torch.dtype)):
+            return graph.call_function(getattr, (z, type(one).__name__))
+        if isinstance(one, (tuple, list)):
+            return type(one)(self._size(a, b, graph, z) for a, b in zip(one, two, strict=True))
+        return self._size(one, two, graph, z)
+
+    @staticmethod
+    def _size(one: Any, two: Any, graph: fx.Graph, z: fx.Node) -> Any:
+        if one == two:
+            return one
+        batch = graph.call_method("size", (z, 0))
+        return batch if one == RUNS[0] else graph.call_function(int.__mul__, (batch, one // RUNS[0]))
+
+
+class RotateMore(nn.Module):
+    """Lengthen a rotary embedding (…, patches, sines and cosines), so that tokens beyond `tokens` are not turned.
+
+    They stand behind the prefix tokens, before the patches; no angle means sine 0 and cosine 1.
+    """
+
+    def __init__(self, tokens: int) -> None:
+        super().__init__()
+        self.tokens = tokens
+
+    def forward(self, rope: Tensor, z: Tensor) -> Tensor:
+        """Return the embedding for the tokens of z (B, tokens and more, D)."""
+        sines, cosines = rope.chunk(2, -1)
+        room = (0, 0, z.shape[1] - self.tokens, 0)
+        return torch.cat([F.pad(sines, room), F.pad(cosines, room, value=1.0)], -1) if room[2] else rope
+
+
+class Step(fx.Proxy):
+    """A value of the trace that can say how long it is."""
+
+    tracer: Whole
+
+    def __len__(self) -> int:
+        return len(self.tracer.ask(self))
+
+
+class Recorder(fx.Interpreter):
+    """Run a traced network and keep what every step makes; of the images' content only the sizes."""
+
+    def __init__(self, module: fx.GraphModule, images: Tensor) -> None:
+        super().__init__(module)
+        self.seen: dict[fx.Node, Any] = {}
+        self.content: set[fx.Node] = set()  # tensors that depend on the images
+        self.learned: set[fx.Node] = set()  # what depends on parameters
+        with torch.no_grad():
+            self.run(images)
+
+    def run_node(self, n: fx.Node) -> Any:
+        """Run one step."""
+        result, inputs = super().run_node(n), set(n.all_input_nodes)
+        if n.op == "placeholder" or (self.content & inputs and _tensors(result)):
+            self.content.add(n)
+        module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
+        own = isinstance(result, nn.Parameter) or (module is not None and any(True for _ in module.parameters()))
+        if own or (self.learned & inputs and _tensors(result)):
+            self.learned.add(n)
+        self.seen[n] = tree_map_only(Tensor, lambda t: t.to("meta"), result) if n in self.content else result
+        return result
+
+
+def _tensors(value: Any) -> bool:
+    return any(isinstance(leaf, Tensor) for leaf in tree_leaves(value))
+
+
+def _stage(path: str) -> str:
+    found = STAGE.match(path)
+    return found[1] if found else path
