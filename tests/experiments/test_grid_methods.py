@@ -99,6 +99,9 @@ def test_layer_all_stands_for_every_layer():
         ("--prompt norm", "unknown prompt 'norm': choose one of none"),
         ("--backbone simple_cnn --prompt bitfit", "train_backbone trains every weight, so there is nothing to tune"),
         ("--data digits:position=fixed", "unknown option 'position=fixed' of data set digits"),
+        ("--data photodigits:num_train=2e4", "num_train=2e4 of data set photodigits must be a whole number"),
+        ("--data photodigits:num_train=0", "num_train must be a whole number, 1 or more, got 0"),
+        ("--data digits:num_train=5", "unknown option 'num_train=5' of data set digits"),
         ("--data photodigits:position=left", "unknown option 'position=left' of data set photodigits"),
         ("--data folder:nowhere --root /nowhere", "no folder /nowhere/nowhere"),
         ("--lr search --trials 2", "a search needs 3 trials or more, got --trials 2"),
@@ -119,6 +122,10 @@ def test_errors_are_one_line_and_exit_with_2(tmp_path, arguments, says):
 def test_names_of_data_sets():
     assert data_label("photodigits:position=random") == "photodigits"
     assert data_label("photodigits:position=fixed") == "photodigits:position=fixed"
+    text = "photodigits:position=random,num_valid=40,num_train=300,num_test=50"
+    assert data_label(text) == "photodigits:num_test=50,num_train=300,num_valid=40"
+    sizes = load_cell_data(Cell(data_label(text), "resnet_nano", "none", limit=70))
+    assert [len(sizes.train), len(sizes.valid), len(sizes.test)] == [70, 40, 50]
     assert data_label("folder:clothing") == "folder:clothing"
     assert data_label("usps") == "usps"
 

@@ -12,15 +12,19 @@ from vpcore.device import profile
 from vpcore.experiments.names.named import check_options, read_named, write_named
 
 POSITION = {"position": ("random", "fixed")}  # of a photodigits digit, the default first
+COUNTS = dict.fromkeys(("num_train", "num_valid", "num_test"))  # how many photodigits images to make
 SPLIT = {"split": ("vtab1k",)}  # 800 images to train on, 200 to choose with
-WRITE = "photodigits:position=random, photodigits:position=fixed, a real set with split=vtab1k, or folder:NAME"
+WRITE = (
+    "photodigits:position=random, photodigits:position=fixed, photodigits:num_train=16000, a real set with "
+    "split=vtab1k, or folder:NAME"
+)
 
 
 def read_data(text: str) -> tuple[str, dict[str, str]]:
-    """Read the name of a data set and its options; what is the default anyway is left out.
+    """Read the name of a data set and its options, sorted; a position that is the default anyway is left out.
 
-    A name is what `load_data` takes; "photodigits:position=fixed"; a real set with ":split=vtab1k"; or "folder:NAME", a
-    folder of images inside the folder of the data sets, which is all name.
+    A name is what `load_data` takes; "photodigits:position=fixed" and "photodigits:num_train=16000"; a real set with
+    ":split=vtab1k"; or "folder:NAME", a folder of images inside the folder of the data sets, which is all name.
 
     Raises:
         ValueError: an option that this set does not have.
@@ -28,9 +32,12 @@ def read_data(text: str) -> tuple[str, dict[str, str]]:
     if text.startswith("folder:"):
         return text.rstrip(":"), {}
     name, options = read_named(text)
-    takes: dict[str, tuple[str, ...]] = POSITION if name == "photodigits" else SPLIT if name in TORCHVISION else {}
+    takes: dict[str, Any] = POSITION | COUNTS if name == "photodigits" else SPLIT if name in TORCHVISION else {}
     check_options("data set", name, options, takes, WRITE)
-    return name, {key: value for key, value in options.items() if (key, value) != ("position", "random")}
+    wrong = [f"{key}={value}" for key, value in options.items() if key in COUNTS and not value.isdecimal()]
+    if wrong:
+        raise ValueError(f"{wrong[0]} of data set {name} must be a whole number, 1 or more: try num_train=16000")
+    return name, {key: options[key] for key in sorted(options) if (key, options[key]) != ("position", "random")}
 
 
 def data_label(text: str) -> str:
@@ -65,6 +72,7 @@ def load_named(text: str, root: str | None, image_size: int | None, in_chans: in
     name, options = read_data(text)
     kind, _, folder_name = name.partition(":")
     place = data_root(text, root) / folder_name if folder_name else root
-    position: dict[str, Any] = {key: value for key, value in options.items() if key in POSITION}
-    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, **position)
-    return vtab_1k(data) if "split" in options else data
+    given: dict[str, Any] = {key: int(value) if key in COUNTS else value for key, value in options.items()}
+    split = given.pop("split", None)
+    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, **given)
+    return vtab_1k(data) if split else data
