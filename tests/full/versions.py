@@ -31,7 +31,7 @@ from full.version_stacks import NAMES, ROOT, SHOWN, STACKS, dry_run, environment
 
 # Left out: what holds of files and texts, with the tested packages alone; the browser and the site, which needs an
 # extra; and what the other steps of `.ci/full` run at length.
-LENGTHY = ("experiments/test_kills.py", "course/test_attacks.py", "vpcore/test_fuzz.py")
+LENGTHY = ("experiments/test_kills.py", "course/test_attacks.py", "course/test_fuzz.py")
 LEFT_OUT = ("rules", "browser", "course/test_site.py", *LENGTHY)
 # For the tested packages alone, too: a loss after 50 steps, which other kernels round.
 SINGLE = ("vpcore/test_bundled.py::test_recipe_and_data_still_give_the_loss_on_the_card",)
