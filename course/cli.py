@@ -130,6 +130,17 @@ def export(
     typer.echo("\n".join(str(entry.relative_to(folder)) for entry in written))
 
 
+@app.command(name="check-file")
+def check_one_file(file: Annotated[Path, typer.Argument(help="Your notebook.")], root: RootOption = ROOT) -> None:
+    """Say before you hand in a notebook what a grader would say about the file: cells missing, doubled, unreadable."""
+    from course.handout.check_file import check_file
+
+    said = check_file(file, root)
+    typer.echo("\n".join(said.lines))
+    if not said.fine:
+        raise typer.Exit(1)
+
+
 @app.command()
 def grade(
     submissions: Annotated[Path, typer.Argument(help="A folder of notebooks: NAME.ipynb or NAME/LESSON.ipynb.")],

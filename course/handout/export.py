@@ -39,6 +39,15 @@ Run in this folder, for each lesson (here {lesson}):
 Submissions go to `submitted/NAME/{lesson}/{lesson}.ipynb`. Written answers wait for you in the formgrader, with
 their rubric in `source/`.
 
+Tell learners once what counts:
+
+- a submission is the notebook file itself, of this lesson, whatever it is called;
+- an answer may stand in any cell above its check; where several give it, the last one above the check counts;
+- imports, helpers and earlier answers of one's own may be used; training cells need not have run;
+- `python -m course check-file FILE` says before it is handed in what is missing or doubled, without points.
+
+nbgrader itself grades the cells under "Graded cells" and gives no points for one that was deleted.
+
 nbgrader runs learner code as you, on this machine, with your files. For strangers use
 `python -m course grade SUBMISSIONS --out grades.csv`, which isolates it; course/instructor.md says what each can prove.
 """

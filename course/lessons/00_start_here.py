@@ -699,6 +699,16 @@ print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases
 # ### END MARK SCHEME
 
 # %% [markdown]
+# ### If you hand in your notebooks
+#
+# A grader takes the notebook file itself, under any name. It runs what your answers need, and nothing else: imports,
+# helpers and earlier answers of your own may stand in any cell. Training cells need not have run.
+# Where two cells give the same answer, the last one above its check counts. An answer whose cell is gone earns nothing.
+#
+# A grader has no network and none of your files. It takes no code that only your machine can import, no archive, no
+# script. `python -m course check-file FILE` says what is missing, doubled or unreadable in your file, without points.
+
+# %% [markdown]
 # ## Recap
 #
 # - The course in one line: x → x + δ, at the pixels, beside the tokens, or at the activations of a frozen network.
