@@ -23,6 +23,7 @@ from vpcore.prompts import (
     Prompt,
     ShallowTokens,
 )
+from vpcore.rates import default_rate
 from vpcore.statistics import paired_interval
 from vpcore.train import Evaluation, History, evaluate, fit
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
@@ -60,6 +61,7 @@ __all__ = [
     "Tuning",
     "cached",
     "count",
+    "default_rate",
     "evaluate",
     "fit",
     "grad_cam",

@@ -11,11 +11,11 @@ import vpcore
 from vpcore.device import OutOfMemory
 from vpcore.experiments.cluster import ray_tasks
 from vpcore.experiments.grid import command as grid
-from vpcore.experiments.grid import rates
 from vpcore.experiments.grid import run as grid_run
 from vpcore.experiments.grid.cell import Cell
 from vpcore.experiments.grid.rates import RateSearch
 from vpcore.experiments.runs.runlog import read_runs
+from vpcore.rates import PUBLISHED
 from vpcore.train.speedups import Speedups
 
 TINY = shlex.split("--data digits --backbone resnet_nano --augment none --limit 20 --max-valid 20 --max-test 30")
@@ -155,7 +155,7 @@ def test_a_machine_of_a_cluster_answers_why_a_cell_failed(monkeypatch):
 
 
 def test_a_method_without_a_published_rate_is_named_before_training(tmp_path, monkeypatch):
-    monkeypatch.delitem(rates.PUBLISHED, "none")
+    monkeypatch.delitem(PUBLISHED, "none")
     search = RateSearch(tmp_path / "t", [], lambda cell: pytest.fail("a trial"))
     with pytest.raises(ValueError, match="no published rate for 'none': add it to PUBLISHED in"):
         search(Cell("digits", "resnet_nano", "none", trials=3))

@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 import vpcore
 from course.results.pack import pack
 from vpcore.experiments.grid import command as grid
-from vpcore.experiments.grid import rates
 from vpcore.experiments.grid import run as grid_run
 from vpcore.experiments.grid.cell import Cell, question
 from vpcore.experiments.grid.cell_data import Loader, load_cell_data
@@ -22,11 +21,11 @@ from vpcore.experiments.grid.kept import Kept
 from vpcore.experiments.grid.options import Options
 from vpcore.experiments.grid.plan import plan
 from vpcore.experiments.grid.presets import PRESETS
-from vpcore.experiments.grid.rates import PUBLISHED, RateSearch
+from vpcore.experiments.grid.rates import RateSearch
 from vpcore.experiments.grid.train_cell import build_model, run_cell, train_cell
 from vpcore.experiments.names.backbones import backbone_spec
 from vpcore.experiments.names.data import data_label
-from vpcore.experiments.names.methods import METHODS, expand_layers, method_label
+from vpcore.experiments.names.methods import expand_layers, method_label
 from vpcore.experiments.report.rows import summarize
 from vpcore.experiments.runs.packed import read_results
 from vpcore.experiments.runs.runlog import read_runs
@@ -248,11 +247,6 @@ def search_with(path, best, runs=()):
     return RateSearch(path, runs, score), tried
 
 
-def test_every_method_has_a_published_rate_with_its_source():
-    assert set(PUBLISHED) == set(METHODS)
-    assert all(rate > 0 and len(source) > 3 for rate, source in PUBLISHED.values())
-
-
 def test_rates_come_from_equal_trials_on_seed_0_and_hold_for_all_seeds(tmp_path):
     search, tried = search_with(tmp_path / "t", best=10**-3.5)
     cell = Cell("digits", "resnet_nano", "full", seed=3, lr=0.0, trials=5)
@@ -466,4 +460,3 @@ def test_plans_without_a_preset_keep_the_order_of_before():
     assert notes == []
     assert {cell.trials for cell in cells} == {None}
     assert cells[0] == Cell("digits", "simple_cnn", "none", epochs=1, width=3)  # every other default is a cell's
-    assert rates.published_rate("full") == 1e-2

@@ -9,49 +9,9 @@ from typing import Any
 
 from vpcore.experiments.grid.cell import Cell, question
 from vpcore.experiments.grid.failures import FailedSearch
-from vpcore.experiments.names.named import read_named
 from vpcore.experiments.runs.lr_search import choose_rate
 from vpcore.experiments.runs.trials import Trials
-
-ILM = "Chen et al. 2023 (arXiv:2211.11635), code: Adam"
-VPT = "Jia et al. 2022 (arXiv:2203.12119), code: AdamW at 1e-4 … 5e-3 for networks that are tuned"
-INSVP = "Liu et al. 2024 (InsVP), code: AdamW at 5e-4 … 5e-3"
-SSF = "Lian et al. 2022 (arXiv:2210.08823): AdamW at 1e-3 (CIFAR) and 5e-3 (VTAB)"
-PUBLISHED: dict[str, tuple[float, str]] = {  # middle of the first three rates, and where it comes from
-    "none": (1e-1, f"{ILM}, linear probe"),
-    "layer_probe": (1e-1, f"{ILM}, linear probe"),
-    "mlp_head": (1e-3, f"{VPT}; usual for small networks trained with Adam too"),
-    "full": (1e-2, f"{ILM}, pixel prompts"),
-    "pad": (1e-2, f"{ILM}, pixel prompts; Bahng et al. 2022 (arXiv:2203.17274) have 40, for SGD"),
-    "patch": (1e-2, f"{ILM}, pixel prompts"),
-    "cluster": (1e-2, f"{ILM}, pixel prompts; DAM-VP's own rate belongs to its meta-training"),
-    "multiscale": (1e-3, "arXiv:2512.03663, code: Adam"),
-    "instance": (1e-3, INSVP),
-    "instance_image": (1e-3, INSVP),
-    "vpt_shallow": (1e-3, f"{INSVP}, its learned tokens; Jia et al. have 0.1 … 50, for SGD"),
-    "vpt_deep": (1e-3, f"{INSVP}, its learned tokens; Jia et al. have 0.1 … 50, for SGD"),
-    "activation": (1e-2, "none is known for AP (arXiv:2604.06440); ours, that of pixel prompts"),
-    "norm_tuning": (1e-3, f"{SSF}; the same functions as norm tuning behind a norm"),
-    "ssf": (1e-3, SSF),
-    "bitfit": (1e-3, VPT),
-    "lora": (1e-3, f"{VPT}; usual for LoRA too"),
-    "partial": (1e-3, VPT),
-    "full_tuning": (1e-3, VPT),
-}
-
-
-def published_rate(prompt: str) -> float:
-    """Return the rate around which a method's search begins.
-
-    Raises:
-        ValueError: none is known for this method.
-    """
-    name = read_named(prompt)[0]
-    if name not in PUBLISHED:
-        raise ValueError(
-            f"no published rate for {name!r}: add it to PUBLISHED in vpcore/experiments/grid/rates.py with its source"
-        )
-    return PUBLISHED[name][0]
+from vpcore.rates import default_rate
 
 
 class RateSearch:
@@ -104,7 +64,7 @@ class RateSearch:
             return kept.accuracy(trial.key(), lambda: self._trial(trial), cell=asdict(trial))
 
         assert cell.trials is not None
-        return _short(choose_rate(score, published_rate(cell.prompt), cell.trials)[0])
+        return _short(choose_rate(score, default_rate(cell.prompt), cell.trials)[0])
 
     def _trial(self, cell: Cell) -> float:
         """Score a trial, and remember why it failed: the seeds to come would fail alike."""

@@ -15,10 +15,10 @@ from vpcore.device import choose_device, choose_precision
 from vpcore.experiments.grid.cell import Cell, choose_augment
 from vpcore.experiments.grid.cell_model import build_method, width_option
 from vpcore.experiments.grid.feature_store import FeatureStore
-from vpcore.experiments.grid.rates import published_rate
 from vpcore.experiments.names.backbones import SCRATCH, fresh_backbone, load_trained, weights_sha256
 from vpcore.experiments.runs.right_bits import pack_right
 from vpcore.prompted import Prompted
+from vpcore.rates import default_rate
 from vpcore.train import evaluate, fit
 from vpcore.train.optim import make_optimizer, schedule_factor
 from vpcore.train.records import EpochRecord, History
@@ -51,7 +51,7 @@ def check_cell(cell: Cell, data: Splits) -> None:
         ValueError: an option is unknown or does not fit, or no search for a rate can begin.
     """
     if cell.trials is not None:
-        published_rate(cell.prompt)
+        default_rate(cell.prompt)
     if cell.epochs < 1 or cell.batch_size < 1:
         raise ValueError(f"epochs and batch_size must be at least 1, got {cell.epochs} and {cell.batch_size}")
     if not len(data.valid) or not len(data.test):
