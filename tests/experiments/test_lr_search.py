@@ -33,6 +33,16 @@ def test_grid_gets_finer_around_a_best_rate_inside() -> None:
     assert sorted(scores) == pytest.approx([10**-0.5, 10**-0.25, 1, 10**0.25, 10**0.5])
 
 
+@pytest.mark.parametrize(("best", "asked"), [(1.0, 5), (10.0, 5), (30.0, 6), (100.0, 7), (1e-3, 8), (1e9, 8)])
+def test_a_best_rate_at_an_edge_gets_more_trials_until_it_is_inside_or_they_are_spent(best: float, asked: int) -> None:
+    rate, scores = choose_rate(lambda rate: -abs(math.log(rate / best)), center=1.0, trials=5, more=3)
+    assert len(scores) == asked
+    assert (min(scores) < rate < max(scores)) is (best not in (1e-3, 1e9))
+    without, few = choose_rate(lambda rate: -abs(math.log(rate / best)), center=1.0, trials=5)
+    assert list(few.items()) == list(scores.items())[:5]  # the same first trials
+    assert rate == without or asked > 5
+
+
 def test_diverged_trial_is_worst() -> None:
     rate, _ = choose_rate(lambda rate: math.nan if rate > 0.5 else 0.1, center=1.0, trials=3)
     assert rate == pytest.approx(10**-0.5)

@@ -54,7 +54,10 @@ class Options:
             "around its published rate."
         ),
     ] = "1e-3"
-    trials: Annotated[int, typer.Option(help="Rates that --lr search tries for every method.")] = 5
+    trials: Annotated[
+        int,
+        typer.Option(help="Rates that --lr search tries for every method; up to 3 more while the best is at an edge."),
+    ] = 5
     weight_decay: Annotated[float, typer.Option(help="L2 for adam and sgd, decoupled for adamw.")] = Cell.weight_decay
     batch_size: Annotated[int, typer.Option(help="Images a step.")] = Cell.batch_size
     optimizer: Annotated[str, typer.Option(help="adam, adamw or sgd.")] = Cell.optimizer

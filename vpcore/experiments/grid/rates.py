@@ -19,12 +19,12 @@ MORE = 3  # trials beyond a cell's own while its best rate is at an edge
 class RateSearch:
     """Give cells that ask for it the rate that validation images of seed 0 choose.
 
-    Every method gets the same number of trials, and up to 3 more while its best rate is at an edge. One rate holds for all that learns, the head included, as in the
-    published codes of methods that train a head (VPT, InsVP). A head that keeps the probe's rate, up to 0.3 on these
-    small networks, drove the best rate of activation:layer=6 (photodigits, resnet_nano) to the edge of its trials.
-    Accuracy did not decide between the two: with seed 0, activation:layer=6 reached 33.4 % on validation with the
-    probe's head rate, and 32.6 % with one rate for both. The choice was made after test results of the other way had
-    been seen on that one set; no recorded run is older than it.
+    Every method gets the same number of trials, and up to 3 more while its best rate is at an edge. One rate holds for
+    all that learns, the head included, as in the published codes of methods that train a head (VPT, InsVP). A head that
+    keeps the probe's rate, up to 0.3 on these small networks, drove the best rate of activation:layer=6 (photodigits,
+    resnet_nano) to the edge of its trials. Accuracy did not decide between the two: with seed 0, activation:layer=6
+    reached 33.4 % on validation with the probe's head rate, and 32.6 % with one rate for both. The choice was made
+    after test results of the other way had been seen on that one set; no recorded run is older than it.
 
     Args:
         trials_file: JSON lines, one a trial; trials found there are not repeated.
