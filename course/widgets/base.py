@@ -2,14 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import ipywidgets as widgets
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
 
-from course.show import Picture
+from course.show.picture import Picture, canvas
+from vpcore.backbone import Spec
 
 LONGEST = 110  # characters; ipywidgets cuts a longer repr
+WHOLE_NAME = {"description_width": "initial"}
+
+
+def slider(words: str, value: float, low: float, high: float, step: float | None = None) -> Any:
+    """Return a slider over whole numbers, or in steps; it acts when it is let go, since a picture takes its time."""
+    options = {"continuous_update": False, "layout": widgets.Layout(width="400px"), "style": WHOLE_NAME}
+    if step is None:
+        return widgets.IntSlider(value=value, min=low, max=high, description=words, **options)
+    return widgets.FloatSlider(value=value, min=low, max=high, step=step, description=words, **options)
+
+
+def buttons(words: str, names: Sequence[Any], value: Any = None) -> widgets.ToggleButtons:
+    """Return a choice, by default the first name, which Tab and Space reach.
+
+    JupyterLab takes the arrow keys from a dropdown or radio buttons.
+    """
+    style = {**WHOLE_NAME, "button_width": "auto"}
+    return widgets.ToggleButtons(
+        options=names, value=names[0] if value is None else value, description=words, style=style
+    )
+
+
+def switch(words: str) -> widgets.Checkbox:
+    """Return a switch that is on."""
+    return widgets.Checkbox(value=True, description=words, indent=False)
+
+
+def normalized(images: UInt8[Tensor, "n c h w"], spec: Spec) -> tuple[Float[Tensor, "n c h w"], Tensor, Tensor]:
+    """Return images as a backbone sees them, with the mean and the standard deviation that were taken out."""
+    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
+    return (images.float() / 255 - mean) / std, mean, std
+
+
+def strip(
+    names: Sequence[str], images: Collection[str], size: Sequence[int], scale: tuple[float, float], limit: float
+) -> tuple[Any, list[Any]]:
+    """Return a figure with one panel a name; positions are fixed, so that no state leaves a trace in the next.
+
+    Args:
+        names: titles of the panels.
+        images: those of them that are gray, on `scale`; the others are from -limit to limit, in normalized units.
+        size: (height, width) of a panel in pixels.
+        scale: smallest and largest value of an image.
+        limit: largest value of what is added.
+    """
+    figure, axes = canvas(9.6, 1.9, len(names), layout="none")
+    figure.subplots_adjust(left=0.01, right=0.90, bottom=0.03, top=0.86, wspace=0.06)
+    panels = []
+    for axis, name in zip(axes[0], names, strict=True):
+        (low, high), colors = (scale, "gray") if name in images else ((-limit, limit), "PuOr")
+        panels.append(axis.imshow(torch.zeros(*size).numpy(), cmap=colors, vmin=low, vmax=high))
+        axis.set_axis_off()
+    figure.colorbar(panels[1], cax=figure.add_axes((0.912, 0.08, 0.012, 0.74)), label="normalized units")
+    return figure, panels
 
 
 class Explorer(widgets.VBox):

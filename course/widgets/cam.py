@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets as widgets
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from course.exercises.lesson_07.answers import shuffle_top
 from course.show.picture import Picture, canvas
 from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
-from course.widgets.base import Explorer
+from course.widgets.base import Explorer, buttons, slider
 from vpcore import Prompted
 from vpcore.inside.grad_cam import grad_cam
 
@@ -35,53 +34,43 @@ class CamExplorer(Explorer):
     """
 
     def __init__(
-        self, images: UInt8[Tensor, "count channels height width"], labels: Int[Tensor, " count"],
-        models: Mapping[str, Prompted], layer: int = CAM_LAYER,
-    ) -> None:  # fmt: skip
+        self,
+        images: UInt8[Tensor, "n c h w"],
+        labels: Int[Tensor, " n"],
+        models: Mapping[str, Prompted],
+        layer=CAM_LAYER,
+    ) -> None:
         self._images, self._labels, self._layer = images.float() / 255, labels, layer
         self._models = {name: model.eval() for name, model in models.items()}
         self._panels: list[Any] = []
-        wide: dict[str, Any] = {"style": {"description_width": "initial", "button_width": "auto"}}
-        slide: dict[str, Any] = {
-            "continuous_update": False,
-            "layout": widgets.Layout(width="400px"),
-            "style": {"description_width": "initial"},
-        }
-        names = (*self._models, SHUFFLED)
-        most = len(parts_of(self._last()))
+        self._first, self._last = next(iter(self._models.values())), list(self._models.values())[-1]
         controls = {
-            "image": widgets.IntSlider(value=0, min=0, max=len(images) - 1, description="image", **slide),
-            "class": widgets.ToggleButtons(options=CLASSES, value="predicted", description="class", **wide),
-            "model": widgets.ToggleButtons(options=names, value=SHUFFLED, description="model", **wide),
-            "parts": widgets.IntSlider(value=1, min=0, max=most, description="shuffled parts, from the top", **slide),
+            "image": slider("image", 0, 0, len(images) - 1),
+            "class": buttons("class", CLASSES),
+            "model": buttons("model", (*self._models, SHUFFLED), SHUFFLED),
+            "parts": slider("shuffled parts, from the top", 1, 0, len(parts_of(self._last))),
         }
         super().__init__(controls)
-
-    def _last(self) -> Prompted:
-        return list(self._models.values())[-1]
 
     def model(self) -> Prompted:
         """Return the chosen model."""
         name = self.controls["model"].value
         if name != SHUFFLED:
             return self._models[name]
-        last = self._last()
-        return rebuilt(last, shuffle_top(parts_of(last), self.controls["parts"].value, 0)).eval()
+        return rebuilt(self._last, shuffle_top(parts_of(self._last), self.controls["parts"].value, 0)).eval()
 
     def explained(self) -> int:
         """Return the class that both maps explain: the true one, or the one that the first model predicts."""
         place = self.controls["image"].value
         if self.controls["class"].value == "true":
             return int(self._labels[place])
-        first = next(iter(self._models.values()))
         with torch.no_grad():
-            return int(first(self._images[place][None]).argmax())
+            return int(self._first(self._images[place][None]).argmax())
 
     def maps(self) -> tuple[Tensor, Tensor]:
         """Return the maps (H, W) of the first and of the chosen model, in logits."""
         image, chosen = self._images[self.controls["image"].value][None], torch.tensor([self.explained()])
-        both = (next(iter(self._models.values())), self.model())
-        first, second = (grad_cam(model, image, layer=self._layer, classes=chosen)[0].detach() for model in both)
+        first, second = (grad_cam(net, image, self._layer, chosen)[0].detach() for net in (self._first, self.model()))
         return first, second
 
     def picture(self) -> Picture:
@@ -97,9 +86,8 @@ class CamExplorer(Explorer):
             panel.set_data(values.numpy())
             panel.set_clim(0.0, float(values.max()) or 1.0)
             panel.axes.set_title(f"{name}\nfor {self.controls['class'].value} {self.explained()}", fontsize=9)
-        return Picture(
-            self._figure, f"An image and two Grad-CAM maps, each on its own scale in logits. {self.sentence()}"
-        )
+        words = "An image and two Grad-CAM maps, each on its own scale in logits"
+        return Picture(self._figure, f"{words}. {self.sentence()}")
 
     def sentence(self) -> str:
         """Say the current state in one sentence, without numbers that differ between machines."""

@@ -6,13 +6,12 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-import ipywidgets as widgets
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from course.show.picture import Picture, canvas
-from course.widgets.base import Explorer
+from course.show.picture import Picture
+from course.widgets.base import Explorer, buttons, normalized, slider, strip, switch
 from vpcore import InstanceImagePrompt, NoPrompt, Prompt
 
 PARTS = {"patch": "patch part", "global": "global part"}
@@ -31,28 +30,19 @@ class InstanceExplorer(Explorer):
         prompts: name to a prompt with both parts, untrained or trained; all for one backbone.
     """
 
-    def __init__(
-        self, images: UInt8[Tensor, "count channels height width"], prompts: Mapping[str, InstanceImagePrompt]
-    ) -> None:
+    def __init__(self, images: UInt8[Tensor, "n c h w"], prompts: Mapping[str, InstanceImagePrompt]) -> None:
         self._prompts = {name: copy.deepcopy(prompt).eval() for name, prompt in prompts.items()}
-        spec = next(iter(prompts.values())).spec
-        self._mean, self._std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
-        self._images = (images.float() / 255 - self._mean) / self._std
+        self._images, self._mean, self._std = normalized(images, next(iter(prompts.values())).spec)
         self._panels: list[Any] = []
-        style: dict[str, Any] = {"style": {"description_width": "initial"}}
-        slide = {"continuous_update": False, "layout": widgets.Layout(width="400px"), **style}
         names = list(self._prompts)
-        # JupyterLab takes the arrow keys from a dropdown or radio buttons; Tab and Space reach buttons.
-        weights = widgets.ToggleButtons(options=names, value=names[-1], description="weights", **style)
-        parts = {part: widgets.Checkbox(value=True, description=name, indent=False) for part, name in PARTS.items()}
+        weights = {"weights": buttons("weights", names, names[-1])} if len(names) > 1 else {}
+        parts = {part: switch(name) for part, name in PARTS.items()}
         rest = {
-            "image": widgets.IntSlider(value=0, min=0, max=len(images) - 1, description="image", **slide),
-            "beta": widgets.FloatSlider(value=0.7, min=0.0, max=1.0, step=0.05, description="β (global)", **slide),
-            "amplitude": widgets.FloatSlider(
-                value=0.5, min=0.0, max=1.5, step=0.05, description="amplitude (normalized units)", **slide
-            ),
+            "image": slider("image", 0, 0, len(images) - 1),
+            "beta": slider("β (global)", 0.7, 0.0, 1.0, 0.05),
+            "amplitude": slider("amplitude (normalized units)", 0.5, 0.0, 1.5, 0.05),
         }
-        super().__init__({**({"weights": weights} if len(names) > 1 else {}), **parts, **rest})
+        super().__init__({**weights, **parts, **rest})
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -91,7 +81,7 @@ class InstanceExplorer(Explorer):
         """Draw six panels; the figure is kept and only its pixels are exchanged."""
         panels = self.panels()
         if not self._panels:
-            self._figure, self._panels = _empty_figure(list(panels), self._images.shape[-2:])
+            self._figure, self._panels = strip(list(panels), IMAGES, self._images.shape[-2:], (0.0, 1.0), LIMIT)
         for panel, (name, values) in zip(self._panels, panels.items(), strict=True):
             filled = torch.zeros(self._images.shape[1:]) if values is None else values
             if name in IMAGES:
@@ -109,17 +99,3 @@ class InstanceExplorer(Explorer):
         weights = f"{state['weights']} weights; " if "weights" in state else ""
         beta = f"β {state['beta']:.2f}" if len(self.parts) == 2 else "β without effect"
         return f"Image {state['image']}; {weights}parts: {on}; {beta}; amplitude {state['amplitude']:.2f}."
-
-
-def _empty_figure(names: list[str], size: torch.Size) -> tuple[Any, list[Any]]:
-    """Return a figure with one panel a name; positions are fixed, so that no state leaves a trace in the next."""
-    figure, axes = canvas(9.6, 1.9, len(names), layout="none")
-    figure.subplots_adjust(left=0.01, right=0.90, bottom=0.03, top=0.86, wspace=0.06)
-    panels = []
-    for axis, name in zip(axes[0], names, strict=True):
-        is_image = name in IMAGES
-        low, high = (0.0, 1.0) if is_image else (-LIMIT, LIMIT)
-        panels.append(axis.imshow(torch.zeros(size).numpy(), cmap="gray" if is_image else "PuOr", vmin=low, vmax=high))
-        axis.set_axis_off()
-    figure.colorbar(panels[1], cax=figure.add_axes((0.912, 0.08, 0.012, 0.74)), label="normalized units")
-    return figure, panels

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from course.recorded import Recorded
 from course.show.picture import COLORS, GREY, Picture, canvas, numbers, plain
-from course.widgets.base import Explorer
+from course.widgets.base import Explorer, buttons, normalized, slider
 from vpcore.backbone import Backbone
 
 DATA = "photodigits"
@@ -43,20 +42,17 @@ class LayersExplorer(Explorer):
     """
 
     def __init__(self, table: Recorded, backbones: Mapping[str, Backbone], images: UInt8[Tensor, "n c h w"]) -> None:
-        self._nets, self._images = dict(backbones), images.float() / 255
+        self._nets, self._images = dict(backbones), images
         self._facts = {name: layer_facts(table, net) for name, net in self._nets.items()}
         self._probes = {name: probe_means(table, net) for name, net in self._nets.items()}
         self._plain = {name: float(table.accuracies(DATA, "none", name).mean()) for name in self._nets}
         self._canvas: tuple[Any, Any] | None = None
-        style: dict[str, Any] = {"description_width": "initial"}
-        deepest = max(net.spec.depth for net in self._nets.values())
-        slide = {"continuous_update": False, "layout": widgets.Layout(width="400px"), "style": style}
-        super().__init__({
-            "network": widgets.ToggleButtons(options=tuple(self._nets), description="network",
-                                             style={**style, "button_width": "auto"}),
-            "layer": widgets.IntSlider(value=2, min=0, max=deepest, description="layer", **slide),
-            "image": widgets.IntSlider(value=0, min=0, max=len(images) - 1, description="image", **slide),
-        })  # fmt: skip
+        controls = {
+            "network": buttons("network", tuple(self._nets)),
+            "layer": slider("layer", 2, 0, max(net.spec.depth for net in self._nets.values())),
+            "image": slider("image", 0, 0, len(images) - 1),
+        }
+        super().__init__(controls)
 
     @property
     def layer(self) -> int:
@@ -75,9 +71,8 @@ class LayersExplorer(Explorer):
     def activations(self) -> np.ndarray:
         """Return the norm over channels of the activations at every place, for the chosen image."""
         net = self._nets[self._name]
-        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (net.spec.mean, net.spec.std))
-        image = self._images[self.controls["image"].value][None]
-        return place_norms(net, net.activations((image - mean) / std, self.layer)[0])
+        image = normalized(self._images[self.controls["image"].value][None], net.spec)[0]
+        return place_norms(net, net.activations(image, self.layer)[0])
 
     def picture(self) -> Picture:
         """Draw accuracy, cost and count over layers, and the two maps of the chosen one."""
@@ -96,7 +91,7 @@ class LayersExplorer(Explorer):
         chosen = self._images[self.controls["image"].value]
         _image(axes[3], self.activations(), f"activations of image {self.controls['image'].value}")
         _image(axes[4], self.facts().grid, "learned δ (seed 0)")
-        axes[3].set_xlabel(f"mean brightness {float(chosen.mean()):.2f}", fontsize=8)
+        axes[3].set_xlabel(f"mean brightness {float(chosen.float().mean() / 255):.2f}", fontsize=8)
         text = "Accuracy, cost and count over layers, the activations of one image and the learned delta"
         return Picture(figure, f"{text}. {self.sentence()}")
 

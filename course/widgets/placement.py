@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets as widgets
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from course.show.picture import Picture, canvas
-from course.widgets.base import Explorer
+from course.widgets.base import Explorer, buttons, normalized, slider
 from vpcore import PadPrompt, PatchPrompt, Prompt, Spec
 
 PLACES = ("frame", "full image", "patch")
@@ -31,28 +30,16 @@ class PlacementExplorer(Explorer):
     """
 
     def __init__(self, images: UInt8[Tensor, "count channels height width"], spec: Spec) -> None:
-        self._mean, self._std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
-        self._images = (images.float() / 255 - self._mean) / self._std
+        self._images, self._mean, self._std = normalized(images, spec)
         self._spec = spec
         self._panels: list[Any] = []
-        slide = {
-            "continuous_update": False,
-            "layout": widgets.Layout(width="400px"),
-            "style": {"description_width": "initial"},
+        controls = {
+            "place": buttons("prompt", PLACES),
+            "width": slider("width (pixels)", 4, 1, (spec.image_size - 1) // 2),
+            "amplitude": slider("amplitude (normalized units)", 0.5, 0.0, 2.0, 0.1),
+            "image": slider("image", 0, 0, len(images) - 1),
         }
-        wide = {"description_width": "initial", "button_width": "auto"}
-        widest = (spec.image_size - 1) // 2
-        super().__init__(
-            {
-                # JupyterLab takes the arrow keys from a dropdown or radio buttons; Tab and Space reach buttons.
-                "place": widgets.ToggleButtons(options=PLACES, value="frame", description="prompt", style=wide),
-                "width": widgets.IntSlider(value=4, min=1, max=widest, description="width (pixels)", **slide),
-                "amplitude": widgets.FloatSlider(
-                    value=0.5, min=0.0, max=2.0, step=0.1, description="amplitude (normalized units)", **slide
-                ),
-                "image": widgets.IntSlider(value=0, min=0, max=len(images) - 1, description="image", **slide),
-            }
-        )
+        super().__init__(controls)
 
     def prompt(self) -> Prompt:
         """Return the prompt of the current state, with pixels of the chosen amplitude."""

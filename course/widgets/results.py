@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 
 from course import show
 from course.recorded import Recorded
 from course.show import Picture
 from course.show.clouds import tradeoff
-from course.widgets.base import Explorer
+from course.widgets.base import Explorer, buttons
 from vpcore.statistics import paired_interval
 
 VIEWS = ("accuracy", "difference to the probe", "learned numbers")
@@ -30,12 +29,8 @@ class ResultsExplorer(Explorer):
     def __init__(self, table: Recorded, data: str, backbones: tuple[str, ...]) -> None:
         self._runs = [run for run in table.runs if run["cell"]["data"] == data]
         shots = sorted({run["cell"]["shots"] for run in self._runs})
-        style: dict[str, Any] = {"style": {"description_width": "initial", "button_width": "auto"}}
-        super().__init__({
-            "backbone": widgets.ToggleButtons(options=backbones, description="backbone", **style),
-            "shots": widgets.ToggleButtons(options=shots, description="images a class", **style),
-            "view": widgets.ToggleButtons(options=VIEWS, description="view", **style),
-        })  # fmt: skip
+        backbone, view = buttons("backbone", backbones), buttons("view", VIEWS)
+        super().__init__({"backbone": backbone, "shots": buttons("images a class", shots), "view": view})
 
     def rows(self) -> dict[str, list[dict[str, Any]]]:
         """Return the runs of each method in the present state, by seed, the linear probe first."""

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets as widgets
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from course.show.picture import Picture, canvas
-from course.widgets.base import Explorer
+from course.show.picture import Picture
+from course.widgets.base import Explorer, buttons, normalized, slider, strip, switch
 from vpcore import MultiScalePrompt, NoPrompt, Prompt, Spec
 from vpcore.prompts.multiscale import upsample
 
 SCALES = {1: "global 1×1", 4: "mid 4×4", 8: "local 8×8"}
 FUSIONS = ("add", "gated", "concat, identity start", "concat, random start")
+IMAGES = ("image x", "prompted x'")  # the panels that are no differences
 LIMIT = 1.0  # of the color scale, normalized units
 
 
@@ -31,25 +31,14 @@ class ScalesExplorer(Explorer):
     """
 
     def __init__(self, images: UInt8[Tensor, "count channels height width"], spec: Spec) -> None:
-        mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
-        self._images = (images.float() / 255 - mean) / std
-        self._spec = spec
+        self._images, self._spec = normalized(images, spec)[0], spec
         self._panels: list[Any] = []
-        style = {"style": {"description_width": "initial"}}
-        wide = {**style["style"], "button_width": "auto"}
-        slide = {"continuous_update": False, "layout": widgets.Layout(width="400px"), **style}
-        scales = {
-            f"scale {scale}": widgets.Checkbox(value=True, description=name, indent=False)
-            for scale, name in SCALES.items()
-        }
+        scales = {f"scale {scale}": switch(name) for scale, name in SCALES.items()}
         rest = {
-            # JupyterLab takes the arrow keys from a dropdown or radio buttons; Tab and Space reach buttons.
-            "fusion": widgets.ToggleButtons(options=FUSIONS, value="add", description="fusion", style=wide),
-            "amplitude": widgets.FloatSlider(
-                value=0.3, min=0.0, max=0.6, step=0.05, description="amplitude (normalized units)", **slide
-            ),
-            "image": widgets.IntSlider(value=0, min=0, max=len(images) - 1, description="image", **slide),
-            "seed": widgets.IntSlider(value=0, min=0, max=9, description="seed of the maps", **slide),
+            "fusion": buttons("fusion", FUSIONS),
+            "amplitude": slider("amplitude (normalized units)", 0.3, 0.0, 0.6, 0.05),
+            "image": slider("image", 0, 0, len(images) - 1),
+            "seed": slider("seed of the maps", 0, 0, 9),
         }
         super().__init__({**scales, **rest})
 
@@ -86,7 +75,8 @@ class ScalesExplorer(Explorer):
         """Draw six panels; the figure is kept and only its pixels are exchanged."""
         panels = self.panels()
         if not self._panels:
-            self._figure, self._panels = _empty_figure(list(panels), self._images)
+            scale = float(self._images.min()), float(self._images.max())
+            self._figure, self._panels = strip(list(panels), IMAGES, self._images.shape[-2:], scale, LIMIT)
         for panel, (name, values) in zip(self._panels, panels.items(), strict=True):
             panel.set_data((torch.zeros(self._images.shape[-2:]) if values is None else values).numpy())
             panel.axes.set_title(f"{name} (off)" if values is None else name, fontsize=9)
@@ -101,18 +91,3 @@ class ScalesExplorer(Explorer):
             f"Scales {on}; {state['fusion']}; amplitude {state['amplitude']:.2f}; image {state['image']}; "
             f"seed {state['seed']}; largest change {float(change.abs().max()):.2f}."
         )
-
-
-def _empty_figure(names: list[str], images: Tensor) -> tuple[Any, list[Any]]:
-    """Return a figure with one panel a name; positions are fixed, so that no state leaves a trace in the next."""
-    figure, axes = canvas(9.6, 1.9, len(names), layout="none")
-    figure.subplots_adjust(left=0.01, right=0.90, bottom=0.03, top=0.86, wspace=0.06)
-    panels = []
-    for axis, name in zip(axes[0], names, strict=True):
-        is_image = name.startswith(("image", "prompted"))
-        low, high = (float(images.min()), float(images.max())) if is_image else (-LIMIT, LIMIT)
-        blank = torch.zeros(images.shape[-2:])
-        panels.append(axis.imshow(blank.numpy(), cmap="gray" if is_image else "PuOr", vmin=low, vmax=high))
-        axis.set_axis_off()
-    figure.colorbar(panels[1], cax=figure.add_axes((0.912, 0.08, 0.012, 0.74)), label="normalized units")
-    return figure, panels

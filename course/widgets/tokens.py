@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import ipywidgets as widgets
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from course.show.picture import Picture, canvas
-from course.widgets.base import Explorer
+from course.widgets.base import Explorer, normalized, slider
 from vpcore import InstancePrompt, Spec
 from vpcore.prompts.parts.sequence import insert_tokens, strip_tokens
 
@@ -31,40 +30,27 @@ class TokensExplorer(Explorer):
     """
 
     def __init__(self, images: UInt8[Tensor, "count channels height width"], spec: Spec) -> None:
-        self._mean, self._std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
-        self._images = images.float() / 255
-        self._spec = spec
+        self._images, self._normalized, self._spec = images.float() / 255, normalized(images, spec)[0], spec
         self._panels: list[Any] = []
-        slide: dict[str, Any] = {
-            "continuous_update": False,
-            "layout": widgets.Layout(width="400px"),
-            "style": {"description_width": "initial"},
-        }
-
-        def whole(value: int, low: int, high: int, words: str) -> widgets.IntSlider:
-            return widgets.IntSlider(value=value, min=low, max=high, description=words, **slide)
-
         controls = {
-            "tokens": whole(4, 1, MOST, "L_p, tokens a block"),
-            "blocks": whole(spec.depth, 1, spec.depth, "prompted blocks"),
-            "beta": widgets.FloatSlider(value=0.5, min=0.0, max=1.0, step=0.05, description="β_F (common)", **slide),
-            "image": whole(0, 0, len(images) - 1, "image"),
-            "seed": whole(0, 0, 9, "seed of the weights"),
+            "tokens": slider("L_p, tokens a block", 4, 1, MOST),
+            "blocks": slider("prompted blocks", spec.depth, 1, spec.depth),
+            "beta": slider("β_F (common)", 0.5, 0.0, 1.0, 0.05),
+            "image": slider("image", 0, 0, len(images) - 1),
+            "seed": slider("seed of the weights", 0, 0, 9),
         }
         super().__init__(controls)
 
     def prompt(self) -> InstancePrompt:
         """Return the prompt of the current state, untrained."""
-        state = self.state()
-        return InstancePrompt(
-            self._spec, state["tokens"], ("common", "specific"), state["blocks"], beta_feature=state["beta"],
-            seed=state["seed"],
-        )  # fmt: skip
+        tokens, blocks, beta, _, seed = self.state().values()
+        parts = ("common", "specific")
+        return InstancePrompt(self._spec, tokens, parts, blocks, beta_feature=beta, seed=seed)
 
     @torch.no_grad()
     def tokens(self) -> dict[str, Tensor]:
         """Return the tokens of the chosen image: the specific ones, and what block 1 gets, each (tokens, dim)."""
-        prompt, x = self.prompt(), (self._images[self.controls["image"].value][None] - self._mean) / self._std
+        prompt, x = self.prompt(), self._normalized[self.controls["image"].value][None]
         context = prompt.condition(x)
         assert context.specific is not None  # "specific" is on
         return {"specific": context.specific[0], "mixed, block 1": prompt.tokens(x, 0, context)[0]}
