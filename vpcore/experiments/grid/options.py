@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import wraps
 from inspect import Parameter, Signature
 from pathlib import Path
@@ -14,88 +14,66 @@ import typer
 from vpcore.experiments.grid.cell import Cell
 
 
+def option(default: Any, words: str, *names: str) -> Any:
+    """Declare an option by its default, its help, and its names where the field's is not enough."""
+    return field(default=default, metadata={"option": typer.Option(*names, help=words)})
+
+
 @dataclass(frozen=True)
 class Options:
     """What a grid is told; a field is an option, its default and its help; recipes start as those of a `Cell`."""
 
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            help="A paper's table by name: transfer, msvp, msvp-scales, insvp or ap. Options given beside it narrow or "
-            "change it."
-        ),
-    ] = None
-    table: Annotated[int | None, typer.Option(help="Which table of the preset insvp: 1 to 5.")] = None
-    figure: Annotated[int | None, typer.Option(help="Which figure of the preset insvp: 5 or 7.")] = None
-    data: Annotated[
-        str, typer.Option(help="Data sets, with commas between; photodigits:position=fixed, folder:NAME too.")
-    ] = "digits"
-    backbone: Annotated[str, typer.Option(help="Backbones, with commas between.")] = "simple_cnn"
-    prompt: Annotated[
-        str,
-        typer.Option(
-            help="Methods: prompts, as multiscale:fusion=concat,scales=1+4; tunings, as lora:rank=4 or norm_tuning; "
-            "layer_probe:layer=3; layer=all stands for every layer."
-        ),
-    ] = "none,multiscale"
-    seeds: Annotated[int, typer.Option(help="How many seeds: 0, 1, …")] = 5
-    shots: Annotated[
-        str | None,
-        typer.Option(help="Training images a class, drawn by the seed: 1,4,16. Few images are few steps an epoch."),
-    ] = None
-    limit: Annotated[int | None, typer.Option(help="Most training images to keep; all by default.")] = None
-    max_valid: Annotated[int | None, typer.Option(help="Most validation images to keep; all by default.")] = None
-    max_test: Annotated[int | None, typer.Option(help="Most test images to keep; all by default.")] = None
-    epochs: Annotated[int, typer.Option(help="Passes over the training images.")] = Cell.epochs
-    lr: Annotated[
-        str,
-        typer.Option(
-            help="Learning rates, with commas between; or search: each method's own, on seed 0's validation images, "
-            "around its published rate."
-        ),
-    ] = "1e-3"
-    trials: Annotated[
-        int,
-        typer.Option(help="Rates that --lr search tries for every method; up to 3 more while the best is at an edge."),
-    ] = 5
-    weight_decay: Annotated[float, typer.Option(help="L2 for adam and sgd, decoupled for adamw.")] = Cell.weight_decay
-    batch_size: Annotated[int, typer.Option(help="Images a step.")] = Cell.batch_size
-    optimizer: Annotated[str, typer.Option(help="adam, adamw or sgd.")] = Cell.optimizer
-    schedule: Annotated[str, typer.Option(help="cosine_epoch, cosine or constant.")] = Cell.schedule
-    augment: Annotated[str, typer.Option(help="paper: the MSVP paper's, for the sets it names; or none.")] = (
-        Cell.augment
+    preset: str | None = option(
+        None,
+        "A paper's table by name: transfer, msvp, msvp-scales, insvp or ap. Options given beside it narrow or change "
+        "it.",
     )
-    width: Annotated[int | None, typer.Option(help="Channels of simple_cnn's first block.")] = None
-    image_size: Annotated[int | None, typer.Option(help="Edge of the images in pixels.")] = None
-    train_backbone: Annotated[
-        bool | None, typer.Option("--train-backbone/--frozen", help="By default, train what has no weights.")
-    ] = None
-    precision: Annotated[str | None, typer.Option(help="float32, bfloat16 or float16.")] = None
-    device: Annotated[str | None, typer.Option(help="cpu or cuda; by default CUDA if there is one.")] = None
-    root: Annotated[str | None, typer.Option(help="Folder of the data sets; default $VPCORE_DATA.")] = None
-    out: Annotated[Path, typer.Option(help="Results, one JSON line a run; runs found there are not repeated.")] = Path(
-        "results.jsonl"
+    table: int | None = option(None, "Which table of the preset insvp: 1 to 5.")
+    figure: int | None = option(None, "Which figure of the preset insvp: 5 or 7.")
+    data: str = option("digits", "Data sets, with commas between; photodigits:position=fixed, folder:NAME too.")
+    backbone: str = option("simple_cnn", "Backbones, with commas between.")
+    prompt: str = option(
+        "none,multiscale",
+        "Methods: prompts, as multiscale:fusion=concat,scales=1+4; tunings, as lora:rank=4 or norm_tuning; "
+        "layer_probe:layer=3; layer=all stands for every layer.",
     )
-    resume: Annotated[
-        Path | None, typer.Option(help="An earlier results file, packed or not, whose runs are not repeated either.")
-    ] = None
-    report: Annotated[
-        Path | None,
-        typer.Option(help="Only print the table of this results file, and write it beside as CSV, LaTeX and PNG."),
-    ] = None
-    report_to: Annotated[Path | None, typer.Option(help="Another folder for what --report writes.")] = None
-    cost: Annotated[
-        bool, typer.Option("--cost", help="Only measure what a training step of each method costs, on random images.")
-    ] = False
-    compile: Annotated[bool, typer.Option("--compile", help="Compile the models, for GPUs.")] = False
-    cuda_graph: Annotated[bool, typer.Option("--cuda-graph", help="Compile the models to CUDA graphs.")] = False
-    cluster: Annotated[
-        str | None, typer.Option(help="Run the cells on a Ray cluster this machine is part of: HOST:PORT, or auto.")
-    ] = None
-    gpus: Annotated[
-        float | None, typer.Option(help="With --cluster: share of a GPU a run; by default one where one is used.")
-    ] = None
-    yes: Annotated[bool, typer.Option("--yes", help="Run more than 10,000 cells.")] = False
+    seeds: int = option(5, "How many seeds: 0, 1, …")
+    shots: str | None = option(
+        None, "Training images a class, drawn by the seed: 1,4,16. Few images are few steps an epoch."
+    )
+    limit: int | None = option(None, "Most training images to keep; all by default.")
+    max_valid: int | None = option(None, "Most validation images to keep; all by default.")
+    max_test: int | None = option(None, "Most test images to keep; all by default.")
+    epochs: int = option(Cell.epochs, "Passes over the training images.")
+    lr: str = option(
+        "1e-3",
+        "Learning rates, with commas between; or search: each method's own, on seed 0's validation images, around its "
+        "published rate.",
+    )
+    trials: int = option(5, "Rates that --lr search tries for every method; up to 3 more while the best is at an edge.")
+    weight_decay: float = option(Cell.weight_decay, "L2 for adam and sgd, decoupled for adamw.")
+    batch_size: int = option(Cell.batch_size, "Images a step.")
+    optimizer: str = option(Cell.optimizer, "adam, adamw or sgd.")
+    schedule: str = option(Cell.schedule, "cosine_epoch, cosine or constant.")
+    augment: str = option(Cell.augment, "paper: the MSVP paper's, for the sets it names; or none.")
+    width: int | None = option(None, "Channels of simple_cnn's first block.")
+    image_size: int | None = option(None, "Edge of the images in pixels.")
+    train_backbone: bool | None = option(None, "By default, train what has no weights.", "--train-backbone/--frozen")
+    precision: str | None = option(None, "float32, bfloat16 or float16.")
+    device: str | None = option(None, "cpu or cuda; by default CUDA if there is one.")
+    root: str | None = option(None, "Folder of the data sets; default $VPCORE_DATA.")
+    out: Path = option(Path("results.jsonl"), "Results, one JSON line a run; runs found there are not repeated.")
+    resume: Path | None = option(None, "An earlier results file, packed or not, whose runs are not repeated either.")
+    report: Path | None = option(
+        None, "Only print the table of this results file, and write it beside as CSV, LaTeX and PNG."
+    )
+    report_to: Path | None = option(None, "Another folder for what --report writes.")
+    cost: bool = option(False, "Only measure what a training step of each method costs, on random images.", "--cost")
+    compile: bool = option(False, "Compile the models, for GPUs.", "--compile")
+    cuda_graph: bool = option(False, "Compile the models to CUDA graphs.", "--cuda-graph")
+    cluster: str | None = option(None, "Run the cells on a Ray cluster this machine is part of: HOST:PORT, or auto.")
+    gpus: float | None = option(None, "With --cluster: share of a GPU a run; by default one where one is used.")
+    yes: bool = option(False, "Run more than 10,000 cells.", "--yes")
 
 
 def takes(kind: type[Any]) -> Callable[[Callable[[typer.Context, Any], None]], Callable[..., None]]:
@@ -106,12 +84,11 @@ def takes(kind: type[Any]) -> Callable[[Callable[[typer.Context, Any], None]], C
         def command(context: typer.Context, **values: Any) -> None:
             act(context, kind(**values))
 
-        hints = get_type_hints(kind, include_extras=True)
+        hints = get_type_hints(kind)
         asked = [Parameter("context", Parameter.KEYWORD_ONLY, annotation=typer.Context)]
-        asked += [
-            Parameter(field.name, Parameter.KEYWORD_ONLY, default=field.default, annotation=hints[field.name])
-            for field in fields(kind)
-        ]
+        for each in fields(kind):
+            annotation = Annotated[hints[each.name], each.metadata["option"]]
+            asked.append(Parameter(each.name, Parameter.KEYWORD_ONLY, default=each.default, annotation=annotation))
         command.__signature__ = Signature(asked)  # type: ignore[attr-defined]
         return command
 
