@@ -38,7 +38,7 @@ class CamExplorer(Explorer):
         images: UInt8[Tensor, "n c h w"],
         labels: Int[Tensor, " n"],
         models: Mapping[str, Prompted],
-        layer=CAM_LAYER,
+        layer: int = CAM_LAYER,
     ) -> None:
         self._images, self._labels, self._layer = images.float() / 255, labels, layer
         self._models = {name: model.eval() for name, model in models.items()}
