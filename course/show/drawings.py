@@ -1,0 +1,219 @@
+"""Schematics of the methods: boxes, small grids and arrows on a sheet whose unit is an inch.
+
+A drawing is at most 4.4 inches wide and no word is smaller than 9 points, so it is read on a phone too. White boxes
+are data, gray ones are frozen, orange ones with a thick edge learn; a dashed arrow is a gradient. Still to be drawn, by
+the lessons that need them: InsVP's prompters, VPT shallow and deep (insert and strip), AP, label mapping, LoRA, SSF,
+BitFit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from course.show.picture import COLORS, GREY, Picture, canvas
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+WIDTH = 4.4  # inches; 484 pixels, about 350 on a phone
+SIZE = 9.5  # points
+Kind = Literal["data", "frozen", "learned"]
+LOOKS: dict[Kind, dict[str, Any]] = {
+    "data": {"facecolor": "#ffffff", "edgecolor": GREY, "linewidth": 1.0},
+    "frozen": {"facecolor": "#dddddd", "edgecolor": GREY, "linewidth": 1.0},
+    "learned": {"facecolor": "#ffe3d1", "edgecolor": COLORS[1], "linewidth": 2.2},
+}
+Point = tuple[float, float]
+
+
+def sheet(height: float, width: float = WIDTH) -> tuple[Any, Axes]:
+    """Return a figure and its one axes, in which a unit is an inch and the origin is the lower left corner."""
+    figure, axes = canvas(width, height, layout="none")
+    panel = axes[0, 0]
+    panel.set_position((0, 0, 1, 1))
+    panel.set(xlim=(0, width), ylim=(0, height), aspect="equal")
+    panel.set_axis_off()
+    return figure, panel
+
+
+def box(panel: Axes, center: Point, size: Point, text: str, kind: Kind = "data") -> None:
+    """Draw a box with words in it.
+
+    Args:
+        panel: of `sheet`.
+        center: of the box, in inches.
+        size: width and height, in inches.
+        text: a line or several.
+        kind: "data", "frozen" or "learned".
+    """
+    from matplotlib.patches import FancyBboxPatch
+
+    corner = (center[0] - size[0] / 2, center[1] - size[1] / 2)
+    panel.add_patch(FancyBboxPatch(corner, *size, boxstyle="round,pad=0,rounding_size=0.07", **LOOKS[kind]))
+    note(panel, center, text)
+
+
+def grid(
+    panel: Axes, center: Point, side: float, values: Any, kind: Kind = "data", *, lines: bool = True, colors: str = ""
+) -> None:
+    """Draw a picture or a map of (rows, columns) or (rows, columns, 3) entries.
+
+    Args:
+        panel: of `sheet`.
+        center: of the picture, in inches.
+        side: of the square it fills, in inches.
+        values: in [0, 1]; a map is centered at 0.5. NaN leaves an entry white.
+        kind: gives the edge.
+        lines: whether the entries are parted by lines.
+        colors: matplotlib's name of the color scale; a learned map has "PuOr", anything else "gray".
+    """
+    from matplotlib.patches import Rectangle
+
+    array = np.asarray(values, dtype=float)
+    left, low = center[0] - side / 2, center[1] - side / 2
+    name = colors or ("PuOr" if kind == "learned" else "gray")
+    scale: dict[str, Any] = {"cmap": name, "vmin": 0, "vmax": 1} if array.ndim == 2 else {}
+    extent = (left, left + side, low, low + side)
+    panel.imshow(array, extent=extent, interpolation="nearest", zorder=2, aspect="auto", **scale)
+    for part in np.linspace(0, side, len(array) + 1)[1:-1] if lines else ():
+        for ends in (([left + part] * 2, [low, low + side]), ([left, left + side], [low + part] * 2)):
+            panel.plot(*ends, color="white", linewidth=0.8, zorder=3)
+    look = LOOKS[kind]
+    panel.add_patch(
+        Rectangle(
+            (left, low), side, side, fill=False, edgecolor=look["edgecolor"], linewidth=look["linewidth"], zorder=4
+        )
+    )
+
+
+def arrow(panel: Axes, start: Point, end: Point, *, gradient: bool = False, bend: float = 0.0) -> None:
+    """Draw an arrow between two points in inches: solid for values, dashed and orange for a gradient."""
+    color = COLORS[1] if gradient else "#1a1a1a"
+    style = {"arrowstyle": "-|>", "color": color, "linewidth": 1.4, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 11}
+    style |= {"linestyle": (0, (4, 2)) if gradient else "-", "connectionstyle": f"arc3,rad={bend}"}
+    panel.annotate("", end, start, arrowprops=style, zorder=5)
+
+
+def note(panel: Axes, place: Point, text: str, *, color: str = "#1a1a1a", size: float = SIZE, **how: Any) -> None:
+    """Write words centered at a place in inches; `how` goes to matplotlib, such as ha="left"."""
+    panel.text(*place, text, **{"ha": "center", "va": "center", "fontsize": size, "color": color, "zorder": 6, **how})
+
+
+def frame(image: Any) -> Picture:
+    """Draw x → x + δ: a frame added to an image, the frozen network, the head, and the way of the gradient.
+
+    Args:
+        image: (H, W) gray or (H, W, 3), values in [0, 1].
+    """
+    figure, panel = sheet(3.55)
+    picture = np.asarray(image, dtype=float)
+    shown = picture[..., None].repeat(3, 2) if picture.ndim == 2 else picture
+    border = np.full(shown.shape[:2], np.nan)
+    noise = np.random.default_rng(3).uniform(0.15, 0.85, border.shape)
+    edge = max(1, round(len(border) / 8))
+    inside = (slice(edge, -edge),) * 2
+    around = np.ones(border.shape, bool)
+    around[inside] = False
+    border[around] = noise[around]
+    both = shown.copy()
+    both[around] = np.clip(shown[around] + 0.7 * (noise[around] - 0.5)[:, None], 0, 1)
+    row: list[tuple[float, Any, Kind, str]] = [
+        (0.62, shown, "data", "image x"), (2.2, border, "learned", "prompt δ"), (3.78, both, "data", "x + δ"),
+    ]  # fmt: skip
+    for place, values, kind, words in row:
+        grid(panel, (place, 2.72), 1.0, values, kind, lines=False)
+        note(panel, (place, 3.37), words)
+    note(panel, (1.41, 2.72), "+", size=16)
+    note(panel, (2.99, 2.72), "=", size=16)
+    level = 1.1
+    arrow(panel, (3.78, 2.2), (3.78, level + 0.33))
+    box(panel, (3.3, level), (1.9, 0.62), "network f\nfrozen", "frozen")
+    box(panel, (1.55, level), (0.9, 0.62), "head h\nlearned", "learned")
+    arrow(panel, (2.35, level), (2.0, level))
+    box(panel, (0.47, level), (0.74, 0.62), "loss")
+    arrow(panel, (1.1, level), (0.84, level))
+    panel.plot([0.47, 0.47, 2.9], [level - 0.31, 0.4, 0.4], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
+    arrow(panel, (2.9, 0.4), (2.9, level - 0.33), gradient=True)
+    arrow(panel, (2.62, level + 0.33), (2.25, 2.18), gradient=True)
+    note(panel, (1.75, 0.2), "gradient: back through the frozen network to δ", color=COLORS[1], size=9)
+    alt = (
+        "A visual prompt. An image x plus a learned frame δ gives x + δ; it passes the frozen network f and the "
+        "learned head h into the loss. The gradient of the loss goes back through the frozen network to δ."
+    )
+    return Picture(figure, alt)
+
+
+def multiscale(maps: Sequence[Any], stretched: Sequence[Any], average: Any) -> Picture:
+    """Draw MSVP: three small maps, each stretched to the size of the image, and their average.
+
+    Args:
+        maps: P_g, P_m and P_l, each (s, s), centered at zero.
+        stretched: the same three, as U(P) (H, W).
+        average: of the stretched ones (H, W).
+    """
+    figure, panel = sheet(3.6)
+    limit = 2 * max(float(np.abs(values).max()) for values in maps) or 1.0
+    names = (("$P_g$", "global"), ("$P_m$", "mid"), ("$P_l$", "local"))
+    for row, (small, large, (name, word)) in enumerate(zip(maps, stretched, names, strict=True)):
+        height = 2.88 - 1.13 * row
+        grid(panel, (1.12, height), 0.8, 0.5 + np.asarray(small) / limit, "learned")
+        size = len(np.asarray(small))
+        note(panel, (0.36, height), f"{name}\n{word}\n{size}×{size}")
+        arrow(panel, (1.6, height), (2.0, height))
+        grid(panel, (2.45, height), 0.8, 0.5 + np.asarray(large) / limit, colors="PuOr", lines=False)
+        arrow(panel, (2.9, height), (3.33, 1.75 + 0.18 * (1 - row)))
+    note(panel, (1.12, 3.45), "learned")
+    note(panel, (2.45, 3.45), "stretched, $U(P)$")
+    grid(panel, (3.83, 1.75), 0.9, 0.5 + np.asarray(average) / limit, colors="PuOr", lines=False)
+    note(panel, (3.83, 2.4), "average $M$")
+    note(panel, (3.83, 1.15), "added to\nevery image:\n$x' = x + M$", va="top")
+    sizes = ", ".join(f"{len(np.asarray(small))}×{len(np.asarray(small))}" for small in maps)
+    alt = (
+        f"MSVP. Three learned maps of {sizes} entries, global, mid and local, are each stretched to the size of the "
+        "image; their average M is added to every image."
+    )
+    return Picture(figure, alt)
+
+
+def vit(image: Any) -> Picture:
+    """Draw what a Vision Transformer does: patches, embedding, class token, positions, blocks, head.
+
+    Args:
+        image: (H, W) or (H, W, 3), values in [0, 1]; it is drawn as four patches.
+    """
+    figure, panel = sheet(4.9)
+    picture = np.asarray(image, dtype=float)
+    picture = picture[..., None].repeat(3, 2) if picture.ndim == 2 else picture
+    half = len(picture) // 2
+    parts = [picture[r : r + half, c : c + half] for r in (0, half) for c in (0, half)]
+    columns = [0.5 + 0.85 * place for place in range(5)]
+    grid(panel, (0.5, 4.3), 0.8, picture, lines=False)
+    note(panel, (0.5, 4.8), "image", size=9)
+    for place, part in zip(columns[1:], parts, strict=True):
+        grid(panel, (place, 4.3), 0.55, part, lines=False)
+    note(panel, (2.6, 4.76), "cut into patches", size=9)
+    arrow(panel, (0.94, 4.3), (1.06, 4.3))
+    box(panel, (2.63, 3.5), (3.2, 0.36), "embed each: W · patch + b", "frozen")
+    for place, word in zip(columns, ("class", "1", "2", "3", "4"), strict=True):
+        if word != "class":
+            arrow(panel, (place, 4.0), (place, 3.69))
+            arrow(panel, (place, 3.31), (place, 2.99))
+        box(panel, (place, 2.8), (0.6, 0.36), "class\ntoken" if word == "class" else f"token {word}",
+            "frozen" if word == "class" else "data")  # fmt: skip
+        note(panel, (place, 2.5), "+", size=12)
+        box(panel, (place, 2.23), (0.6, 0.3), f"pos {columns.index(place)}", "frozen")
+        arrow(panel, (place, 2.07), (place, 1.8))
+    box(panel, (2.2, 1.4), (4.1, 0.76), "L blocks, each in two steps:\nattention (tokens look at each other),\n"
+        "then an MLP (each token alone)", "frozen")  # fmt: skip
+    arrow(panel, (0.5, 1.0), (0.5, 0.62))
+    note(panel, (0.66, 0.83), "only the class token is read", ha="left", size=9)
+    box(panel, (0.78, 0.4), (1.3, 0.4), "head: K logits", "learned")
+    alt = (
+        "A Vision Transformer. An image is cut into patches; each is embedded by one linear map W and a bias b as a "
+        "token. A class token is put in front, a position embedding is added to each token, and blocks of attention "
+        "and an MLP follow. The head reads the class token."
+    )
+    return Picture(figure, alt)
