@@ -39,6 +39,8 @@ html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
+nb_code_prompt_show = "Show the answer: {type}"
+nb_code_prompt_hide = "Hide the answer"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 mathjax_path = "mathjax/SCRIPT"
 mathjax3_config = {}
@@ -67,6 +69,7 @@ INDEX = """# Visual prompts
 <img class="first" src="_static/frame.svg" alt="An image x plus a learned frame δ gives x + δ, for a frozen network.">
 
 A course in notebooks. These pages show the lessons as they are given to you, with the outputs of a run.
+What answers a question is folded: guess first.
 Sliders do not move here: to run a lesson, install the course and type `python -m course lab`.
 
 ```{toctree}
@@ -119,26 +122,24 @@ def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object
 
 def readable(notebook: Any) -> Any:
     """Gives every figure its alternative text and every widget a still picture, in place; returns the notebook."""
-    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
-    for output in outputs:
-        data = output.get("data", {})
-        if WIDGET in data:
-            del data[WIDGET]
-            _add_still_picture(data, outputs)
-        elif "image/png" in data:
-            alt = output.metadata.get("image/png", {}).get("alt", "")
-            output["data"] = {"text/html": _figure(data["image/png"], alt)}
+    for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        data, widget = output.get("data", {}), WIDGET in output.get("data", {})
+        data.pop(WIDGET, None)
+        if "image/png" in data:
+            alt, words = output.metadata.get("image/png", {}).get("alt", ""), data.get("text/plain", "")
+            said = f"<p>{escape(words)}</p>" if widget else ""
+            output["data"] = {"text/html": _figure(data["image/png"], alt) + said}
     return notebook
 
 
-def _add_still_picture(data: Any, outputs: list[Any]) -> None:
-    """Shows what a widget would show, if a later cell stored a picture of the same state."""
-    words = data.get("text/plain", "")
-    for output in outputs:
-        alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")
-        if words and alt.endswith(words) and "image/png" in output.data:
-            data["text/html"] = f"{_figure(output.data['image/png'], alt)}<p>{escape(words)}</p>"
-            return
+def with_folded_answers(notebook: Any, solved: Any) -> Any:
+    """Gives the cells that answer a question the outputs of the solved run, folded, in place; returns the notebook."""
+    given = {cell.id: cell.outputs for cell in solved.cells if cell.get("outputs")}
+    for cell in notebook.cells:
+        if cell.metadata.get("answers") and cell.id in given:
+            cell.outputs = given[cell.id]
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
+    return notebook
 
 
 def _figure(png: str, alt: str) -> str:
@@ -159,7 +160,11 @@ def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]
     (source / "conf.py").write_text(CONF.replace("SCRIPT", SCRIPT), encoding="utf-8")
     (source / "index.md").write_text(INDEX.replace("LESSONS", "\n".join(p.stem for p in paths)), encoding="utf-8")
     for path in paths:
-        (source / path.name).write_text(notebook_text(readable(read_notebook(path))), encoding="utf-8")
+        solved = path.parents[1] / "solutions" / path.name
+        notebook = read_notebook(path)
+        if solved.is_file():
+            notebook = with_folded_answers(notebook, read_notebook(solved))
+        (source / path.name).write_text(notebook_text(readable(notebook)), encoding="utf-8")
     write_reference(source / "api")
 
 

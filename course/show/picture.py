@@ -23,8 +23,8 @@ DPI = 110
 class Picture:
     """A figure and its alternative text.
 
-    As the last line of a cell it shows the figure and, under it, the sentence as text, which screen readers read
-    and strict notebook tests compare.
+    As the last line of a cell it shows the figure. The sentence goes with it unseen: as the image's alternative text,
+    which the web site gives to screen readers, and as its plain text, which strict notebook tests compare.
 
     Args:
         figure: a matplotlib figure, drawn once.
@@ -45,14 +45,13 @@ class Picture:
         return self._png
 
     def __repr__(self) -> str:
-        return f"Figure: {self.alt}"
+        return self.alt
 
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        data = {"image/png": self.png(), "text/plain": "<Figure>"}
+        data = {"image/png": self.png(), "text/plain": self.alt}
         display(data, raw=True, metadata={"image/png": {"alt": self.alt}})
-        print(self)
 
 
 def canvas(

@@ -13,6 +13,7 @@ from torch import Tensor
 from course.show.picture import Picture, canvas
 from vpcore.backbone import Spec
 
+VIEW = "application/vnd.jupyter.widget-view+json"
 LONGEST = 110  # characters; ipywidgets cuts a longer repr
 WHOLE_NAME = {"description_width": "initial"}
 
@@ -125,6 +126,15 @@ class Explorer(widgets.VBox):
 
     def __repr__(self) -> str:
         return self.sentence()
+
+    def _ipython_display_(self) -> None:
+        """Show the controls, and store a still picture for pages where they do not move."""
+        from IPython.display import display
+
+        still = self.picture()
+        view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
+        data = {VIEW: view, "image/png": still.png(), "text/plain": repr(self)}
+        display(data, raw=True, metadata={"image/png": {"alt": still.alt}})
 
 
 def another_value(control: Any) -> Any:

@@ -17,7 +17,7 @@ from course.handout import mathjax as finder
 from course.handout import reference, site
 from course.handout.mathjax import mathjax, unpack
 from course.handout.reference import GROUPS, Group
-from course.handout.site import MARK, WIDGET, export_site, readable
+from course.handout.site import MARK, WIDGET, export_site, readable, with_folded_answers
 
 PNG = base64.b64encode(b"\x89PNG made up").decode()
 STATE = "Scales 1, 4; add; largest change 0.44."
@@ -36,8 +36,10 @@ def notebook(*outputs):
     return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": language})
 
 
-def widget(words=STATE):
-    return nbformat.v4.new_output("execute_result", {WIDGET: {"model_id": "0"}, "text/plain": words})
+def widget():
+    output = figure(f"image, maps, change. {STATE}")
+    output.data |= {WIDGET: {"model_id": "0"}, "text/plain": STATE}
+    return output
 
 
 @pytest.fixture
@@ -62,15 +64,23 @@ def test_a_figure_becomes_an_image_with_its_sentence():
     assert f"base64,{PNG}" in text
 
 
-def test_a_widget_gets_the_picture_of_its_state_and_no_other():
-    other, right = figure("Another state: amplitude 0.60."), figure(f"image, maps, change. {STATE}")
-    book = readable(notebook(other, widget(), right))
+def test_a_widget_becomes_its_still_picture_and_its_sentence():
+    book = readable(notebook(figure("Another state: amplitude 0.60."), widget()))
     shown = book.cells[2].outputs[0].data
-    assert WIDGET not in shown
+    assert list(shown) == ["text/html"]
     assert shown["text/html"].endswith(f"<p>{STATE}</p>")
     assert "image, maps, change" in shown["text/html"]
-    alone = readable(notebook(other, widget())).cells[2].outputs[0].data
-    assert dict(alone) == {"text/plain": STATE}
+    assert "<p>" not in book.cells[1].outputs[0].data["text/html"]
+
+
+def test_an_answer_is_folded_and_comes_from_the_solved_run():
+    asked, solved = notebook(figure("Seen."), figure("Hidden.")), notebook(figure("Other."), figure("The answer."))
+    for one, other in zip(asked.cells, solved.cells, strict=True):
+        other.id = one.id
+    asked.cells[2].metadata["answers"], asked.cells[2].outputs = True, []
+    alts = [c.outputs[0].metadata["image/png"]["alt"] for c in with_folded_answers(asked, solved).cells[1:]]
+    assert alts == ["Seen.", "The answer."]
+    assert [cell.metadata.get("tags") for cell in asked.cells] == [None, None, ["hide-output"]]
 
 
 def test_the_site_is_written_and_written_again(clone):

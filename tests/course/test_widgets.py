@@ -27,6 +27,17 @@ def test_driving_it_moves_every_control(explorer):
     assert bytes(before).startswith(b"\x89PNG")
 
 
+def test_showing_it_stores_a_still_picture_for_pages_without_controls(explorer, monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda data, **options: shown.append((data, options)))
+    explorer._ipython_display_()
+    ((data, options),) = shown
+    assert data["application/vnd.jupyter.widget-view+json"]["model_id"] == explorer.model_id
+    assert data["image/png"] == explorer.picture().png()
+    assert data["text/plain"] == repr(explorer)
+    assert options["metadata"]["image/png"]["alt"].endswith(repr(explorer))
+
+
 def test_the_sentence_fits_in_every_state(explorer):
     for fusion in FUSIONS:
         explorer.controls["fusion"].value = fusion
