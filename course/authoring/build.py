@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from course.authoring.cells import LessonError
+from course.authoring.guesses import drop_answers
 from course.authoring.learner import learner_notebook, plain_values
 from course.authoring.lesson import solved_notebook
 from course.authoring.lesson_names import ROOT, lesson_paths
@@ -112,6 +113,8 @@ def _execute(notebook: Any, path: Path, on_step: Step) -> None:
     make_folder(path.parent)
     execute(name, notebook, path.parent, on_cell=on_cell)
     normalize(notebook)
+    if notebook.metadata["course"]["kind"] == "learner":
+        drop_answers(notebook)
     notebook.metadata["course"]["outputs_hash"] = outputs_hash(notebook)
 
 

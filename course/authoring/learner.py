@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 from course.authoring.colab_cell import prepare
+from course.authoring.guesses import tag_answers
 from course.authoring.lesson import AUTHOR_EXTRA
 
 STUB = "# your code here\n..."
@@ -16,7 +17,8 @@ VALUE_STUB = re.compile(r"^(\w+ = \.\.\..*)\n# your code here\n\.\.\.$", re.MULT
 
 
 def learner_notebook(solved: Any) -> Any:
-    """Returns the learner's version of a solved notebook: stubs for solutions, no hidden tests, no rubrics.
+    """Returns the learner's version of a solved notebook: stubs for solutions, no hidden tests, no rubrics,
+    and no comparison of what answers a question.
 
     Raises:
         ImportError: nbgrader is not installed.
@@ -27,6 +29,7 @@ def learner_notebook(solved: Any) -> Any:
         notebook, resources = preprocessor.preprocess(notebook, resources)
     for cell in notebook.cells:
         cell.source = cell.source.strip("\n")
+    tag_answers(notebook)
     notebook.metadata["course"]["kind"] = "learner"
     return prepare(notebook)  # a link and a first cell, once pyproject names the repository
 

@@ -9,7 +9,8 @@ A lesson is one file, ``course/lessons/NN_name.py``, in jupytext's percent forma
     #
     # **Before you start** finish lesson 01.
     #
-    # **Your time**: 45 minutes. **Machine time**: 40 seconds on two CPU cores.
+    # **Your time**: 45 minutes for the core, 30 for the deeper sections.
+    # **Machine time**: 40 seconds on two CPU cores.
 
     # %% name="setup"
     import vpcore
@@ -30,9 +31,20 @@ A lesson is one file, ``course/lessons/NN_name.py``, in jupytext's percent forma
     check("02-average", average_maps)
 
     # %% [markdown]
+    # **Question.** Which map is the strongest?
+
+    # %%
+    print("the first")
+
+    # %% [markdown] answer=true
+    # The first: it has the fewest entries.
+
+    # %% [markdown]
+    # ## Deeper: where the maps cancel
+    #
     # ### Exercise: explain the average
 
-    # %% [markdown] exercise={"id": "02-why", "points": 3, "minutes": 5, "difficulty": 1, "path": "core"}
+    # %% [markdown] exercise={"id": "02-why", "points": 3, "minutes": 5, "difficulty": 1, "path": "extra"}
     # ### BEGIN SOLUTION
     # The model answer, seen in solutions/ only.
     # ### END SOLUTION
@@ -47,7 +59,9 @@ A lesson is one file, ``course/lessons/NN_name.py``, in jupytext's percent forma
 
 The builder adds the line with difficulty, minutes, path and points under the exercise's heading.
 ``needs`` lists earlier cells by ``name="..."`` or exercise id.  ``### BEGIN HIDDEN TESTS`` works in check cells.
-One cell may carry ``tags=["nbval-ignore-output"]``: the one that prints the environment.
+One cell may carry ``tags=["nbval-ignore-output"]``: the one that prints the environment.  What a Question hides is in
+`course.authoring.guesses`, how minutes are counted in `course.authoring.sections`; ``point=true`` marks a code cell
+that may be longer than 12 lines because it is the point of its section.
 '''
 
 from __future__ import annotations
@@ -58,7 +72,9 @@ from pathlib import Path
 from typing import Any
 
 from course.authoring.cells import HEADING, LessonError, cell_name, has_heading
-from course.authoring.lesson_rules import check_lesson
+from course.authoring.guesses import hide_guesses
+from course.authoring.lesson_rules import check_lesson, has_form
+from course.authoring.sections import label_sections
 
 DIFFICULTY = {1: "gentle", 2: "moderate", 3: "challenging"}
 AUTHOR_EXTRA = "building lessons needs jupytext and nbgrader; run: python -m pip install -e '.[dev]'"
@@ -90,6 +106,9 @@ def solved_notebook(path: Path) -> Any:
     notebook = read_lesson(path)
     found = [cell.metadata["exercise"] for cell in notebook.cells if "exercise" in cell.metadata]
     exercises = {exercise["id"]: exercise for exercise in found}
+    if has_form(path.stem):
+        label_sections(notebook)
+        hide_guesses(notebook)
     _add_labels(notebook)
     for cell in notebook.cells:
         if "exercise" in cell.metadata:

@@ -6,12 +6,13 @@ import re
 from typing import Any
 
 from course.authoring.cells import HEADING, LessonError, cell_name, has_heading, where
+from course.authoring.guesses import IGNORE_TAG, guess_problem
+from course.authoring.sections import FOOTER, section_problem
 
 HEADER = ("You will be able to", "Before you start", "Your time", "Machine time")
-FOOTER = ("Recap", "Self-test", "Further reading")
 REGIONS = ("SOLUTION", "HIDDEN TESTS", "MARK SCHEME")
-IGNORE_TAG = "nbval-ignore-output"
 KEYS = {"id", "points", "minutes", "difficulty", "path", "needs"}
+IN_FORM: set[str] = set()  # lessons with a core, deeper sections and hidden answers; the others are still to get them
 
 
 def check_lesson(lesson: str, notebook: Any) -> None:
@@ -31,6 +32,15 @@ def check_lesson(lesson: str, notebook: Any) -> None:
             raise _broken(place, index, notebook.cells, problem)
     for rule in (_check_frame, _check_names, _check_order, _check_tags):
         rule(place, notebook.cells)
+    for find in (guess_problem, section_problem) if has_form(lesson) else ():
+        found = find(notebook.cells)
+        if found:
+            raise _broken(place, found[0], notebook.cells, found[1])
+
+
+def has_form(lesson: str) -> bool:
+    """Says whether a lesson has a core, deeper sections and hidden answers, and must keep their rules."""
+    return lesson[:2] in IN_FORM
 
 
 def _broken(place: str, index: int, cells: list[Any], problem: str) -> LessonError:

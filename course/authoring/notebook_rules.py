@@ -53,11 +53,13 @@ def leaks(place: str, solved: Any, learner: Any) -> list[str]:
 
 def output_problems(place: str, notebook: Any) -> list[str]:
     """Returns a line for each code cell that was not run, failed, or would not give the same output again."""
-    problems, count = [], 0
+    problems, count, learner = [], 0, notebook.metadata.get("course", {}).get("kind") == "learner"
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type == "code":
             count += 1
             problem = _cell_problem(cell, count)
+            if learner and cell.metadata.get("answers") and cell.outputs:
+                problem = "shows the answer to the question above it; build the notebook again"
             problems += [f"{where(place, index, cell)} {problem}"] if problem else []
     if "widgets" in notebook.metadata:
         problems.append(f"{place}: metadata.widgets is stored; build the notebook again")

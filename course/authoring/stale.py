@@ -23,17 +23,20 @@ _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 def source_hash(notebook: Any) -> str:
     """Returns a hash of everything a lesson's outputs come from.
 
-    It covers the code cells, the exercises of the lesson, each definition of `course` and `vpcore` that these use
-    (see `reach`), the recorded results they read, and the cards of the bundled weights, which hold their hashes.
+    It covers the code cells and which of them answer a question, the exercises of the lesson, each definition of
+    `course` and `vpcore` that these use (see `reach`), the recorded results they read, and the cards of the bundled
+    weights, which hold their hashes.
     Comments and docstrings of Python files do not count, so that editing one does not execute every lesson again.
 
     Raises:
         LessonError: `recorded` is used in another way than `recorded("name")` of a file there is.
     """
     lesson = notebook.metadata["course"]["lesson"]
-    code = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    code = "\n\n".join(cell.source for cell in cells)
+    hidden = [place for place, cell in enumerate(cells) if cell.metadata.get("answers")]
     definitions = covered(lesson, code)
-    digest = hashlib.sha256(f"{FORMAT}\n{code}".encode())
+    digest = hashlib.sha256(f"{FORMAT}\n{code}{hidden or ''}".encode())
     for place, statements, imports in definitions:
         leads = sorted({f"{'.'.join(use.parts)} = {':'.join(target)}" for use, target in imports})
         meaning = [_meaning(statement) for statement in statements] if place.module else []
