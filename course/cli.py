@@ -163,6 +163,24 @@ def grade(
     typer.echo(f"table: {out}   feedback: {graded.feedback}")
 
 
+@app.command()
+def similar(
+    submissions: Annotated[Path, typer.Argument(help="A folder of notebooks, as for grade.")],
+    out: Annotated[Path, typer.Option(help="The page with the answers side by side.")] = Path("similar.html"),
+    root: RootOption = ROOT,
+) -> None:
+    """Show answers that have the same shape as others, or as solutions/; runs nothing, proves nothing."""
+    from course.authoring.notebook_file import write_text
+    from course.handout.similar.find import find_similar
+    from course.handout.similar.page import line, page
+
+    found = find_similar(submissions, root)
+    for text in [*found.problems, *map(line, found.matches)]:
+        typer.echo(text)
+    write_text(out, page(found))
+    typer.echo(f"{len(found.matches)} matches in {found.files} files; page: {out}")
+
+
 def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:
     paths = sorted(folder.glob("[0-9]*.ipynb"))
     chosen = select(paths, names, f" in {folder.name}/")

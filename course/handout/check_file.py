@@ -63,7 +63,7 @@ def check_file(path: Path, root: Path = ROOT) -> Said:
     if not lesson:
         other = OTHER.format(file=submission.file, lesson=submission.lesson[:60], known=", ".join(handed_out))
         return Said([other], fine=False)
-    return _compare(submission, lesson, _asked(handed_out[lesson]))
+    return _compare(submission, lesson, asked_in(handed_out[lesson]))
 
 
 def _compare(submission: Submission, lesson: str, asked: list[Asked]) -> Said:
@@ -80,15 +80,16 @@ def _compare(submission: Submission, lesson: str, asked: list[Asked]) -> Said:
             notes += [COPIES.format(id=one.id, numbers=join([str(n) for n in part.copies]))] if part.copies else []
             gone = part.own is not None and not _is_checked(submission, one)
             notes += [NO_CHECK.format(id=one.id)] if gone else []
-        elif not _cells(submission, one):
+        elif not cells_of(submission, one):
             missing.append(MISSING_TEXT.format(id=one.id))
-    same = [one.id for one in asked if any(_text(c) == one.source.strip() for c in _cells(submission, one)[-1:])]
+    same = [one.id for one in asked if any(_text(c) == one.source.strip() for c in cells_of(submission, one)[-1:])]
     notes += [UNTOUCHED.format(ids=", ".join(same))] if same else []
     first = (PARTS if missing else WHOLE).format(lesson=lesson, count=len(asked))
     return Said([first, *faults, *missing, *notes], fine=not missing)
 
 
-def _cells(submission: Submission, one: Asked) -> list[dict[str, Any]]:
+def cells_of(submission: Submission, one: Asked) -> list[dict[str, Any]]:
+    """Return the cells of a submission that carry the name of an exercise."""
     return [cell for cell in submission.cells if cell["names"] & {one.id, one.cell_id}]
 
 
@@ -101,7 +102,8 @@ def _is_checked(submission: Submission, one: Asked) -> bool:
     return any(call in cell["source"] for cell in submission.cells for call in calls if cell["type"] == "code")
 
 
-def _asked(path: Path) -> list[Asked]:
+def asked_in(path: Path) -> list[Asked]:
+    """Return the exercises of a notebook as it was handed out, in order."""
     cells = read_notebook(path).cells
     answers = {
         cell.metadata["check"]: answer_call(f"notebooks/{path.name}", index, cell)
