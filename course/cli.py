@@ -116,17 +116,22 @@ def export(
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
     to: Annotated[str, typer.Option("--to", help="The kind of export: nbgrader, html (a web site) or colab.")] = "",
     path: Annotated[str, typer.Option("--path", help="A teaching path instead: lab2x90.")] = "",
+    variant: Annotated[int | None, typer.Option(min=0, help="A seed: lessons in the version of one class.")] = None,
     lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
     root: RootOption = ROOT,
 ) -> None:
-    """Write lessons for nbgrader, a web site, Colab, or the notebooks of lab sessions."""
+    """Write lessons for nbgrader, a web site, Colab, one class, or the notebooks of lab sessions."""
     from course.handout.export import KINDS, export_path, export_to
+    from course.handout.variants import export_variant
 
-    if bool(to) == bool(path) or (to and to not in KINDS):
-        kinds = f"--to {' or '.join(KINDS)}, or --path lab2x90"
-        raise ValueError(f"export needs {kinds}, got --to {to!r} --path {path!r}: give one")
+    if [bool(to), bool(path), variant is not None].count(True) != 1 or (to and to not in KINDS):
+        kinds = f"--to {' or '.join(KINDS)}, --path lab2x90, or --variant SEED"
+        raise ValueError(f"export needs {kinds}, got --to {to!r} --path {path!r} --variant {variant}: give one")
     names, note = tuple(lesson or ()), partial(_complain, status=0)
-    written = export_path(folder, path, root, names) if path else export_to(to, folder, names, root, tell=note)
+    if variant is not None:
+        written = export_variant(folder, variant, names, root)
+    else:
+        written = export_path(folder, path, root, names) if path else export_to(to, folder, names, root, tell=note)
     typer.echo("\n".join(str(entry.relative_to(folder)) for entry in written))
 
 

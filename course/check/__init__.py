@@ -19,6 +19,7 @@ from course.check.registry import all_exercises, find, lesson_exercises, registe
 from course.check.session import forget, hint, made_by, remember, use
 from course.check.texts import INTERNAL, TWO_ARGUMENTS
 from course.check.values import JudgeExercise, Specimen, ValueExercise, judge_test
+from course.check.variants import Variant
 from course.check.verdict import Finding, Note, Verdict
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "QuizExercise",
     "Specimen",
     "ValueExercise",
+    "Variant",
     "Verdict",
     "WrittenExercise",
     "all_exercises",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -45,6 +45,7 @@ class Exercise(ABC):
         forbids: dotted names of library functions, methods or classes that the learner may not call.
         reference: a right answer of the library; later cells use it until the check has passed.
         seconds: time limit for the learner's code, all cases together.
+        adapt: what later cells use of an answer; a class's version of an exercise is turned into the plain one.
     """
 
     id: str
@@ -53,6 +54,11 @@ class Exercise(ABC):
     forbids: tuple[str, ...] = ()
     reference: Any = None
     seconds: float = 30.0
+    adapt: Callable[[Any], Any] = field(default=lambda answer: answer, repr=False)
+
+    def varied(self, exercise_id: str, seed: int) -> Exercise | None:
+        """Return this exercise in the version of a class, under another id; None where it has none."""
+        return None
 
     def rng(self) -> torch.Generator:
         """Return a generator seeded by the exercise id, the same in every run."""

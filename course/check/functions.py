@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from course.check.compare import compare
 from course.check.copies import arguments, fresh, tensors, touched
 from course.check.exercise import Cases, Exercise, Mistake
 from course.check.stubs import is_stub
+from course.check.variants import Variant
 from course.check.verdict import Finding
 from course.check.words import type_words
 
@@ -43,6 +44,7 @@ class FunctionExercise(Exercise):
         tolerance: allowed difference, relative to the right values.
         keeps_inputs: whether the function must leave its inputs as they are.
         also: one more judgment of the function, after all others: returns a sentence, or None when right.
+        variant: how the exercise differs from class to class, if it does.
     """
 
     cases: Cases
@@ -52,6 +54,23 @@ class FunctionExercise(Exercise):
     tolerance: float = 1e-4
     keeps_inputs: bool = True
     also: Callable[[Any], str | None] = field(default=lambda answer: None)
+    variant: Variant | None = None
+
+    def varied(self, exercise_id: str, seed: int) -> FunctionExercise | None:
+        """Return this exercise in the version of a class; None where it has no variant."""
+        found = self.variant
+        if found is None:
+            return None
+        turned = [replace(mistake, wrong=found.turned(mistake.wrong, seed)) for mistake in self.mistakes]
+        return replace(
+            self,
+            id=exercise_id,
+            reference=found.turned(self.reference, seed),
+            cases=lambda rng: [found.inputs(arguments(given), seed) for given in self.cases(rng)],
+            mistakes=tuple(turned),
+            hints=(found.words(seed), *self.hints),
+            adapt=lambda answer: found.plain(answer, seed),
+        )
 
     def attempted(self, answer: Any) -> bool:
         """Whether the function has a body."""

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from course.check.variants import plain_id
+
 if TYPE_CHECKING:
     from course.check.verdict import Verdict
 
@@ -99,7 +101,7 @@ def _row(lesson: str, exercises: dict[str, Any], entries: dict[str, dict[str, An
     count, total = len(done), max(len(known), len(done))
     earned = sum(entries[name]["points"] for name in done)
     full = sum(exercise.points for exercise in known.values())
-    open_ones = [name for name in known if name not in done]
+    open_ones = [name for name in known if name not in map(plain_id, done)]
     rest = f"  next: {open_ones[0]}" if open_ones else "  all done"
     return f"{lesson:6}  {f'{count}/{total}':6}  {f'{earned:g}/{max(full, earned):g}':6}{rest}"
 

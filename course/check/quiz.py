@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from course.check import texts
@@ -21,6 +21,12 @@ def seal(exercise_id: str, choice: str) -> str:
     return hashlib.sha256(f"vpcourse|{exercise_id}|{choice.strip().casefold()}".encode()).hexdigest()[:16]
 
 
+def moved_choices(choices: str, seed: int) -> dict[str, str]:
+    """Return what each choice is called in the version of a class; in the next class's version all are called anew."""
+    far = 1 + seed % (len(choices) - 1)
+    return dict(zip(choices, choices[far:] + choices[:far], strict=True))
+
+
 @dataclass(frozen=True, kw_only=True)
 class QuizExercise(Exercise):
     """The learner picks one choice, or several where several are right.
@@ -34,6 +40,14 @@ class QuizExercise(Exercise):
     choices: str
     right: frozenset[str]
     reasons: Mapping[str, str] = field(default_factory=dict)
+
+    def varied(self, exercise_id: str, seed: int) -> QuizExercise:
+        """Return this quiz with its choices in another order: each moves on by the same number of places."""
+        moved = moved_choices(self.choices, seed)
+        old = {seal(self.id, choice): seal(exercise_id, new) for choice, new in moved.items()}
+        right = frozenset(old[sealed] for sealed in self.right)
+        reasons = {old[sealed]: reason for sealed, reason in self.reasons.items()}
+        return replace(self, id=exercise_id, right=right, reasons=reasons)
 
     def attempted(self, answer: Any) -> bool:
         """Whether something was picked."""

@@ -71,13 +71,13 @@ def use(exercise_id: str, mine: Any) -> Any:
     """
     memory = _memory(exercise_id)
     if memory.passed and _same(memory.answer, mine):
-        return mine
+        return find(exercise_id).adapt(mine)
     memory.passed = False
     exercise = find(exercise_id)
     compute = getattr(exercise, "compute", None)
     if compute is None and exercise.reference is None:
         raise ValueError(f"use needs an exercise with a reference, {exercise_id} has none: give it one")
-    return compute() if compute else exercise.reference
+    return exercise.adapt(compute() if compute else exercise.reference)
 
 
 def made_by(*exercise_ids: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_00 import answers, wrong
 
 HERE = "course.exercises.lesson_00.answers"
@@ -43,6 +43,13 @@ ERROR = FunctionExercise(
         "correct.double().mean() is the share p of images that were classified right.",
         "One image is right or wrong, with variance p · (1 − p); a mean of n such has this variance divided by n.",
         "return 100 * p, 100 * math.sqrt(p * (1 - p) / len(correct))",
+    ),
+    variant=Variant(
+        args="correct",
+        note="return the accuracy in percent and {0} standard errors, half of a {1} % interval",
+        values=((1.282, 80), (1.645, 90), (2.576, 99)),
+        gives="(out[0], {0} * out[1])",
+        back="(out[0], out[1] / {0})",
     ),
     mistakes=(
         Mistake("both numbers are shares of 1: multiply by 100 for percent and points", wrong.error_in_shares),

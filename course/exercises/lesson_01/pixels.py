@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_01 import answers, wrong
 
 HERE = "course.exercises.lesson_01.answers"
@@ -50,6 +50,13 @@ COUNT = FunctionExercise(
         "Count the four strips of one channel: two are W long, two are H − 2p long, all are p thick.",
         "Or take the picture's H · W pixels and subtract the hole in the middle.",
         "2 · p · W + 2 · p · (H − 2p), times C.",
+    ),
+    variant=Variant(
+        args="chans, height, width, p",
+        note="return the bytes that these numbers take, {0} bytes each",
+        values=((2,), (4,), (8,)),
+        gives="{0} * out",
+        back="out // {0}",
     ),
     mistakes=(
         Mistake("you count one channel: each of the C channels has a frame of its own", wrong.one_channel),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_02 import answers, wrong
 
 MSVP = "vpcore.prompts.multiscale"
@@ -45,6 +45,13 @@ COUNT = FunctionExercise(
         "Start with add: a map of scale s has s × s entries per channel.",
         "A 1×1 convolution from a to b channels has a · b weights, and b more with a bias.",
         "concat mixes the image and n maps, (n + 1) · C channels in, C out, no bias; gated has C in, C out, with bias.",
+    ),
+    variant=Variant(
+        args="chans, scales, fusion",
+        note="{0} tasks share the network, each with a prompt of its own: return the number for all of them",
+        values=((7,), (12,), (30,)),
+        gives="{0} * out",
+        back="out // {0}",
     ),
     mistakes=(
         Mistake(

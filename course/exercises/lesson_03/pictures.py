@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_03 import answers, wrong
 
 PROMPTERS = "vpcore.prompts.parts.prompters"
@@ -60,6 +60,13 @@ RECEPTIVE = FunctionExercise(
         "Start with 1: without any layer, a pixel sees itself. Each layer makes the field wider.",
         "A kernel of k entries, d apart, spans (k − 1) · d steps; a step is one pixel until a stride makes it longer.",
         "field += (kernel - 1) * dilation * jump, and after that jump *= stride.",
+    ),
+    variant=Variant(
+        args="layers",
+        note="`layers` lists ({0}), in this order",
+        values=(("dilation, stride, kernel",), ("stride, kernel, dilation",), ("dilation, kernel, stride",)),
+        given="[(kernel, dilation, stride) for {0} in layers]",
+        taken="[({0}) for kernel, dilation, stride in layers]",
     ),
     mistakes=(
         Mistake(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_04 import answers, wrong
 
 HERE = "course.exercises.lesson_04.answers"
@@ -71,6 +71,17 @@ RESHAPE = FunctionExercise(
         "division leaves a rest?",
         "c = dim / (h · w) must be whole, and c must divide the number of channels; else return None.",
         "maps.reshape(B, K // c, dim) keeps the order: channels c·t … c·t + c − 1, row by row, are token t.",
+    ),
+    variant=Variant(
+        args="maps, dim",
+        note="`maps` has shape ({0})",
+        values=(
+            ("B, h, w, K", "0, 2, 3, 1", "0, 3, 1, 2"),
+            ("K, B, h, w", "1, 0, 2, 3", "1, 0, 2, 3"),
+            ("h, w, B, K", "2, 3, 0, 1", "2, 3, 0, 1"),
+        ),
+        given="maps.permute({2}), dim",
+        taken="maps.permute({1}), dim",
     ),
     mistakes=(
         Mistake(

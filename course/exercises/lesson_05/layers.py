@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake, ModuleExercise
+from course.check import FunctionExercise, Mistake, ModuleExercise, Variant
 from course.exercises.lesson_05 import answers, wrong
 
 HERE = "course.exercises.lesson_05.answers"
@@ -58,6 +58,15 @@ FIRST = FunctionExercise(
         "Whatever stands below everything that learns gives the same numbers in every epoch.",
         "The lowest place counts: min of both lists together; min(..., default=...) takes care of empty lists.",
         "A block b runs once if b < first; with pixels (−1) none does, with nothing inside (depth + 1) all do.",
+    ),
+    variant=Variant(
+        args="prompted, tuned, depth",
+        note="blocks are numbered from {0} to depth + {1}, so the pixels are {1}, in both lists and in your answer",
+        values=((1, 0), (2, 1), (10, 9)),
+        given="[place - {0} for place in prompted], [place - {0} for place in tuned], depth",
+        taken="[place + {0} for place in prompted], [place + {0} for place in tuned], depth",
+        gives="(out[0] + {0}, [block + {0} for block in out[1]])",
+        back="(out[0] - {0}, [block - {0} for block in out[1]])",
     ),
     mistakes=(
         Mistake(

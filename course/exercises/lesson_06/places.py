@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_06 import answers, cases, wrong
 
 HERE = "course.exercises.lesson_06.answers"
@@ -130,6 +130,13 @@ MERGE = FunctionExercise(
         "scale · (W x + b) + shift = (scale · W) x + (scale · b + shift); scale has one entry for each output.",
         "Outputs are the first axis of every weight: scale.view(-1, 1) for (D, K), scale.view(-1, 1, 1, 1) for a conv.",
         "sizes = [-1] + [1] * (weight.dim() - 1) fits all; without a bias the new bias is shift alone.",
+    ),
+    variant=Variant(
+        args="weight, bias, scale, shift",
+        note="the layer shall put out scale · y {0} · shift",
+        values=(("+ 2", 2.0), ("− 4", -4.0), ("+ 0.5", 0.5)),
+        given="weight, bias, scale, {1} * shift",
+        taken="weight, bias, scale, shift / {1}",
     ),
     mistakes=(
         Mistake(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_07 import answers, wrong
 
 HERE = "course.exercises.lesson_07.answers"
@@ -16,6 +16,17 @@ NEIGHBORS = FunctionExercise(
         "torch.cdist(features, features) holds all distances; entry (i, i) is 0: a point is its own nearest neighbor.",
         "Infinity on the diagonal (fill_diagonal_), then distances.topk(k, largest=False).indices, of shape (N, k).",
         "labels[nearest] == labels[:, None] says which neighbors agree; its mean is the share.",
+    ),
+    variant=Variant(
+        args="features, labels, k",
+        note="return {0}",
+        values=(
+            ("the share with another label than the point's", "1 - out", "1 - out"),
+            ("percent instead of a share", "100 * out", "out / 100"),
+            ("the percent with another label than the point's", "100 * (1 - out)", "1 - out / 100"),
+        ),
+        gives="{1}",
+        back="{2}",
     ),
     mistakes=(
         Mistake("your neighbors include the point itself, and it always agrees: leave it out",

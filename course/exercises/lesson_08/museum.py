@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from course.check import FunctionExercise, JudgeExercise, Mistake, Specimen, judge_test
+from course.check import FunctionExercise, JudgeExercise, Mistake, Specimen, Variant, judge_test
 from course.exercises.lesson_08 import answers, specimens, wrong
 
 HERE = "course.exercises.lesson_08.answers"
@@ -81,6 +81,17 @@ ACCURACY = FunctionExercise(
         "Count two things over all batches: right answers, and images.",
         "(scores.argmax(1) == truth).sum() counts the right ones of one batch; len(truth) its images.",
         "Divide once, at the end: right / total.",
+    ),
+    variant=Variant(
+        args="logits, labels",
+        note="return {0}",
+        values=(
+            ("the share of wrong answers, not of right ones", "1 - out", "1 - out"),
+            ("the percent of wrong answers, not the share of right ones", "100 * (1 - out)", "1 - out / 100"),
+            ("right answers in a thousand instead of a share", "1000 * out", "out / 1000"),
+        ),
+        gives="{1}",
+        back="{2}",
     ),
     mistakes=(
         Mistake("you average the averages of batches: count right answers and images, and divide once",

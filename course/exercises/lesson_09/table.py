@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_09 import answers, wrong
 
 HERE = "course.exercises.lesson_09.answers"
@@ -16,6 +16,23 @@ FRONT = FunctionExercise(
         "For each method i, look at every method j: does j have as few numbers and as much accuracy?",
         "Equal in both is no defeat: j must also be strictly better in one of the two.",
         "beaten = p[j] <= p[i] and a[j] >= a[i] and (p[j] < p[i] or a[j] > a[i]); entry i is True if no j beats it.",
+    ),
+    variant=Variant(
+        args="parameters, accuracies",
+        note="{0}",
+        values=(
+            ("the second list holds errors: less is better", "[-error for error in accuracies]", "out"),
+            ("return True for each method that is beaten", "accuracies", "[not each for each in out]"),
+            (
+                "the second list holds errors, less is better; and return True for each method that is beaten",
+                "[-error for error in accuracies]",
+                "[not each for each in out]",
+            ),
+        ),
+        given="parameters, {1}",
+        taken="parameters, {1}",
+        gives="{2}",
+        back="{2}",
     ),
     mistakes=(
         Mistake(
