@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from course.recorded import RESULTS
+from vpcore.experiments.grid.rates import mark_edges
 from vpcore.experiments.report.rows import check_runs
 from vpcore.experiments.runs.packed import read_results
+from vpcore.experiments.runs.trials import trials_beside
 
 KEPT = (
     *("key", "cell", "accuracy", "valid_accuracy", "extra", "parameters", "num_train", "num_test", "right", "data_md5"),
-    *("seconds", "weights_sha256", "halved"),
+    *("seconds", "weights_sha256", "halved", "rate_at_edge"),
 )
 
 
@@ -32,7 +34,8 @@ def pack(sources: Sequence[Path], name: str, folder: Path = RESULTS) -> Path:
     """
     from course.authoring.notebook_file import write_text
 
-    runs = check_runs([run for source in sources for run in check_runs(read_results(source), str(source))], name)
+    read = [(source, check_runs(read_results(source), str(source))) for source in sources]
+    runs = check_runs([run for source, found in read for run in mark_edges(found, trials_beside(source))], name)
     kinds = {json.dumps(run["versions"], sort_keys=True) for run in runs}
     if len(kinds) != 1:
         raise ValueError(f"all runs of one file need the same versions, got {len(kinds)}: pack them apart")

@@ -22,6 +22,7 @@ from vpcore.prompts import PROMPTS
 from vpcore.tensorfile import write_tensors
 
 ALL = {name: preset for name, preset in PRESETS.items()}
+ALL |= {f"scale {number}": preset for number, preset in enumerate(PRESETS["scale"].then, start=2)}
 ALL |= {f"insvp {name}": preset for name, preset in PRESETS["insvp"].variants.items()}
 TINY = shlex.split("--limit 20 --max-valid 20 --max-test 20 --epochs 1 --seeds 1 --lr 1e-2 --batch-size 10")
 
@@ -170,7 +171,7 @@ def test_a_set_is_looked_for_without_being_read(tmp_path, monkeypatch, name):
         ("--preset insvp --table 1 --figure 5", "got table 1 and figure 5: choose one of them"),
         ("--preset msvp --table 1", "preset msvp has no table or figure, got table 1"),
         ("--table 1", "--table and --figure belong to a preset: add --preset insvp"),
-        ("--preset mvsp", "unknown preset 'mvsp': choose one of transfer, msvp, msvp-scales, insvp, ap"),
+        ("--preset mvsp", "unknown preset 'mvsp': choose one of transfer, scale, msvp, msvp-scales, insvp, ap"),
         ("--shots 0", "--shots must be whole numbers from 1 on with commas between, got '0': try 1,4,16"),
         ("--shots few", "--shots must be whole numbers from 1 on with commas between, got 'few'"),
         ("--shots ,", "the grid has no cell"),
@@ -191,7 +192,7 @@ def test_errors_are_one_line_and_exit_with_2(tmp_path, arguments, says):
 def test_find_preset_says_what_there_is():
     assert find_preset("insvp", table=2) is PRESETS["insvp"].variants["table 2"]
     assert find_preset("insvp").methods == find_preset("insvp", table=1).methods
-    with pytest.raises(ValueError, match="unknown preset 'x': choose one of transfer, msvp, msvp-scales, insvp, ap"):
+    with pytest.raises(ValueError, match="unknown preset 'x': choose one of transfer, scale, msvp, msvp-scales"):
         find_preset("x")
     with pytest.raises(ValueError, match=r"figure 7; what figure 8 shows is not known to us, got figure 8"):
         find_preset("insvp", figure=8)

@@ -14,7 +14,7 @@ VTAB_TRAIN, VTAB_VALID = 800, 200
 
 
 class TooFewImages(ValueError):
-    """A class has fewer training images than were asked for."""
+    """A set, or one of its classes, has fewer training images than were asked for."""
 
 
 def few_shot(data: Splits, shots: int, seed: int) -> Splits:

@@ -14,7 +14,7 @@ from vpcore.experiments.names.data import data_label
 from vpcore.experiments.names.methods import method_label
 
 AUGMENTS = ("paper", "none")
-LATER = ("trials", "max_valid", "max_test", "shots")  # fields that keys of older results lack: not hashed when None
+LATER = ("trials", "max_valid", "max_test", "shots", "search_limit")  # not hashed when None: older results lack them
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Cell:
         prompt: method as `vpcore.experiments.names.methods` reads it: "multiscale:fusion=concat,scales=1+4".
         seed: of the weights, prompt, batches, augmentation and dropout; runs of one seed form pairs.
         train_backbone: train it with the prompt; None means yes for the networks without trained weights.
-        limit: most training images to keep; a smaller set, or None, keeps all.
+        limit: training images to keep, the same ones in every run; None keeps all.
         width: channels of simple_cnn's first block; None takes its default.
         image_size: edge of the images in pixels; None takes the backbone's, or the data's.
         precision: as in `fit`.
@@ -35,6 +35,7 @@ class Cell:
         max_valid: most validation images to keep; None keeps all.
         max_test: most test images to keep; None keeps all.
         shots: training images a class, drawn by `seed`; None keeps all.
+        search_limit: the search for `lr` ran with this `limit`; None means the cell's own.
     """
 
     data: str
@@ -57,6 +58,7 @@ class Cell:
     max_valid: int | None = None
     max_test: int | None = None
     shots: int | None = None
+    search_limit: int | None = None
 
     def key(self) -> str:
         """Return a short hash (16 hex digits) of all fields: two runs with one key give one result."""
@@ -68,8 +70,8 @@ class Cell:
 
 
 def question(cell: Mapping[str, Any], without: tuple[str, ...] = ()) -> str:
-    """Return a hash of what a cell asks: all its fields, without a rate that a search was to choose."""
-    searched = ("lr",) if cell.get("trials") is not None else ()
+    """Return a hash of what a cell asks: all its fields, without a rate that a search was to choose, and where."""
+    searched = ("lr", "search_limit") if cell.get("trials") is not None else ()
     return _hash({name: value for name, value in cell.items() if name not in (*searched, *without)})
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from vpcore.data.protocols import few_shot
+from vpcore.data.protocols import TooFewImages, few_shot
 from vpcore.data.splits import Split, Splits, stratified_order
 from vpcore.experiments.grid.cell import Cell
 from vpcore.experiments.grid.kept import Kept
@@ -28,12 +28,16 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """Load the data of a cell, in the size and channels its backbone takes.
 
     Raises:
-        ValueError: unknown data set, a limit below one image a class, or more shots than a class has images.
+        ValueError: unknown data set, or a limit below one image a class.
+        TooFewImages: a limit beyond the images of the set, or more shots than a class has.
         OSError: its files are missing or damaged.
     """
     data = load_named(cell.data, root, *image_format(cell))
     data = replace(data, valid=_first(data.valid, cell.max_valid), test=_first(data.test, cell.max_test))
-    data = data if cell.limit is None else data.limit(min(cell.limit, len(data.train)))
+    if cell.limit is not None and cell.limit > len(data.train):
+        has = f"{cell.data} has {len(data.train):,} training images, got limit {cell.limit:,}"
+        raise TooFewImages(f"{has}: choose {len(data.train)} or fewer, or leave the limit out")
+    data = data if cell.limit is None else data.limit(cell.limit)
     return data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
 
 

@@ -15,11 +15,13 @@ from vpcore.experiments.cost.grid_table import cost_table
 from vpcore.experiments.grid.cell import question
 from vpcore.experiments.grid.options import Options, takes, typed
 from vpcore.experiments.grid.plan import plan
+from vpcore.experiments.grid.rates import mark_edges
 from vpcore.experiments.grid.run import earlier_runs, run_grid
 from vpcore.experiments.report.files import write_report
 from vpcore.experiments.report.rows import check_runs, summarize
 from vpcore.experiments.report.table import format_table
 from vpcore.experiments.runs.packed import read_results
+from vpcore.experiments.runs.trials import trials_beside
 from vpcore.train.speedups import choose_speedups, speedups
 
 MOST_CELLS = 10_000
@@ -72,6 +74,7 @@ def _run(options: Options, given: Collection[str]) -> int:
         )
     mine = {question(asdict(cell)) for cell in cells}
     runs = [run for run in earlier_runs(options.out, options.resume) if question(run["cell"]) in mine]
+    runs = mark_edges(runs, trials_beside(options.out))
     typer.echo(format_table(summarize(runs)))
     return failed
 
@@ -96,7 +99,7 @@ def _cluster(options: Options) -> Callable[..., Any] | None:
 
 def _report(results: Path, folder: Path | None) -> None:
     """Print the table of a results file, and write it in three forms."""
-    rows = summarize(check_runs(read_results(results), str(results)))
+    rows = summarize(mark_edges(check_runs(read_results(results), str(results)), trials_beside(results)))
     typer.echo(format_table(rows))
     for path in write_report(rows, results, folder) if rows else ():
         typer.echo(f"wrote {path}", err=True)

@@ -25,8 +25,7 @@ class Options:
 
     preset: str | None = option(
         None,
-        "A paper's table by name: transfer, msvp, msvp-scales, insvp or ap. Options given beside it narrow or change "
-        "it.",
+        "A table by name: transfer, scale, msvp, msvp-scales, insvp or ap. Options given beside it narrow or change it.",
     )
     table: int | None = option(None, "Which table of the preset insvp: 1 to 5.")
     figure: int | None = option(None, "Which figure of the preset insvp: 5 or 7.")
@@ -41,7 +40,7 @@ class Options:
     shots: str | None = option(
         None, "Training images a class, drawn by the seed: 1,4,16. Few images are few steps an epoch."
     )
-    limit: int | None = option(None, "Most training images to keep; all by default.")
+    limit: str | None = option(None, "Training images to keep, with commas between: 250,1000; all by default.")
     max_valid: int | None = option(None, "Most validation images to keep; all by default.")
     max_test: int | None = option(None, "Most test images to keep; all by default.")
     epochs: int = option(Cell.epochs, "Passes over the training images.")
@@ -51,6 +50,7 @@ class Options:
         "published rate.",
     )
     trials: int = option(5, "Rates that --lr search tries for every method; up to 3 more while the best is at an edge.")
+    search_limit: int | None = option(None, "Training images that --lr search tries rates with; by default the run's.")
     weight_decay: float = option(Cell.weight_decay, "L2 for adam and sgd, decoupled for adamw.")
     batch_size: int = option(Cell.batch_size, "Images a step.")
     optimizer: str = option(Cell.optimizer, "adam, adamw or sgd.")

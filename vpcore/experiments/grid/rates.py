@@ -10,6 +10,7 @@ from typing import Any
 from vpcore.experiments.grid.cell import Cell, question
 from vpcore.experiments.grid.failures import FailedSearch
 from vpcore.experiments.runs.lr_search import choose_rate
+from vpcore.experiments.runs.runlog import read_runs
 from vpcore.experiments.runs.trials import Trials
 from vpcore.rates import default_rate
 
@@ -55,7 +56,10 @@ class RateSearch:
         if wanted in self._failed:
             raise FailedSearch(self._failed[wanted])
         if wanted not in self._chosen:
-            self._chosen[wanted] = self._search(replace(cell, seed=0))
+            there = replace(cell, seed=0, limit=cell.search_limit or cell.limit, search_limit=None)
+            own = _searched(asdict(cell))
+            self._chosen[wanted] = self._chosen.get(own) or self._search(there)
+            self._chosen[own] = self._chosen[wanted]
         return replace(cell, lr=self._chosen[wanted])
 
     def _search(self, cell: Cell) -> float:
@@ -75,6 +79,31 @@ class RateSearch:
         except ValueError as error:
             self._failed[question(asdict(cell), ("seed",))] = str(error)
             raise FailedSearch(str(error)) from error
+
+
+def mark_edges(runs: Iterable[Mapping[str, Any]], trials_file: Path) -> list[dict[str, Any]]:
+    """Return runs with "rate_at_edge": whether their rate was the smallest or the largest of those that were tried.
+
+    Args:
+        runs: of a grid; those without a search, or without trials in the file, are returned as they are.
+        trials_file: JSON lines, one a trial; it may be missing.
+
+    Raises:
+        ValueError: it is damaged.
+    """
+    tried: dict[str, set[float]] = {}
+    for trial in read_runs(trials_file) if trials_file.exists() else ():
+        tried.setdefault(_searched(trial["cell"]), set()).add(trial["cell"]["lr"])
+    marked = []
+    for run in map(dict, runs):
+        rates = tried.get(_searched(run["cell"])) if run["cell"].get("trials") is not None else None
+        marked.append(run if rates is None else {**run, "rate_at_edge": run["cell"]["lr"] in (min(rates), max(rates))})
+    return marked
+
+
+def _searched(cell: Mapping[str, Any]) -> str:
+    """Return the question that the search for a cell's rate asks, whatever the seed."""
+    return question({**cell, "limit": cell.get("search_limit") or cell["limit"]}, ("seed",))
 
 
 def _short(rate: float) -> float:

@@ -24,7 +24,7 @@ def rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Ce
     Args:
         cells: what is to run.
         load: hands out the data.
-        skip_lacking: leave out, and name once, sets and weights that are not here, and more shots than a set has.
+        skip_lacking: leave out, and name once, sets and weights that are not here, and more images than a set has.
 
     Returns:
         The cells that can run.
@@ -50,7 +50,7 @@ def rehearse(cells: Sequence[Cell], load: Loader, skip_lacking: bool) -> list[Ce
             if not skip_lacking:
                 raise
             few = isinstance(error, TooFewImages)
-            _note(lacking, _few(cell) if few else what, "which is too many" if few else "which is not here", error)
+            _note(lacking, _size(cell) if few else what, "which is too many" if few else "which is not here", error)
     return [cell for cell in cells if not _needs(cell) & lacking]
 
 
@@ -95,11 +95,12 @@ def _lacking(cells: Sequence[Cell], root: str | None) -> set[str]:
 
 
 def _needs(cell: Cell) -> set[str]:
-    return {cell.backbone, cell.data, _few(cell)}
+    return {cell.backbone, cell.data, _size(cell)}
 
 
-def _few(cell: Cell) -> str:
-    return f"{cell.data} with {cell.shots} images a class"
+def _size(cell: Cell) -> str:
+    asked = {"images": cell.limit, "images a class": cell.shots}
+    return f"{cell.data} with {' and '.join(f'{n} {of}' for of, n in asked.items() if n is not None) or 'all images'}"
 
 
 def _note(lacking: set[str], what: str, state: str, why: object) -> None:

@@ -26,6 +26,7 @@ from vpcore.experiments.report.rows import check_runs
 from vpcore.experiments.runs.machine import hardware, versions
 from vpcore.experiments.runs.packed import read_results
 from vpcore.experiments.runs.runlog import append_run, read_new_keys, read_runs, repair
+from vpcore.experiments.runs.trials import trials_beside
 from vpcore.prompted import Prompted
 from vpcore.train.records import Diverged, History
 
@@ -97,7 +98,7 @@ class Work(ABC):
     def __init__(self, out: Path, device: str | None, load: Loader, runs: list[dict[str, Any]]) -> None:
         self.out, self.device, self.load = out, device, load
         self.done, self.offset = read_new_keys(out, 0)
-        self.search = RateSearch(Path(f"{out}.trials"), runs, self._try)
+        self.search = RateSearch(trials_beside(out), runs, self._try)
 
     @abstractmethod
     def run(self, cells: Sequence[Cell]) -> int:

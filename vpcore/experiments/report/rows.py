@@ -13,6 +13,7 @@ from vpcore.experiments.runs.right_bits import right
 from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
 
 BASELINE = "none"
+AT_EDGE = "rate at an edge"
 REQUIRED = {"key": str, "cell": dict, "accuracy": float, "num_test": int, "data_md5": str}
 FIELDS = {"data": str, "backbone": str, "prompt": str, "seed": int}
 Run = dict[str, Any]
@@ -98,12 +99,13 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
         spread = mean_sd([b["accuracy"] - a["accuracy"] for a, b in zip(before, after, strict=True)])[1]
         images = image_variance([right(run) for run in before], [right(run) for run in after])
         detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
-    setting = " ".join(f"{name}={_short(_settings(one).get(name))}" for name in varying)
+    setting = [f"{name}={_short(_settings(one).get(name))}" for name in varying]
+    setting += [AT_EDGE] if any(run.get("rate_at_edge") for run in runs.values()) else []
     return Row(
         data=one["cell"]["data"],
         backbone=one["cell"]["backbone"],
         prompt=prompt,
-        setting=setting,
+        setting=" ".join(setting),
         num_seeds=len(runs),
         mean=mean,
         sd=sd,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from vpcore.experiments.report.rows import Row
 
 NOTES = """\
+rate at an edge: the best of the rates tried was the smallest or the largest; a better one may lie beyond.
 accuracy: mean ± sample standard deviation over seeds, on the test images.
 difference: method - none, mean over the seeds that both have, with the 95 % Student t interval of these pairs. Each
   interval stands for itself: of 20 methods that change nothing, one is expected to miss zero.

@@ -10,6 +10,11 @@ from typing import Any
 from vpcore.experiments.runs.runlog import append_run, read_runs, repair
 
 
+def trials_beside(results: str | Path) -> Path:
+    """Return the file of the trials behind a results file."""
+    return Path(f"{results}.trials")
+
+
 class Trials:
     """Validation accuracies by key, in JSON lines.
 

@@ -1,4 +1,4 @@
-"""Whole tables by name, a file a paper: what they compare, on what, and how."""
+"""Whole tables by name, one a file: what they compare, on what, and how."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from vpcore.experiments.grid.presets.ap import AP
 from vpcore.experiments.grid.presets.insvp import INSVP
 from vpcore.experiments.grid.presets.msvp import MSVP, MSVP_SCALES
 from vpcore.experiments.grid.presets.preset import Preset, left_out
+from vpcore.experiments.grid.presets.scale import SCALE
 from vpcore.experiments.grid.presets.transfer import TRANSFER
 
 __all__ = ["PRESETS", "Preset", "find_preset", "left_out"]
 
 PRESETS: dict[str, Preset] = {
     "transfer": TRANSFER,
+    "scale": SCALE,
     "msvp": MSVP,
     "msvp-scales": MSVP_SCALES,
     "insvp": INSVP,

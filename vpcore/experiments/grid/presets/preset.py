@@ -21,6 +21,8 @@ class Preset:
         options: of the command line, by name; what is given there counts more.
         lacks: what no machine can run with this library, and where we differ from the paper: a sentence each.
         variants: other tables of the same paper, by "table 2" or "figure 7".
+        then: tables that follow it in the same grid, each with its own `limit` among the options, so that a grid that
+            is stopped leaves whole ones. There a typed `--limit` chooses among them.
     """
 
     data: tuple[str, ...]
@@ -30,6 +32,7 @@ class Preset:
     options: Mapping[str, Any] = field(default_factory=dict)
     lacks: tuple[str, ...] = ()
     variants: Mapping[str, Preset] = field(default_factory=dict)
+    then: tuple[Preset, ...] = ()
 
     def methods_for(self, spec: Spec) -> tuple[list[str], list[str]]:
         """Return the methods for a backbone, and those of other kinds, which do not fit it."""
