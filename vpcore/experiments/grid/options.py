@@ -25,7 +25,7 @@ class Options:
 
     preset: str | None = option(
         None,
-        "A table by name: transfer, scale, msvp, msvp-scales, insvp or ap. Options given beside it narrow or change it.",
+        "A table: transfer, scale, msvp, msvp-scales, insvp or ap. Options given beside it narrow or change it.",
     )
     table: int | None = option(None, "Which table of the preset insvp: 1 to 5.")
     figure: int | None = option(None, "Which figure of the preset insvp: 5 or 7.")
