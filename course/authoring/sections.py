@@ -20,6 +20,7 @@ CORE_MINUTES, MOST_LINES, MOST_RECORDS, STEP = 45, 12, 2, 5
 AFTER = ("Self-test", "Further reading")
 FOOTER = ("Recap", *AFTER)
 TIME = re.compile(r"\*\*Your time\*\*: (\d+) minutes for the core, (\d+) for the deeper sections")
+IMPORT = re.compile(r"(import|from) \S+")  # lines that no rule counts
 WORD = re.compile(r"\w[\w'’.,-]*")
 
 
@@ -113,7 +114,8 @@ def section_problem(cells: list[Any]) -> tuple[int, str] | None:
 
 
 def _cell_problem(cell: Any, kind: str) -> str:
-    lines, exercise = len(cell.source.rstrip().split("\n")), cell.metadata.get("exercise")
+    exercise = cell.metadata.get("exercise")
+    lines = sum(bool(line.strip()) and not IMPORT.match(line) for line in cell.source.split("\n"))
     if ".drive(" in cell.source:
         return "drive() is the tests'; show the explorer alone"
     if exercise and kind != "after" and (exercise["path"] == "core") != (kind == "core"):
@@ -125,9 +127,10 @@ def _cell_problem(cell: Any, kind: str) -> str:
 
 
 def _read(source: str) -> int:
-    """Counts the lines of code that a learner reads: no solution, no comment alone on its line, no empty line."""
+    """Counts the lines of code that a learner reads: no solution, import, comment alone on its line, or empty line."""
     source = re.sub(r"### BEGIN SOLUTION.*?### END SOLUTION", "", source, flags=re.S)
-    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in source.split("\n"))
+    lines = (line for line in source.split("\n") if not IMPORT.match(line))
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in lines)
 
 
 def _shows_record(cell: Any) -> bool:
