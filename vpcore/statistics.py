@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Right = Sequence[Sequence[int] | np.ndarray] | np.ndarray  # one row a seed, one entry a test image: 0 or 1
 ROUNDING = 1e-9  # spreads below this share of the values are those of rounding
 
 
@@ -20,7 +21,7 @@ class Interval:
     high: float
 
 
-def mean_sd(values: Sequence[float]) -> tuple[float, float]:
+def mean_sd(values: Sequence[float] | np.ndarray) -> tuple[float, float]:
     """Return the mean and the sample standard deviation (n - 1), in the unit of the values; sd is nan for one value.
 
     Raises:
@@ -35,7 +36,7 @@ def mean_sd(values: Sequence[float]) -> tuple[float, float]:
     return mean, math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
 
 
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
     """Return the mean of independent values with its Student t interval: mean ± t(n - 1) · sd / √n.
 
     Equal values say nothing about the spread of those to come: their interval has no bounds, -inf … inf.
@@ -59,7 +60,9 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
-def paired_interval(baseline: Sequence[float], treated: Sequence[float], level: float = 0.95) -> Interval:
+def paired_interval(
+    baseline: Sequence[float] | np.ndarray, treated: Sequence[float] | np.ndarray, level: float = 0.95
+) -> Interval:
     """Return the mean of treated - baseline with its t interval over pairs that share a seed.
 
     Raises:
@@ -71,9 +74,7 @@ def paired_interval(baseline: Sequence[float], treated: Sequence[float], level: 
     return t_interval([after - before for before, after in pairs], level)
 
 
-def two_way_interval(
-    baseline: Sequence[Sequence[int]] | np.ndarray, treated: Sequence[Sequence[int]] | np.ndarray, level: float = 0.95
-) -> Interval:
+def two_way_interval(baseline: Right, treated: Right, level: float = 0.95) -> Interval:
     """Return the mean gain in accuracy with an interval that holds both lotteries: seeds and test images.
 
     With d the gain (-1, 0 or 1) of S seeds on I images, the model is d = mean + seed + image + rest, seeds and images
@@ -108,9 +109,7 @@ def two_way_interval(
     return Interval(mean, mean - half, mean + half)
 
 
-def two_way_p_value(
-    baseline: Sequence[Sequence[int]] | np.ndarray, treated: Sequence[Sequence[int]] | np.ndarray
-) -> float:
+def two_way_p_value(baseline: Right, treated: Right) -> float:
     """Return the two-sided p-value of no gain: 1 - level of the `two_way_interval` that ends at zero, 0 … 1.
 
     Args:
@@ -128,7 +127,7 @@ def two_way_p_value(
     return float(2 * stdtr(degrees, -abs(mean) / error))
 
 
-def holm(p_values: Sequence[float], level: float = 0.95) -> list[bool]:
+def holm(p_values: Sequence[float] | np.ndarray, level: float = 0.95) -> list[bool]:
     """Say which of several comparisons differ when all are looked at together (Holm 1979, Scand. J. Statistics 6(2)).
 
     The chance of even one false difference among them is at most 1 - level: the smallest p-value is held against
@@ -156,7 +155,7 @@ def holm(p_values: Sequence[float], level: float = 0.95) -> list[bool]:
     return differ
 
 
-def _gains(baseline: Sequence[Sequence[int]] | np.ndarray, treated: Sequence[Sequence[int]] | np.ndarray) -> np.ndarray:
+def _gains(baseline: Right, treated: Right) -> np.ndarray:
     """Return (seeds, images): 1 where only the treated is right, -1 where only the baseline is, else 0."""
     before, after = np.asarray(baseline, float), np.asarray(treated, float)
     if before.shape != after.shape or before.ndim != 2 or min(before.shape) < 2:
@@ -222,9 +221,7 @@ def smallest_detectable_difference(
     return float(nctdtrinc(degrees, 1 - power, bound)) * math.sqrt(variance)
 
 
-def image_variance(
-    baseline: Sequence[Sequence[int] | np.ndarray], treated: Sequence[Sequence[int] | np.ndarray]
-) -> float:
+def image_variance(baseline: Right, treated: Right) -> float:
     """Return the variance over test images of the seed-averaged difference in being right.
 
     Args:

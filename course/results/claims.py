@@ -33,14 +33,14 @@ class Claim:
 
 
 def difference(table: Recorded, claim: Claim) -> tuple[Interval, int, int]:
-    """Return the two-way interval of a claim in percentage points, and how many seeds and test images both arms have."""
+    """Return the two-way interval of a claim in percentage points, and how many seeds and test images it is from."""
     before, after = both(table, claim)
     found = two_way_interval(before, after)
     return Interval(100 * found.mean, 100 * found.low, 100 * found.high), *before.shape
 
 
 def both(table: Recorded, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
-    """Return which test images the base and the arm of a claim classified right: (seeds, images), of seeds both have."""
+    """Return which test images base and arm of a claim classified right: (seeds, images), of the seeds both have."""
     arms = {}
     for arm in (claim.base, claim.arm):
         wanted = {"data": claim.data, "backbone": claim.backbone, "prompt": arm, **claim.settings}
@@ -111,7 +111,8 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
     singly = sum(p_value < 0.05 for p_value in p_values)
     stand = f"{singly} of {len(p_values)} differences stand singly, {sum(holm(p_values))} after Holm's correction"
     report = f"`python -m vpcore.grid --report course/results/{table.name}.json --report-to FOLDER`"
-    head = f"- {what}: sets of {len(sets)} where it is better/worse/cannot be told; {stand}; {report} prints the intervals:"
+    told = f"sets of {len(sets)} where it is better/worse/cannot be told"
+    head = f"- {what}: {told}; {stand}; {report} prints the intervals:"
     return "\n".join([head, *counts])
 
 

@@ -75,7 +75,7 @@ def test_the_table_is_that_of_the_lines(finished):
     interval = two_way_interval(none, multiscale)
     shown = f"{100 * interval.mean:+.2f} [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]"
     assert shown in printed
-    assert f"{100 * np.mean(none):.2f} ± {100 * np.std(none, ddof=1):.2f}" in printed
+    assert f"{100 * np.mean(none):.2f} ± {100 * np.std(np.mean(none, 1), ddof=1):.2f}" in printed
     report = call("--report", path)
     assert report.exit_code == 0
     assert report.stdout == printed
