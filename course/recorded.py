@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from vpcore.experiments.runs.right_bits import right
+from vpcore.statistics import two_way_interval
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -44,6 +45,18 @@ class Recorded:
     def correct(self, data: str, prompt: str = "none", backbone: str = "simple_cnn", **settings: Any) -> np.ndarray:
         """Return which test images were classified right: (seeds, images), 0 or 1, in the order of the seeds."""
         return np.stack([right(run) for run in self._chosen(data, prompt, backbone, settings)])
+
+    def gain(
+        self, data: str, base: str, treated: str, backbone: str = "simple_cnn", **settings: Any
+    ) -> tuple[float, float, float]:
+        """Return what `treated` gains over `base` in points, and its 95 % interval over seeds and test images.
+
+        Raises:
+            ValueError: nothing was recorded for these, or not the same seeds of both.
+        """
+        runs = [self.correct(data, prompt, backbone, **settings) for prompt in (base, treated)]
+        found = two_way_interval(*runs)
+        return 100 * found.mean, 100 * found.low, 100 * found.high
 
     def about(self, data: str) -> str:
         """Say in one sentence what stands behind the numbers of a data set."""

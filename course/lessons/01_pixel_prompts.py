@@ -3,56 +3,69 @@
 #
 # **You will be able to**
 #
-# - build a learned frame around an image, and count its numbers exactly;
-# - say in which space a prompt lives, and convert a learning rate from one space to another;
-# - reuse the old classes of a frozen network instead of training a new head;
-# - judge from paired runs whether a prompt helps a frozen network.
+# - build a learned frame around an image, and write the loop that learns it;
+# - say what is learned and what stays frozen, and check it;
+# - judge from paired runs where a prompt helps a frozen network and where it does not;
+# - in the deeper sections: convert learning rates between spaces, and reuse a network's old classes.
 #
 # **Before you start**: lesson 00 (frozen networks, splits, linear probe, standard error).
 #
-# **Your time**: 60 minutes, of which 20 for the core exercises.
+# **Your time**: 45 minutes for the core, 60 for the deeper sections.
 # **Machine time**: about 35 seconds on two CPU cores.
 
 # %% name="setup"
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 import vpcore
 from course import check, show
 from course.recorded import recorded
+from course.show import drawings
+from course.show.code import excerpt
 from course.studies.study_01 import kept_picture
 from course.widgets.placement import PlacementExplorer
 from vpcore.cache import cached
 from vpcore.heads.label_mapping import assign_greedily, count_pairs
-from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
+from vpcore.train import cross_entropy
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
 # %% [markdown]
-# ## 1. A frame of learned pixels
+# ## 1. One picture for all images
 #
-# A network was trained on CIFAR-100: photographs of 100 everyday classes. Now it shall read digits, and no weight of
-# it may change. A **visual prompt** (VP, Bahng et al. 2022) changes the image instead: every image x becomes x + δ.
-# The picture δ is learned, and it is the same for all images.
+# A network was trained on CIFAR-100: photographs of 100 everyday classes. Now we want it to read digits, without
+# changing a single weight. A **visual prompt** (VP, [Bahng et al. 2022](https://arxiv.org/abs/2203.17274)) changes the
+# image instead. Every image $x$ becomes
 #
-# **Question.** One picture for all images says nothing about any one of them. How can it help at all?
+# $$x' = x + \delta$$
+#
+# where $\delta$ is a learned picture, the same for all images. The published one is a **frame**: $p$ pixels wide, zero
+# in the middle, so that it mostly leaves the object alone. It is added after normalization: the network sees
+# $(x - \mu) / \sigma$ with the mean $\mu$ and the standard deviation $\sigma$ of its training images, and $\delta$ is
+# added to that, without limits.
 
 # %%
 data = vpcore.load_data("photodigits", num_train=1000)
 backbone = vpcore.load_backbone("resnet_nano")
 spec = backbone.spec
 mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (spec.mean, spec.std))
+drawings.frame(data.test.images[1].permute(1, 2, 0) / 255)
+
+# %%
 print("images:", tuple(data.train.images.shape), "to train on,", len(data.test), "to test on")
 print("network:", spec.name, "with", backbone.classifier.out_features, "source classes, frozen")
 titles = [f"digit {label}" for label in data.test.labels[:6].tolist()]
 show.image_row(data.test.images[:6] / 255, titles, "photodigits: real digits, colored, anywhere on real photographs")
 
 # %% [markdown]
-# It can move all images to a place where the frozen network tells them apart better. Whether it does is measured below.
-#
-# The published prompt is a *frame*: p pixels wide, zero in the middle, so that it mostly leaves the object alone.
-# The frame is added to the border, and the image stays visible under it.
-# Added where? After normalization. The network sees (x − mean) / σ, and δ is added to that, without limits.
+# **Question.** One picture for all images says nothing about any one of them. How can it help at all?
+
+# %% [markdown] answer=true
+# It can move all images to a place where the frozen network tells them apart better. Think of a unit behind a ReLU,
+# $\max(0, w \cdot x + b)$. Adding $\delta$ turns it into $\max(0, w \cdot x + (b + w \cdot \delta))$: another
+# threshold, for
+# every unit at every place. Whether that helps is measured below.
 
 # %% [markdown]
 # ### Exercise: add a frame
@@ -80,48 +93,186 @@ check("01-pad", add_frame)
 # %% [markdown]
 # Stuck? `check.hint("01-pad")` gives one hint at a time, in a new cell of yours.
 #
-# **Question.** The strips start at zero in our runs, and at N(0, 1) in the published code. What does an image look like
-# at either start?
+# ## 2. Learn it
+#
+# Nothing is learned yet. What a gradient has to pass is in the drawing: from the loss through the head, through the
+# frozen network, to $\delta$. With network $f$, head $h$ and the cross-entropy $\ell$, a batch of $n$ images gives
+#
+# $$L(\delta, h) = \frac{1}{n} \sum_{i=1}^{n} \ell\big(h(f(x_i + \delta)),\ y_i\big)$$
+#
+# and in each step the optimizer moves $\delta$ and $h$ against their gradients of $L$. The weights of $f$ stay as they
+# are, and so do the running statistics of its batch norms.
+#
+# ### Exercise: learn a prompt
+#
+# This is the heart of the course: write the loop. `network` maps normalized images to features; it comes as a plain
+# module, not frozen and in training mode. `head` maps features to logits. `delta` is a learned tensor (1, C, H, W).
+# `batches` is a list of pairs (images, labels).
+#
+# 1. Freeze the network: no gradients for its weights, eval mode (lesson 00).
+# 2. Make one optimizer over `delta` and the head: `torch.optim.Adam(..., lr=rate)`.
+# 3. For each batch: forward, loss, backward, step.
+# 4. Return the list of losses, one number for each batch, as they were before its step.
+
+# %% exercise={"id": "01-learn", "points": 4, "minutes": 12, "difficulty": 2, "path": "core", "needs": ["setup"]}
+def learn_prompt(network, head, delta, batches, rate):
+    """Learn delta and head, in place, on a network that stays frozen; return the loss of each batch."""
+    ### BEGIN SOLUTION
+    network.requires_grad_(False)
+    network.eval()
+    optimizer = torch.optim.Adam([delta, *head.parameters()], lr=rate)
+    losses = []
+    for images, labels in batches:
+        logits = head(network(images + delta))
+        loss = F.cross_entropy(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses
+    ### END SOLUTION
+
+
+# %% check="01-learn"
+check("01-learn", learn_prompt)
+
+# %% [markdown]
+# The check ran your loop on two small networks: δ and the head must move, weights and batch-norm statistics must not,
+# and every loss must be right. From now on we train with `vpcore.fit`, which adds what a longer training wants: batch
+# order from a seed, a schedule, the best epoch on validation. Its innermost loop is yours. Read it side by side:
+
+# %%
+print(excerpt(vpcore.fit, "for step, index", "state.scaler.update()"))
+
+# %% [markdown]
+# `pieces` splits a batch that is too large for the memory, and `scaler` is for half precision. Neither does anything
+# here.
+#
+# **Question.** Give both loops the same eight batches, and let both start from the same head and δ = 0. Will their
+# losses be the same?
+
+# %% name="same-batches"
+learn, seen = check.use("01-learn", learn_prompt), []
+
+
+def noting(model, images, labels, generator):
+    """Compute the loss of a batch for fit, and note the batch and the loss."""
+    value = cross_entropy(model, images, labels, generator)
+    seen.append(((images - mean) / std, labels, value.item()))
+    return value
+
+
+# %%
+model = vpcore.Prompted(backbone, vpcore.PadPrompt(spec, width="full"), vpcore.LinearHead(spec.dim, 10, seed=0))
+recipe = {"epochs": 2, "batch_size": 250, "lr": 0.01, "optimizer": "adam", "schedule": "constant"}
+vpcore.fit(model, data.train, data.valid, **recipe, seed=0, loss=noting)
+delta, head = torch.nn.Parameter(torch.zeros(1, 3, 32, 32)), vpcore.LinearHead(spec.dim, 10, seed=0)
+mine = learn(backbone, head, delta, [batch[:2] for batch in seen], rate=0.01)
+print("made by:", check.made_by("01-learn"))
+print("eight losses agree to 1e-6:", max(abs(a - b[2]) for a, b in zip(mine, seen, strict=True)) < 1e-6)
+print("the loss fell:", mine[-1] < mine[0], "  δ moved:", bool(delta.detach().abs().max() > 0))
+
+# %% [markdown] answer=true
+# To six digits. With many more steps they would drift apart in the last digits: `fit` takes a fused version of Adam,
+# which rounds differently, and Adam divides a gradient by its own size, so that a rounding error in a tiny gradient
+# can grow into a whole step.
+
+# %% [markdown]
+# ## 3. Does it help?
+#
+# It is compared with a **linear probe**: the same head on the same frozen features, without a prompt. Both have the
+# same seeds, so the same initial head and the same batches. Your frame does the work here.
 
 # %%
 frame = check.use("01-pad", add_frame)
-x = (data.test.images[:1].float() / 255 - mean) / std
-shapes = [(1, 3, 4, 32)] * 2 + [(1, 3, 24, 4)] * 2
-draw = torch.Generator().manual_seed(0)
-strips = [torch.randn(shape, generator=draw) for shape in shapes]
-framed = torch.cat([frame(x, *[size * strip for strip in strips]) for size in (0, 0.2, 1)]) * std + mean
-titles = ["zeros", "N(0, 0.2²)", "N(0, 1)"]
-show.image_row(framed, titles, "One image, three starts of the frame", made_by=check.made_by("01-pad"))
+
+
+class FramePrompt(vpcore.Prompt):
+    """A frame of p pixels around every image, from four learned strips."""
+
+    def __init__(self, spec, p=4):
+        super().__init__(spec)
+        shapes = [(1, 3, p, 32)] * 2 + [(1, 3, 32 - 2 * p, p)] * 2
+        self.strips = torch.nn.ParameterList(torch.zeros(shape) for shape in shapes)
+
+    def image(self, images, context):
+        return frame(images, *self.strips)
+
+
+# %% name="train"
+table = recorded("vp")
+runs = {run["cell"]["prompt"]: run["cell"] for run in table.runs if run["cell"]["data"] == "photodigits"}
+RATES = {"prompt": runs["pad:4"]["lr"], "head": runs["none"]["lr"]}  # chosen on validation images
+
+
+def train(prompt, seed, train_split, valid_split):
+    """Train a new head, with a prompt or none, on the frozen network, as the recorded runs were."""
+    model = vpcore.Prompted(backbone, prompt, vpcore.LinearHead(spec.dim, 10, seed=seed))
+    recipe = {"epochs": runs["none"]["epochs"], "batch_size": runs["none"]["batch_size"], "optimizer": "adamw"}
+    vpcore.fit(model, train_split, valid_split, lr=RATES, seed=seed, **recipe)
+    return model
+
 
 # %% [markdown]
-# At zero the model is exactly the frozen one. At N(0, 1) the border is noise before the first step.
-# σ is about 0.27 here, so a step of 1 in normalized units moves a pixel by about a quarter of its range.
-#
-# ### Explore: place, width, amplitude
-#
-# Choose frame, full image or patch; change width and amplitude. All controls work with Tab, Space and the arrow keys.
-# Before you touch it, guess: is there a width at which the frame spares the digits of all ten images?
-
-# %% name="explorer"
-explorer = PlacementExplorer(data.test.images[:10], spec)
-explorer
-
-# %% [markdown]
-# The next cell moves every control once, as a learner would, and shows the explorer as it stands.
+# The probe's features are computed once, because nothing below the head changes: that is what `cached` does. A
+# prompt at
+# the pixels needs the whole network, forward and backward, for every image in every epoch.
 
 # %%
-print(explorer.drive())
-explorer.picture()
+SEEDS = range(5)
+bare = vpcore.Prompted(backbone, vpcore.NoPrompt(spec), vpcore.LinearHead(spec.dim, 10))
+features = {part: cached(bare, getattr(data, part)) for part in ("train", "valid")}
+probes = [train(vpcore.NoPrompt(spec), seed, features["train"], features["valid"]) for seed in SEEDS]
+print("a probe learns:", vpcore.count(probes[0]))
+
+# %%
+frames = [train(FramePrompt(spec), seed, data.train, data.valid) for seed in SEEDS[:2]]
+print("with the frame:", vpcore.count(frames[0]))
+
+# %%
+frames += [train(FramePrompt(spec), seed, data.train, data.valid) for seed in SEEDS[2:]]
+print(len(probes), "probes and", len(frames), "frames are trained; frame made by:", check.made_by("01-pad"))
 
 # %% [markdown]
-# No: the digit of image 5 touches the edge. Where digits move, every frame lies on some of them.
-#
-# "Beyond 0 … 1" counts values that no photograph could have. The drawing clips them; the network sees them as they are.
-# So a pixel prompt is not a sticker one could print.
+# **Question.** The probe learns 1,210 numbers. The frame adds 1,344. How many points will they bring? And what if the
+# whole image is prompted, and the digits always stand in the middle? Write down two guesses.
+
+# %%
+scores = [np.array([vpcore.evaluate(m, data.test).accuracy for m in models]) for models in (probes, frames)]
+live = 100 * (scores[1] - scores[0])
+kept = table.accuracies("photodigits", "pad:4", "resnet_nano") - table.accuracies("photodigits", "none", "resnet_nano")
+label = "your run, 5 seeds; recorded, 5 seeds"
+title = "Frame of 4 pixels − linear probe, same seeds, 1,000 test images"
+show.lottery({"recorded": kept, "your run": live}, title, live=("your run",), label=label)
+
+# %%
+longer = recorded("insvp_image")  # lesson 03's runs: ten epochs instead of five, rates of their own
+rows = {
+    "frame of 4, 5 epochs, digits anywhere": table.gain("photodigits", "none", "pad:4", "resnet_nano"),
+    "frame of 4, 5 epochs, digits in the middle": table.gain("photodigits_fixed", "none", "pad:4", "resnet_nano"),
+    "full image, 5 epochs, anywhere": table.gain("photodigits", "none", "full", "resnet_nano"),
+    "full image, 5 epochs, middle": table.gain("photodigits_fixed", "none", "full", "resnet_nano"),
+    "full image, 10 epochs, anywhere": longer.gain("photodigits", "none", "universal", "resnet_nano"),
+    "full image, 10 epochs, middle": longer.gain("photodigits_fixed", "none", "universal", "resnet_nano"),
+}
+label = "recorded, 5 seeds crossed with 1,000 test images"
+show.intervals(rows, "What a learned picture adds to a linear probe", label=label)
+
+# %% [markdown] answer=true
+# Your five points repeat seeds 0 to 4 of the record: they check it and add no evidence. The frame of 4 pixels gains
+# nothing that such runs could show. The full picture gains 8.7 points, but only where the digits stay in place *and* it
+# is trained for ten epochs at a higher rate. One picture cannot follow a digit that moves; and a prompt needs more
+# steps than a head. Where a prompt helps is a question about data, place and training, never about the method alone.
 
 # %% [markdown]
-# ## 2. How many numbers?
-#
+# **Question.** A colleague sees the same figure and says: "With five epochs the full image differs in neither place, so
+# five epochs are too few." Which comparison is missing?
+
+# %% [markdown] answer=true
+# The one between five and ten epochs with everything else equal. The two rows also differ in the rate, which was
+# searched anew, and two verdicts are not a difference. The difference between two gains has an interval of its own.
+
+# %% [markdown]
 # ### Exercise: count a frame
 #
 # Return how many numbers a frame of p pixels learns, on images of C × H × W. H and W may differ.
@@ -137,9 +288,6 @@ def count_frame(chans, height, width, p):
 # %% check="01-count"
 check("01-count", count_frame)
 
-# %% [markdown]
-# **Question.** The paper's frame is 30 pixels wide on 224 × 224 images. Is that few numbers or many?
-
 # %%
 count = check.use("01-count", count_frame)
 print("made by:", check.made_by("01-count"))
@@ -149,12 +297,76 @@ for size, p in ((224, 30), (224, 112), (32, 2), (32, 4), (32, 8), (32, 16)):
 print(f"a linear head from {spec.dim} features to 10 classes: {10 * (spec.dim + 1):,}")
 
 # %% [markdown]
-# The count depends on the image alone, not on the network: 69,840 numbers for the paper's frame.
-# Four pixels at 32 × 32 are about the same share of the image. They learn more numbers than a new linear head would.
-# So count what *all* of a method learns. A frame with a new head learns both; a frame that reuses the old classes
-# (section 5) learns the frame alone.
+# The count depends on the image alone, not on the network: 69,840 numbers for the paper's frame, 30 pixels wide on
+# images of 224 × 224. Four pixels at 32 × 32 are about the same share of the image, and they learn more numbers than a
+# new linear head. So count what *all* of a method learns.
+#
+# ## Recap
+#
+# - A visual prompt adds one learned picture to every normalized image, $x' = x + \delta$.
+# - The loop: freeze, optimizer over δ and head, forward, loss, backward, step. `fit` runs the same loop.
+# - A frame has $2Cp(H + W - 2p)$ numbers. Compare with the same head alone, over paired seeds.
+# - A universal picture helped where digits stay in place and training was long enough; elsewhere these runs cannot
+# tell.
+#
+# **Scale.** All this is one network of 0.65 million weights, trained on CIFAR-100, with 1,000 images of 32 × 32 pixels.
+# Bahng et al. train a frame for 1,000 epochs on CLIP, whose classes are texts, and report large gains; Chen et al. map
+# 1,000 ImageNet classes. Nobody measured those here, and nothing here refutes them.
+#
+# ## Deeper: where the frame lies
+#
+# **Question.** The strips start at zero in our runs, and at N(0, 1) in the published code. What does an image look like
+# with either?
+
+# %%
+x = (data.test.images[:1].float() / 255 - mean) / std
+shapes = [(1, 3, 4, 32)] * 2 + [(1, 3, 24, 4)] * 2
+draw = torch.Generator().manual_seed(0)
+strips = [torch.randn(shape, generator=draw) for shape in shapes]
+framed = torch.cat([frame(x, *[size * strip for strip in strips]) for size in (0, 0.2, 1)]) * std + mean
+titles = ["zeros", "N(0, 0.2²)", "N(0, 1)"]
+show.image_row(framed, titles, "One image, three starts of the frame", made_by=check.made_by("01-pad"))
+
+# %% [markdown] answer=true
+# At zero the model is exactly the frozen one. At N(0, 1) the border is noise before the first step.
+# $\sigma$ is about 0.27 here, so a step of 1 in normalized units moves a pixel by about a quarter of its range.
 
 # %% [markdown]
+# Choose frame, full image or patch; change width and amplitude. All controls work with Tab, Space and the arrow keys.
+# Before you touch it, guess: is there a width at which the frame spares the digits of all ten images?
+
+# %% name="explorer"
+explorer = PlacementExplorer(data.test.images[:10], spec)
+explorer
+
+# %% [markdown]
+# <details>
+# <summary>Answer</summary>
+#
+# No: the digit of image 5 touches the edge. Where digits move, every frame lies on some of them.
+#
+# </details>
+#
+# "Beyond 0 … 1" counts values that no photograph could have. The drawing clips them; the network sees them as they are.
+# So a pixel prompt is not a sticker one could print.
+#
+# **Question.** Five seeds start from the same zero frame and the same images. Do they learn the same frame?
+
+# %%
+learned = {}
+for seed, model in enumerate(frames):
+    picture = frame(torch.zeros(1, 3, 32, 32), *model.prompt.strips)
+    learned[f"seed {seed}"] = picture.mean(1).detach()
+label = "your run, 5 seeds; mean of three channels"
+show.prompt_maps(learned, "The learned frames", live=True, label=label, made_by=check.made_by("01-pad"))
+
+# %% [markdown] answer=true
+# The frames look like noise, and they are faint: hold the color bar against an image, whose standard deviation is
+# about 1 in these units. You would not see such a frame on a photograph.
+
+# %% [markdown]
+# ## Deeper: a patch at random places
+#
 # ### Exercise: a patch at random places
 #
 # The paper also tries a small square. In training it lies at a random place of each image.
@@ -179,28 +391,33 @@ check("01-patch", add_patches)
 
 # %%
 scatter = check.use("01-patch", add_patches)
-patch, draws = -1.5 * torch.ones(3, 8, 8), torch.rand(5, 2, generator=draw)
-placed = scatter(x.expand(5, -1, -1, -1), patch, draws) * std + mean
+patch, draws = -1.5 * torch.ones(3, 8, 8), torch.rand(5, 2, generator=torch.Generator().manual_seed(0))
+some = ((data.test.images[:1].float() / 255 - mean) / std).expand(5, -1, -1, -1)
+placed = scatter(some, patch, draws) * std + mean
 show.image_row(placed, [f"draw {i}" for i in range(5)], "A patch at random places", made_by=check.made_by("01-patch"))
 
 # %% [markdown]
-# The published code draws from 0 … H − p − 1, so its last row and column never come, and it draws one place a batch.
-# It also draws at test time: the same image may get two answers. Ours lies still in the center then.
-
-# %% [markdown]
-# ## 3. In which space does δ live?
+# The [published code](https://github.com/hjbahng/visual_prompting) draws from 0 … H − p − 1, so its last row and column
+# never come, and it draws one place for a whole batch. It also draws at test time: the same image may get two answers.
+# Ours then lies still in the center.
+#
+# ## Deeper: in which space does δ live?
 #
 # The published learning rate is **40**. With most networks a rate of 40 is absurd.
 #
 # **Question.** Is it absurd here? The picture is learned in normalized units. What would it be on pixels in [0, 1]?
+
+# %% [markdown] answer=true
+# Let $u = \sigma \delta$ be the same picture on pixels. Take one step of SGD on $\delta$ with rate $\eta$. The chain
+# rule
+# gives $\partial L / \partial \delta = \sigma \, \partial L / \partial u$, so
 #
-# Let u = σ · δ be the same picture on pixels. Take one step of SGD on δ with rate η:
+# $$u \leftarrow \sigma \Big(\delta - \eta \frac{\partial L}{\partial \delta}\Big)
+# = u - \eta \sigma^2 \frac{\partial L}{\partial u}$$
 #
-# - the gradient for δ is σ times the gradient for u, because u = σ · δ;
-# - δ moves by η · σ · (gradient for u), so u = σ · δ moves by **η · σ²** · (gradient for u).
-#
-# So the same path on pixels needs the rate η · σ². Adam divides each gradient by its own size: the σ of the gradient
-# drops out, only the σ of u = σ · δ is left.
+# The same path on pixels needs the rate $\eta \sigma^2$. Adam divides each gradient by its own size: the $\sigma$ of
+# the
+# gradient drops out, only the $\sigma$ of $u = \sigma \delta$ is left, and the rate is $\eta \sigma$.
 
 # %% [markdown]
 # ### Exercise: convert a rate
@@ -234,7 +451,7 @@ print("Adam, 0.01 with this network's σ:", [round(float(rate), 4) for rate in c
 #
 # **Question.** Is the conversion exact? The next cell takes three SGD steps in either space.
 
-# %%
+# %% name="walk" point=true
 exact = vpcore.load_backbone("resnet_nano").double()
 exact.freeze()
 sigma = torch.tensor(spec.std, dtype=torch.float64).view(1, -1, 1, 1)
@@ -247,124 +464,39 @@ def walk(scale, rate):
     learned = torch.zeros(1, 3, 32, 32, dtype=torch.float64, requires_grad=True)
     for _ in range(3):
         logits = exact.classifier(exact(start + scale * learned))
-        (slope,) = torch.autograd.grad(torch.nn.functional.cross_entropy(logits, labels), learned)
+        (slope,) = torch.autograd.grad(F.cross_entropy(logits, labels), learned)
         learned = (learned - rate * slope).detach().requires_grad_()
     return (scale * learned).detach()
 
 
+# %%
 in_units = walk(1.0, 0.5)
 in_pixels = walk(1 / sigma, convert(0.5, sigma.flatten(), "sgd").view(1, -1, 1, 1))
 print("both paths end at the same picture, to 1e-9:", bool((in_units - in_pixels).abs().max() < 1e-9))
 
+# %% [markdown] answer=true
+# Yes, for SGD, to rounding: it is the same chain rule in every step.
+
 # %% [markdown]
-# ## 4. Train it, five times, in pairs
+# ## Deeper: reuse the old classes
 #
-# A prompt is a module with parameters and a function of images. Your frame does the work here.
-
-# %%
-class FramePrompt(vpcore.Prompt):
-    """A frame of p pixels around every image, from four learned strips."""
-
-    def __init__(self, spec, p=4):
-        super().__init__(spec)
-        shapes = [(1, 3, p, 32)] * 2 + [(1, 3, 32 - 2 * p, p)] * 2
-        self.strips = torch.nn.ParameterList(torch.zeros(shape) for shape in shapes)
-
-    def image(self, images, context):
-        return frame(images, *self.strips)
-
-
-# %% [markdown]
-# What it is compared with: a **linear probe**, the same head on the same frozen features, without a prompt.
-# Both have the same seeds, so the same first head and the same batches.
-# Rates, epochs and batch size are those of the recorded runs below. The rates were chosen on validation images.
+# So far a new head was learned beside the prompt. VP does without: the network keeps its $S$ source classes, and the
+# logit of target class $k$ is the logit of one source class $m(k)$:
 #
-# **Question.** The probe learns 1,210 numbers. The frame adds 1,344. How many points will they bring? Write down a
-# guess.
-
-# %%
-table = recorded("vp")
-runs = {run["cell"]["prompt"]: run["cell"] for run in table.runs if run["cell"]["data"] == "photodigits"}
-HEAD_RATE, RATE = runs["none"]["lr"], runs["pad:4"]["lr"]
-print(table.about("photodigits"))
-print(f"epochs {runs['none']['epochs']}, batch size {runs['none']['batch_size']}, head rate {HEAD_RATE:.3g}, "
-      f"frame rate {RATE:.3g}")  # fmt: skip
-
-
-# %% name="train"
-def train(prompt, seed, train_split, valid_split):
-    """Train a new head, with a prompt or none, on the frozen network."""
-    head = vpcore.LinearHead(spec.dim, 10, seed=seed)
-    model = vpcore.Prompted(backbone, prompt, head)
-    rates = {"prompt": RATE, "head": HEAD_RATE}
-    recipe = {"epochs": runs["none"]["epochs"], "batch_size": runs["none"]["batch_size"], "optimizer": "adamw"}
-    vpcore.fit(model, train_split, valid_split, lr=rates, seed=seed, **recipe)
-    return model
-
-
-# %%
-SEEDS = range(5)
-bare = vpcore.Prompted(backbone, vpcore.NoPrompt(spec), vpcore.LinearHead(spec.dim, 10))
-features = {part: cached(bare, getattr(data, part)) for part in ("train", "valid")}
-probes = [train(vpcore.NoPrompt(spec), seed, features["train"], features["valid"]) for seed in SEEDS]
-print("a probe learns:", vpcore.count(probes[0]))
-
-# %%
-frames = [train(FramePrompt(spec), seed, data.train, data.valid) for seed in SEEDS[:2]]
-print("with the frame:", vpcore.count(frames[0]))
-print("frame made by:", check.made_by("01-pad"))
-
-# %% [markdown]
-# Two of five are done; the next cell trains the other three. Each training runs the whole network forward and
-# backward for every image in every epoch. The probe's features were computed once: that is what "cached" means.
-
-# %%
-frames += [train(FramePrompt(spec), seed, data.train, data.valid) for seed in SEEDS[2:]]
-print(len(probes), "probes and", len(frames), "frames are trained")
-
-# %%
-scores = {
-    name: np.array([vpcore.evaluate(model, data.test).accuracy for model in models])
-    for name, models in {"probe": probes, "frame": frames}.items()
-}
-live = 100 * (scores["frame"] - scores["probe"])
-kept = table.accuracies("photodigits", "pad:4", "resnet_nano") - table.accuracies("photodigits", "none", "resnet_nano")
-title = "Frame of 4 pixels − linear probe, same seeds, 1,000 test images"
-label = "your run, 5 seeds; recorded, 5 seeds"
-show.lottery({"recorded": kept, "your run": live}, title, live=("your run",), label=label)
-
-# %% [markdown]
-# Compare with your guess. Your five points repeat seeds 0 to 4 of the record, so they check it and add no evidence.
-# The mean is small against the spread, and some seeds lose.
+# $$z_k(x) = s_{m(k)}(x + \delta)$$
 #
-# **Question.** Five seeds start from the same zero frame and the same images. Do they learn the same frame?
-
-# %%
-learned = {}
-for seed, model in enumerate(frames):
-    picture = frame(torch.zeros(1, 3, 32, 32), *model.prompt.strips)
-    learned[f"seed {seed}"] = picture.mean(1).detach()
-label = "your run, 5 seeds; mean of three channels"
-show.prompt_maps(learned, "The learned frames", live=True, label=label, made_by=check.made_by("01-pad"))
-
-# %% [markdown]
-# The frames look like noise, and they are faint: hold the color bar against an image, whose standard deviation is
-# about 1 in these units. You would not see such a frame on a photograph.
-
-# %% [markdown]
-# ## 5. Reuse the old classes
+# with $s$ the network's own logits. That is **label mapping**: no new weight. Only $\delta$ learns.
 #
-# So far a new head was learned beside the prompt. VP does without: the network keeps its 100 source classes, and each
-# target class k is read off one of them, the logit of class k being the logit of source class m(k).
-# That is **label mapping**: no new weight. Only δ learns.
-#
-# **Question.** Which source class should stand for the digit 0?
+# **Question.** Which source class should stand for the digit 0? And may two digits share one?
+
+# %% [markdown] answer=true
+# [Chen et al. (2023)](https://arxiv.org/abs/2211.11635) compare three:
 #
 # - *random*: any ten different source classes;
-# - *frequency* (Chen et al. 2023): the one that the frozen network already sees in most images of that digit;
+# - *frequency*: the one that the frozen network already sees in most images of that digit;
 # - *iterative*: the same, counted again before each epoch, because the prompt changes what the network sees.
 #
-# Two digits must not get the same source class, or no image could ever be told to be one and not the other.
+# Two digits must not share a source class, or no image could ever be told to be one and not the other.
 # Such a mapping is called **injective**. So the classes have to compete.
 
 # %% [markdown]
@@ -375,7 +507,7 @@ show.prompt_maps(learned, "The learned frames", live=True, label=label, made_by=
 # Go on with the largest count among what is left, until every target class has a source class of its own.
 # Of equal counts take the first, row by row. Return m, a tensor of K source classes.
 
-# %% exercise={"id": "01-mapping", "points": 3, "minutes": 8, "difficulty": 2, "path": "core", "needs": ["setup"]}
+# %% exercise={"id": "01-mapping", "points": 3, "minutes": 8, "difficulty": 2, "path": "extra", "needs": ["setup"]}
 def source_for_each(counts):
     """Return the source class (K,) of each target class: greedy, one to one."""
     ### BEGIN SOLUTION
@@ -403,7 +535,8 @@ print("digits whose favorite source classes differ:", "all" if len(set(counts.ar
 print("source classes of the mapping differ:", "all" if len(set(assign(counts).tolist())) == 10 else "not all")
 
 # %% [markdown]
-# **Question.** A network that never saw a digit must call it something. What does it say?
+# **Question.** A network that never saw a digit must call it something. What does it say, and how often would that
+# mapping alone, without a prompt, be right?
 
 # %%
 NAMES = {1: "aquarium fish", 9: "bottle", 25: "couch", 54: "orchid", 62: "poppy", 67: "ray", 73: "shark",
@@ -413,7 +546,7 @@ run = next(run for run in table.runs if run["cell"]["prompt"] == BARE and run["c
 print("recorded:", ", ".join(f"{digit} is {NAMES[source]}" for digit, source in enumerate(run["extra"]["mappings"][0])))
 print(f"that mapping alone, without a prompt, gets {100 * run['accuracy']:.1f} % of {run['num_test']:,} test images")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Hardly more than one in ten, which is chance. The mapping alone is no classifier: all the work is left to δ.
 
 # %% [markdown]
@@ -444,149 +577,76 @@ check("01-iterative", mapping_per_epoch)
 # **Question.** How strong must a frame be before the network sees other things in the same digits?
 # A frame of noise, N(0, amplitude²), stands in for a learned one.
 
-# %%
-follow = check.use("01-iterative", mapping_per_epoch)
+# %% name="noise"
+follow, rng = check.use("01-iterative", mapping_per_epoch), torch.Generator().manual_seed(0)
+noise = [torch.randn(shape, generator=rng) for shape in [(1, 3, 4, 32)] * 2 + [(1, 3, 24, 4)] * 2]
 few, labels = (data.train.images[:500].float() / 255 - mean) / std, data.train.labels[:500]
 amplitudes = (0, 0.1, 0.2, 0.5, 1, 2)
 with torch.no_grad():
-    noisy = [frame(few, *[size * strip for strip in strips]) for size in amplitudes]
+    noisy = [frame(few, *[size * strip for strip in noise]) for size in amplitudes]
     said = torch.stack([backbone.classifier(backbone(images)).argmax(1) for images in noisy])
 moved = (follow(said, labels, 100, 10) != follow(said[:1], labels, 100, 10)).sum(1)
+
+# %%
 curve = {"digits with another source class, of 10": (amplitudes, moved)}
 words = {"across": "amplitude of the frame (normalized units)", "up": "digits"}
 label, who = "your run, 500 images", check.made_by("01-iterative")
 show.lines(curve, "A frame changes what the network sees", **words, live=True, label=label, made_by=who)
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Where the curve leaves zero, a mapping counted without the prompt is out of date.
 # Whether counting again *pays* is another question, and one for paired runs.
 
 # %% [markdown]
-# ## 6. What the record says
+# ## Deeper: what the record says
 #
-# Every arm below has five seeds, the same 1,000 test images, four trials for its rate, chosen on validation images,
-# and five epochs. One has 20 epochs, at the rate of its short twin.
-#
-# One picture for all images cannot follow a digit that moves. So there are two data sets: digits anywhere, and digits
-# always in the middle.
+# Every row has five seeds, the same 1,000 test images, four trials for its rate, chosen on validation images, and five
+# epochs. One has 20 epochs, at the rate of its short twin.
 #
 # **Question.** Sort these by accuracy before you look: linear probe, frame + new head, full image + new head,
 # full image + old classes.
 
 # %%
-ARMS = {
+METHODS = {
     "linear probe": "none", "frame of 4 + new head": "pad:4", "frame of 8 + new head": "pad:8",
     "full image + new head": "full", "random patch of 8 + new head": "patch:8",
-    "full image + iterative mapping": "iterative mapping",
-    "the same, 20 epochs": "iterative mapping, 20 epochs",
+    "full image + iterative mapping": "iterative mapping", "the same, 20 epochs": "iterative mapping, 20 epochs",
     "full image + frequency mapping": "frequency mapping", "full image + random mapping": "random mapping",
     "frequency mapping alone": "frequency mapping, no prompt", "random mapping alone": "random mapping, no prompt",
 }  # fmt: skip
-rows = {name: table.accuracies("photodigits", arm, "resnet_nano") for name, arm in ARMS.items()}
-print(table.about("photodigits"))
+rows = {words: table.accuracies("photodigits", name, "resnet_nano") for words, name in METHODS.items()}
 show.settings(rows, "Digits anywhere, frozen resnet_nano", label="recorded, 5 seeds, 1,000 test images")
 
 # %%
-SHORT = ("none", "pad:4", "full", "iterative mapping", "frequency mapping, no prompt", "random mapping, no prompt")
-rows = {
-    name: table.accuracies("photodigits_fixed", arm, "resnet_nano") for name, arm in ARMS.items() if arm in SHORT
-}
-print(table.about("photodigits_fixed"))
-show.settings(rows, "Digits in the middle, frozen resnet_nano", label="recorded, 5 seeds, 1,000 test images")
+PAIRS = {
+    "frame of 8 − probe": ("none", "pad:8"), "random patch − probe": ("none", "patch:8"),
+    "iterative − mapping alone": ("frequency mapping, no prompt", "iterative mapping"),
+    "iterative − frequency": ("frequency mapping", "iterative mapping"),
+    "frequency − random": ("random mapping", "frequency mapping"),
+    "iterative: 20 − 5 epochs": ("iterative mapping", "iterative mapping, 20 epochs"),
+}  # fmt: skip
+rows = {words: table.gain("photodigits", *pair, "resnet_nano") for words, pair in PAIRS.items()}
+label = "recorded, 5 seeds crossed with 1,000 test images"
+show.intervals(rows, "What each part adds, digits anywhere", label=label)
 
-# %% [markdown]
-# **Question.** Which of these differences would another five seeds confirm? Look at them seed by seed.
+# %% [markdown] answer=true
+# **With a new head**, these intervals hold zero: prompt and probe cannot be told apart.
 #
-# "Would detect" is the smallest detectable difference of lesson 00: such runs find it in 80 % of cases, with seeds and
-# test images left to chance.
-
-# %%
-def compare(name, base, arm):
-    """Return the mean difference of two arms, its paired interval, and the smallest difference they would detect."""
-    before, after = (table.accuracies(name, which, "resnet_nano") for which in (base, arm))
-    found = paired_interval(list(before), list(after))
-    variance = image_variance(*(table.correct(name, which, "resnet_nano") for which in (base, arm)))
-    least = smallest_detectable_difference((after - before).std(ddof=1) / 100, len(after), variance, 1000)
-    return (found.mean, found.low, found.high), 100 * least
-
-
-def verdict(low, high):
-    """Say what an interval allows."""
-    return "cannot tell" if low <= 0 <= high else "differs"
-
-
-# %%
-PAIRS = [
-    ("frame of 4 − probe", "none", "pad:4"), ("full image − probe", "none", "full"),
-    ("iterative − mapping alone", "frequency mapping, no prompt", "iterative mapping"),
-    ("iterative − probe", "none", "iterative mapping"),
-]  # fmt: skip
-MORE = [
-    ("frame of 8 − probe", "none", "pad:8"), ("random patch − probe", "none", "patch:8"),
-    ("iterative − frequency", "frequency mapping", "iterative mapping"),
-    ("frequency − random", "random mapping", "frequency mapping"),
-    ("iterative: 20 − 5 epochs", "iterative mapping", "iterative mapping, 20 epochs"),
-]  # fmt: skip
-shown = {}
-for name, words, pairs in (("photodigits", "anywhere", PAIRS + MORE), ("photodigits_fixed", "middle", PAIRS)):
-    for pair, base, arm in pairs:
-        found, least = compare(name, base, arm)
-        shown[f"{words}: {pair}"] = found
-        gain, low, high = found
-        print(f"{words:8} {pair:26} {gain:+6.2f} ({low:+6.2f} to {high:+6.2f})  {verdict(low, high):11}"
-              f"  would detect {least:.1f}")  # fmt: skip
-
-# %%
-show.intervals(shown, "What a prompt adds, paired", label="recorded, 5 seeds, 1,000 test images")
-
-# %% [markdown]
-# Read it in three steps.
-#
-# **With a new head**, most intervals hold zero: this record cannot tell prompt and probe apart.
-# One lies above zero: the full image, with digits in the middle. But that interval is about seeds alone.
-# "Would detect" also counts the lottery of the test images, and asks for more than was found. It is also the one of
-# several intervals that happens to lie there. A hint, to be confirmed with other images.
-#
-# **Without a new head**, accuracy stays near chance, far below the probe. After five epochs this record tells neither
+# **Without a new head**, accuracy stays near chance, far below the probe. After five epochs these runs tell neither
 # prompt from no prompt, nor iterative from frequency from random mapping. Chen et al. report an order of the three;
-# here the order of the means is theirs, and every interval holds zero.
-# With 20 epochs instead of five iterative mapping gains: its short runs had not converged. How much is unsure: here
-# too, less was found than "would detect" asks for.
-#
-# **Digits that move.** The full image "differs" in the middle and "cannot tell" anywhere.
-#
-# **Question.** Does that show that a universal picture needs digits that stay in place?
-
-# %%
-for words, arm in {"frame": "pad:4", "full image": "full"}.items():
-    gains = [
-        table.accuracies(name, arm, "resnet_nano") - table.accuracies(name, "none", "resnet_nano")
-        for name in ("photodigits", "photodigits_fixed")
-    ]
-    found = paired_interval(list(gains[0]), list(gains[1]))
-    print(f"{words:10} gain in the middle − gain anywhere: {found.mean:+.2f} ({found.low:+.2f} to {found.high:+.2f})  "
-          f"{verdict(found.low, found.high)}")  # fmt: skip
+# here
+# the order of the means is theirs, and every interval holds zero. With 20 epochs instead of five iterative mapping
+# gains: its short runs had not converged. It is also the one row of six that differs; one in twenty would by chance.
 
 # %% [markdown]
-# No. The difference *between the gains* has an interval of its own, and it holds zero for both prompts.
-# One result that differs from zero and one that does not are not yet two different results.
-#
-# And the papers? Bahng et al. train a frame for 1,000 epochs and find large gains with CLIP, whose classes are texts.
-# Chen et al. map 1,000 ImageNet classes; their abstract reports +6.7 points over earlier prompts on CIFAR-100.
-# Here are a small network, 100 source classes, images of 32 × 32 and few steps. None of this refutes them.
-# It says that a prompt is no free gain: with this budget, on this network, the new head does the work.
-# Another budget says something else: lesson 03 trains the same full image twice as long, with other rates. Where digits
-# stay in the middle, it then gains far more.
-
-# %% [markdown]
-# ### What did the pictures learn?
+# ## Deeper: what did the pictures learn?
 #
 # **Question.** If a picture carried knowledge about digits, two seeds should learn similar ones. Do they?
 
 # %%
 pictures = {}
 for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.items():
-    for run in table.runs:
+    for run in recorded("vp").runs:
         if (run["cell"]["data"], run["cell"]["prompt"]) == (name, "full") and run["cell"]["seed"] < 2:
             pictures[f"{words}, seed {run['cell']['seed']}"] = kept_picture(run["extra"]).mean(0)
 label = "recorded, full image + new head; mean of three channels"
@@ -595,34 +655,30 @@ show.prompt_maps(pictures, "Learned full-image pictures", label=label)
 # %%
 for words in ("anywhere", "middle"):
     first, second = (pictures[f"{words}, seed {seed}"].flatten() for seed in (0, 1))
-    cosine = float(first @ second / (first.norm() * second.norm()))
-    center = [float(pictures[f"{words}, seed {seed}"][8:24, 8:24].square().mean().sqrt()) for seed in (0, 1)]
-    whole = [float(pictures[f"{words}, seed {seed}"].square().mean().sqrt()) for seed in (0, 1)]
-    ratios = ", ".join(f"{inner / outer:.2f}" for inner, outer in zip(center, whole, strict=True))
-    print(f"{words:8} cosine between seeds 0 and 1: {cosine:+.2f}; strength of the central quarter / whole: {ratios}")
+    print(f"{words:8} cosine between seeds 0 and 1: {float(first @ second / (first.norm() * second.norm())):+.2f}")
+
+# %% [markdown] answer=true
+# A cosine of +1 means the same picture, 0 means nothing in common. These lie between: two seeds share a part, and
+# each has a part of its own, though only the initial head and the batches differ. A single picture shows both parts at
+# once. So look at two before you explain one.
 
 # %% [markdown]
-# A cosine of +1 means the same picture, 0 means nothing in common. These lie between: two seeds share a part, and
-# each has a part of its own, though only the first head and the batches differ.
-# A single picture shows both parts at once. So look at two before you explain one.
-# The second number is the root mean square of the central 16 × 16 pixels over that of the whole picture. Two seeds a
-# data set can raise a question about it, not answer one.
-#
 # **Question.** And the mapping: does it settle?
 
 # %%
 for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.items():
     cells = [run for run in table.runs if run["cell"]["data"] == name and run["cell"]["prompt"] == "iterative mapping"]
     history = np.array([run["extra"]["mappings"] for run in cells])  # (seeds, epochs, classes)
-    changed = (history[:, 1:] != history[:, :-1]).sum(2).mean(0)
-    steps = ", ".join(f"{value:.1f}" for value in changed)
+    steps = ", ".join(f"{value:.1f}" for value in (history[:, 1:] != history[:, :-1]).sum(2).mean(0))
     print(f"{words:8} digits of 10 that change their source class, from epoch to epoch, mean of 5 seeds: {steps}")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # While it changes, the prompt learns for one mapping and is asked about another in the next epoch.
 
 # %% [markdown]
-# ### Exercise: what may be claimed?
+# ## Deeper: what may be claimed?
+#
+# ### Exercise: judge a claim
 #
 # A colleague writes: "Our frame of 1,344 numbers reaches what a linear probe reaches, so pixel prompts replace new
 # heads. We trained it with SGD at a rate of 40 on pixels in [0, 1], as the paper does." In four sentences: what stands,
@@ -646,14 +702,6 @@ for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.it
 # ### END MARK SCHEME
 
 # %% [markdown]
-# ## Recap
-#
-# - A visual prompt adds one learned picture δ to every normalized image: a frame has 2·C·p·(H + W − 2p) numbers.
-# - A rate belongs to a space. η in normalized units is η·σ² on pixels for SGD, η·σ for Adam.
-# - Label mapping reuses source classes, one for each target class; frequency counts once, iterative in each epoch.
-# - Count what all of a method learns, head included, and compare with the same head alone.
-# - Short runs on a small network say how such runs scatter. They do not refute a paper with another recipe.
-#
 # ## Self-test
 #
 # ### Exercise: one path, two rates
@@ -715,6 +763,6 @@ check.quiz("01-quiz-double", wider)
 # ## Further reading
 #
 # - H. Bahng, A. Jahanian, S. Sankaranarayanan, P. Isola (2022). Exploring Visual Prompts for Adapting Large-Scale
-#   Models. arXiv:2203.17274. Frame, fixed patch and random patch.
+#   Models. [arXiv:2203.17274](https://arxiv.org/abs/2203.17274). Frame, fixed patch and random patch.
 # - A. Chen, Y. Yao, P.-Y. Chen, Y. Zhang, S. Liu (2023). Understanding and Improving Visual Prompting: A Label-Mapping
-#   Perspective. arXiv:2211.11635. Random, frequency and iterative mapping.
+#   Perspective. [arXiv:2211.11635](https://arxiv.org/abs/2211.11635). Random, frequency and iterative mapping.

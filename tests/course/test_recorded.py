@@ -16,6 +16,7 @@ from vpcore.experiments.grid.command import app
 from vpcore.experiments.grid.options import Options, typed
 from vpcore.experiments.grid.plan import plan
 from vpcore.experiments.runs.packed import read_results
+from vpcore.statistics import paired_interval
 
 
 def line(seed, prompt, accuracy, torch_version="2.11.0", processor="a processor"):
@@ -121,3 +122,12 @@ def test_the_commands_of_a_table_make_its_runs(name):
 
 def test_there_are_tables_of_the_grid():
     assert {"msvp_small", "msvp_lr", "msvp_nets", "msvp_sets", "transfer"} <= set(OF_THE_GRID)
+
+
+def test_a_gain_counts_seeds_and_test_images():
+    table = recorded("insvp_image")
+    mean, low, high = table.gain("photodigits_fixed", "none", "universal", "resnet_nano")
+    before, after = (table.accuracies("photodigits_fixed", name, "resnet_nano") for name in ("none", "universal"))
+    assert mean == pytest.approx((after - before).mean())
+    seeds = paired_interval(list(before), list(after))
+    assert high - low > seeds.high - seeds.low  # the test images are a lottery of their own

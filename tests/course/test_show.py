@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+import vpcore
 from course import show
+from course.show.code import excerpt
 from course.show.picture import COLORS, sentence
 
 IMAGES = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -116,3 +118,21 @@ def test_maps_share_one_scale_centered_at_zero():
     picture = show.prompt_maps({"weak": torch.full((4, 4), 0.01), "strong": torch.full((4, 4), -2.0)}, "Maps")
     ranges = {panel.images[0].get_clim() for panel in picture.figure.axes if panel.images}
     assert ranges == {(-2.0, 2.0)}
+
+
+def test_an_excerpt_is_the_code_itself_and_asks_for_lines_that_exist():
+    def doubled(numbers):
+        total = []
+        for number in numbers:
+            total.append(2 * number)
+        return total
+
+    assert excerpt(doubled, "for", "total.append") == "for number in numbers:\n    total.append(2 * number)"
+    with pytest.raises(ValueError, match="doubled has no lines from 'while' to 'return'"):
+        excerpt(doubled, "while", "return")
+
+
+def test_the_loop_of_fit_is_found_for_lesson_01():
+    shown = excerpt(vpcore.fit, "for step, index", "state.scaler.update()")
+    assert all(words in shown for words in ("zero_grad", ".backward()", "loss(run, x, y"))
+    assert len(shown.split("\n")) < 20

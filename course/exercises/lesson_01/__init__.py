@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from course.check import QuizExercise
+from course.exercises.lesson_01.loop import LEARN
 from course.exercises.lesson_01.mapping import ITERATIVE, MAPPING
 from course.exercises.lesson_01.pixels import COUNT, PAD, PATCH, RATE
 
@@ -38,4 +39,4 @@ QUIZ_DOUBLE = QuizExercise(
     },
 )
 
-EXERCISES = (PAD, COUNT, PATCH, RATE, MAPPING, ITERATIVE, QUIZ_SPACE, QUIZ_LEARNS, QUIZ_DOUBLE)
+EXERCISES = (PAD, LEARN, COUNT, PATCH, RATE, MAPPING, ITERATIVE, QUIZ_SPACE, QUIZ_LEARNS, QUIZ_DOUBLE)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vpcore.heads.label_mapping import assign_greedily
 
-__all__ = ["add_frame", "add_patches", "count_frame", "mapping_per_epoch", "pixel_rate", "source_for_each"]
+__all__ = [
+    "add_frame",
+    "add_patches",
+    "count_frame",
+    "learn_prompt",
+    "mapping_per_epoch",
+    "pixel_rate",
+    "source_for_each",
+]
 
 
 def add_frame(images: Tensor, top: Tensor, bottom: Tensor, left: Tensor, right: Tensor) -> Tensor:
@@ -103,3 +112,18 @@ def pixel_rate(rate: float, std: Tensor, optimizer: str) -> Tensor:
 def rate_cases(rng: torch.Generator) -> list[Any]:
     stds = (torch.tensor([0.229, 0.224, 0.225]), torch.tensor([0.5]))
     return [(rate, std, optimizer) for std in stds for rate, optimizer in ((40.0, "sgd"), (0.01, "adam"), (2.0, "sgd"))]
+
+
+def learn_prompt(
+    network: nn.Module, head: nn.Module, delta: Tensor, batches: list[tuple[Tensor, Tensor]], rate: float
+) -> list[float]:
+    """Learn delta and the head on a frozen network, one step of Adam a batch; return the losses before each step."""
+    network.requires_grad_(False).eval()
+    optimizer, losses = torch.optim.Adam([delta, *head.parameters()], lr=rate), []
+    for images, labels in batches:
+        loss = F.cross_entropy(head(network(images + delta)), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return losses

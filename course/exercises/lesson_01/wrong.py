@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from course.exercises.lesson_01.answers import add_frame
 from vpcore.heads.label_mapping import assign_greedily
@@ -140,3 +141,27 @@ def epochs_with(reset: bool = True, shift: int = 0, first: bool = False, shared:
 def rate_with(sgd: Callable[[Tensor], Tensor], adam: Callable[[Tensor], Tensor]) -> Any:
     """Return a wrong rate: by what the rate is multiplied for each optimizer."""
     return lambda rate, std, optimizer: rate * (sgd(std) if optimizer == "sgd" else adam(std))
+
+
+def learn_with(
+    training: Any, *, zero: bool = True, new: bool = False, sign: float = 1.0, reduction: str = "mean",
+    optimizer: Any = torch.optim.Adam, after: bool = False, first: bool = False,
+) -> list[float]:  # fmt: skip
+    """Run a training loop with a fault; with none, the right one."""
+
+    def loss_of(images: Tensor, labels: Tensor, how: str) -> Tensor:
+        return F.cross_entropy(training.head(training.network(images + sign * training.delta)), labels, reduction=how)
+
+    training.network.requires_grad_(False).eval()
+    learned = [training.delta, *training.head.parameters()]
+    stepper, losses = optimizer(learned, lr=training.rate), []
+    for batch in training.batches:
+        chosen = training.batches[0] if first else batch
+        stepper = optimizer(learned, lr=training.rate) if new else stepper
+        loss = loss_of(*chosen, reduction)
+        if zero:
+            stepper.zero_grad()
+        loss.backward()
+        stepper.step()
+        losses.append((loss_of(*chosen, reduction) if after else loss).item())
+    return losses
