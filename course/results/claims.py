@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from course.recorded import Recorded, recorded
-from vpcore.statistics import Interval, paired_interval
+from vpcore.experiments.runs.right_bits import right
+from vpcore.statistics import Interval, holm, two_way_interval, two_way_p_value
 
 
 @dataclass(frozen=True)
@@ -30,15 +33,23 @@ class Claim:
 
 
 def difference(table: Recorded, claim: Claim) -> tuple[Interval, int, int]:
-    """Return the paired interval of a claim in percentage points, over the seeds both arms have, and the counts."""
+    """Return the two-way interval of a claim in percentage points, and how many seeds and test images it is from."""
+    before, after = both(table, claim)
+    found = two_way_interval(before, after)
+    return Interval(100 * found.mean, 100 * found.low, 100 * found.high), *before.shape
+
+
+def both(table: Recorded, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
+    """Return which test images base and arm of a claim classified right: (seeds, images), of the seeds both have."""
     arms = {}
     for arm in (claim.base, claim.arm):
         wanted = {"data": claim.data, "backbone": claim.backbone, "prompt": arm, **claim.settings}
         arms[arm] = {run["cell"]["seed"]: run for run in table.runs if wanted.items() <= run["cell"].items()}
     before, after = arms[claim.base], arms[claim.arm]
     seeds = sorted(before.keys() & after.keys())
-    first, second = ([100 * runs[seed]["accuracy"] for seed in seeds] for runs in (before, after))
-    return paired_interval(first, second), len(seeds), before[seeds[0]]["num_test"]
+    if len({runs[seed]["data_md5"] for runs in (before, after) for seed in seeds}) != 1:
+        raise ValueError(f"{table.name}: {claim.arm} and {claim.base} were not tested on one set of images")
+    return np.stack([right(before[seed]) for seed in seeds]), np.stack([right(after[seed]) for seed in seeds])
 
 
 def verdict(found: Interval) -> str:
@@ -91,12 +102,17 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
     table = recorded(file, folder)
     cells = [run["cell"] for run in table.runs if run["cell"]["backbone"] == backbone]
     sets = list(dict.fromkeys(cell["data"] for cell in cells))
-    counts = []
+    counts, p_values = [], []
     for arm in dict.fromkeys(cell["prompt"] for cell in cells if cell["prompt"] != base):
-        found = [verdict(difference(table, Claim("", "", data, backbone, arm, base))[0]) for data in sets]
+        claims = [Claim("", "", data, backbone, arm, base) for data in sets]
+        p_values += [two_way_p_value(*both(table, claim)) for claim in claims]
+        found = [verdict(difference(table, claim)[0]) for claim in claims]
         counts.append(f"  - `{arm}` {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")
+    singly = sum(p_value < 0.05 for p_value in p_values)
+    stand = f"{singly} of {len(p_values)} differences stand singly, {sum(holm(p_values))} after Holm's correction"
     report = f"`python -m vpcore.grid --report course/results/{table.name}.json --report-to FOLDER`"
-    head = f"- {what}: sets of {len(sets)} where it is better/worse/cannot be told; {report} prints the intervals:"
+    told = f"sets of {len(sets)} where it is better/worse/cannot be told"
+    head = f"- {what}: {told}; {stand}; {report} prints the intervals:"
     return "\n".join([head, *counts])
 
 

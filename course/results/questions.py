@@ -124,10 +124,11 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
     ),
 }  # fmt: skip
 TAIL = """\
-"Cannot tell" means that the 95 % interval of the paired difference holds zero; it does not mean that there is no
-difference. Each interval stands for itself: of 20 comparisons of equals, one is expected to miss zero. All networks
-here are small, images have 28 or 32 pixels, and training sets at most 2,000 images: what holds here need not hold for
-the papers' networks.
+Intervals hold both lotteries, seeds and test images (`vpcore.statistics.two_way_interval`). "Cannot tell" means that
+the 95 % interval of the difference holds zero; it does not mean that there is no difference. Each interval stands for
+itself; where many differences are looked at together, Holm's count says how many of them stand. All networks here
+are small, images have 28 or 32 pixels, and training sets at most 2,000 images: what holds here need not hold for the
+papers' networks.
 
 ## Not run here
 

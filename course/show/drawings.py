@@ -2,7 +2,7 @@
 
 A drawing is at most 4.4 inches wide and no word is smaller than 9 points, so it is read on a phone too. White boxes
 are data, gray ones are frozen, orange ones with a thick edge learn; a dashed arrow is a gradient. Still to be drawn, by
-the lessons that need them: InsVP's prompters, VPT shallow and deep (insert and strip), AP, label mapping, LoRA, SSF,
+the lessons that need them: InsVP's prompters, VPT shallow and deep (insert and strip), label mapping, LoRA, SSF,
 BitFit.
 """
 
@@ -215,5 +215,48 @@ def vit(image: Any) -> Picture:
         "A Vision Transformer. An image is cut into patches; each is embedded by one linear map W and a bias b as a "
         "token. A class token is put in front, a position embedding is added to each token, and blocks of attention "
         "and an MLP follow. The head reads the class token."
+    )
+    return Picture(figure, alt)
+
+
+def activation(depth: int = 5, layer: int = 2) -> Picture:
+    """Draw an activation prompt: what runs once below it, δ, and what runs again in each step above it.
+
+    Args:
+        depth: number of blocks that are drawn, 3 to 6.
+        layer: of the prompt, 1 to depth - 1.
+    """
+    figure, panel = sheet(2.0 + 0.52 * depth)
+    heights = [0.95 + 0.52 * block + (0.75 if block >= layer else 0) for block in range(depth)]
+    middle, wide = 1.55, (1.5, 0.36)
+    box(panel, (middle, 0.3), wide, "image x")
+    for block, height in enumerate(heights):
+        start = 0.48 if block == 0 else heights[block - 1] + 0.18
+        arrow(panel, (middle, start), (middle, height - 0.18))
+        box(panel, (middle, height), wide, f"block {block}", "frozen")
+    place = (heights[layer - 1] + heights[layer]) / 2
+    note(panel, (middle - 0.12, place), f"$z^{layer}$", ha="right")
+    box(panel, (3.45, place), (1.1, 0.4), "prompt δ", "learned")
+    arrow(panel, (2.9, place), (middle + 0.16, place))
+    panel.plot(middle, place, "o", color="white", markeredgecolor="#1a1a1a", markersize=13, zorder=6)
+    note(panel, (middle, place), "+", size=11, zorder=7)
+    top = heights[-1] + 0.52
+    arrow(panel, (middle, heights[-1] + 0.18), (middle, top - 0.18))
+    box(panel, (middle, top), (1.9, 0.36), "pool, then head h", "learned")
+    ends = (
+        (0.12, heights[layer - 1] + 0.2, "runs once:\ncached"),
+        (place + 0.28, top + 0.18, "runs again\nin each step"),
+    )
+    for low, high, words in ends:
+        panel.plot([2.62, 2.7, 2.7, 2.62], [low, low, high, high], color=GREY, linewidth=1.2)
+        note(panel, (2.82, (low + high) / 2), words, ha="left")
+    panel.plot([0.45, 0.45], [top, place + 0.02], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
+    panel.plot([0.58, 0.45], [top, top], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
+    arrow(panel, (0.45, place + 0.02), (1.0, place), gradient=True)
+    note(panel, (0.3, (top + place) / 2), "gradient", color=COLORS[1], size=9, rotation=90)
+    alt = (
+        f"An activation prompt before block {layer}: δ is added to the activations z of that layer. The blocks below "
+        "it run once and are cached; the blocks above it, the pooling and the head run again in each step, and the "
+        "gradient of the loss goes back through them to δ."
     )
     return Picture(figure, alt)

@@ -16,6 +16,8 @@ DRAWN = {
     "frame": lambda: drawings.frame(RNG.uniform(size=(28, 28))),
     "frame of colors": lambda: drawings.frame(np.linspace(0, 1, 32 * 32 * 3).reshape(32, 32, 3)),
     "multiscale": lambda: drawings.multiscale(MAPS, [np.resize(m, (28, 28)) for m in MAPS], np.ones((28, 28))),
+    "activation": lambda: drawings.activation(),
+    "activation in a deeper net": lambda: drawings.activation(6, 4),
     "vit": lambda: drawings.vit(np.linspace(0, 1, 32 * 32 * 3).reshape(32, 32, 3)),
 }
 

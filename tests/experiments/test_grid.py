@@ -28,7 +28,7 @@ from vpcore.experiments.report.table import format_table
 from vpcore.experiments.runs import runlog
 from vpcore.experiments.runs.right_bits import right
 from vpcore.experiments.runs.runlog import append_run, read_runs, repair
-from vpcore.statistics import paired_interval
+from vpcore.statistics import two_way_interval, two_way_p_value
 
 TINY = ["--data", "digits", "--width", "2", "--limit", "40", "--epochs", "1", "--lr", "1e-2", "--batch-size", "20"]
 ROOT = Path(__file__).resolve().parents[2]
@@ -71,11 +71,11 @@ def test_every_cell_is_there_once_with_its_provenance(finished):
 
 def test_the_table_is_that_of_the_lines(finished):
     path, printed, runs = finished
-    none, multiscale = ([run["accuracy"] for run in runs if run["cell"]["prompt"] == p] for p in ("none", "multiscale"))
-    interval = paired_interval(none, multiscale)
+    none, multiscale = ([right(run) for run in runs if run["cell"]["prompt"] == p] for p in ("none", "multiscale"))
+    interval = two_way_interval(none, multiscale)
     shown = f"{100 * interval.mean:+.2f} [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]"
     assert shown in printed
-    assert f"{100 * np.mean(none):.2f} ± {100 * np.std(none, ddof=1):.2f}" in printed
+    assert f"{100 * np.mean(none):.2f} ± {100 * np.std(np.mean(none, 1), ddof=1):.2f}" in printed
     report = call("--report", path)
     assert report.exit_code == 0
     assert report.stdout == printed
@@ -320,8 +320,9 @@ def test_rows_pair_by_seed_within_one_setting():
     assert [(row.prompt, row.setting, row.num_seeds, row.num_pairs) for row in rows] == [
         ("none", "lr=0.1", 4, 0), ("multiscale", "lr=0.1", 3, 2), ("none", "lr=0.2", 2, 0),
     ]  # fmt: skip
-    interval = paired_interval([0.5, 0.25], [1.0, 0.75])  # seeds 1 and 2 have both
-    assert rows[1].difference == interval
+    before, after = [[1, 0, 0, 1], [1, 0, 0, 0]], [[1, 1, 1, 1], [1, 1, 0, 1]]  # seeds 1 and 2 have both
+    assert rows[1].difference == two_way_interval(before, after)
+    assert rows[1].p_value == two_way_p_value(before, after)
     assert rows[0].difference is None
 
 

@@ -5,7 +5,9 @@ import io
 import json
 import math
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from PIL import Image
 from test_grid import call, made_run
@@ -13,7 +15,7 @@ from test_grid import call, made_run
 from vpcore.experiments.report.files import draw, write_report
 from vpcore.experiments.report.rows import summarize
 from vpcore.experiments.report.table import format_csv, format_latex, format_table
-from vpcore.statistics import image_variance, paired_interval, smallest_detectable_difference
+from vpcore.statistics import image_variance, smallest_detectable_difference, two_way_interval
 
 BITS = {"none": [[1, 0, 0, 1], [1, 1, 0, 0], [0, 1, 0, 0]], "pad": [[1, 1, 0, 1], [1, 1, 1, 1], [1, 1, 0, 0]]}
 RUNS = [made_run(prompt, seed, bits) for prompt, each in BITS.items() for seed, bits in enumerate(each)]
@@ -41,11 +43,24 @@ def test_the_smallest_detectable_difference_is_what_the_note_says(rows):
     means = [[sum(bits) / 4 for bits in each] for each in (before, after)]
     differences = [b - a for a, b in zip(*means, strict=True)]
     sd = math.sqrt(sum((d - sum(differences) / 3) ** 2 for d in differences) / 2)
-    a = (4.302653 + 1.060660) * sd / math.sqrt(3)  # t(0.975) and t(0.8) with two degrees of freedom
-    b = (1.959964 + 0.841621) * math.sqrt(image_variance(before, after) / 4)
-    assert rows[1].detectable == pytest.approx(math.hypot(a, b), rel=1e-5)
     assert rows[1].detectable == smallest_detectable_difference(sd, 3, image_variance(before, after), 4)
-    assert "t(0.975) + t(0.8)" in format_table(rows)
+    assert "(noncentral t; vpcore.statistics.smallest_detectable_difference)" in format_table(rows)
+
+
+def test_many_differences_are_counted_together():
+    rng = np.random.default_rng(0)
+    base = [(rng.random(300) < 0.5).astype(int) for _ in range(3)]
+    gained = rng.random(300)
+    arms = {"none": 0.0, "clear": 0.4, "small": 0.04, "equal": 0.0, "same": 0.0}
+    runs = [made_run(prompt, seed, list(np.maximum(bits, gained < share)))
+            for prompt, share in arms.items() for seed, bits in enumerate(base)]  # fmt: skip
+    rows = summarize(runs)
+    assert [row.p_value < 0.05 for row in rows[1:]] == [True, True, False, False]
+    assert "Of 4 differences 2 stand singly, 2 after Holm's correction for all of them." in format_table(rows)
+    many = [replace(row, prompt=f"{row.prompt}{copy}") for row in rows[1:] for copy in range(60)]
+    singly, together = map(int, re.findall(r"differences (\d+) stand singly, (\d+)", format_table(many))[0])
+    assert (singly, together) == (120, 60)
+    assert "stand singly" not in format_table(rows[:2])
 
 
 def test_csv_holds_the_unrounded_numbers_and_nothing_where_there_is_none(rows):
@@ -53,7 +68,7 @@ def test_csv_holds_the_unrounded_numbers_and_nothing_where_there_is_none(rows):
     assert [(line["data"], line["method"], line["num_pairs"]) for line in lines[:2]] == [
         ("digits", "none", "0"), ("digits", "pad", "3"),
     ]  # fmt: skip
-    interval = paired_interval(*([sum(bits) / 4 for bits in BITS[name]] for name in ("none", "pad")))
+    interval = two_way_interval(BITS["none"], BITS["pad"])
     assert float(lines[1]["low_points"]) == pytest.approx(100 * interval.low, abs=1e-12)
     assert lines[0]["difference_points"] == lines[0]["detectable_points"] == ""
     assert [line["sd_points"] for line in lines[2:]] == [""] * 4  # one seed

@@ -336,6 +336,8 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     AP: {
+        "gains eleven points": lambda: [round(gaps("ap_layers", "ap@3", "none").mean())],
+        "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),
         "with 64 and 128 numbers": lambda: [extra("bias@4")["learned"]],
         "480 numbers that add nothing": lambda: [extra("ap@7")["learned"]],
         "lie within two points of each other": lambda: [spread_of_first_layers()],

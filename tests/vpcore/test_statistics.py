@@ -6,16 +6,17 @@ import numpy as np
 import pytest
 
 from vpcore.statistics import (
+    holm,
     image_variance,
     mean_sd,
     paired_interval,
     smallest_detectable_difference,
     t_interval,
     two_way_interval,
+    two_way_p_value,
 )
 
 T_975 = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262, 29: 2.045}  # two-sided 95 %, from a printed table
-T_80 = {4: 0.941, 9: 0.883}  # one-sided 80 %
 Z_975, Z_80 = 1.95996, 0.84162
 
 
@@ -47,10 +48,10 @@ def test_students_sleep_data():
 
 
 def test_pairs_matter_and_sign_is_treated_minus_baseline():
-    baseline, treated = [0.1, 0.5, 0.9], [0.2, 0.6, 1.0]
+    baseline, treated = [0.1, 0.5, 0.9], [0.2, 0.6, 1.001]
     interval = paired_interval(baseline, treated)
-    assert interval.mean == pytest.approx(0.1)
-    assert interval.high - interval.low < 1e-12
+    assert interval.mean == pytest.approx(0.301 / 3)
+    assert interval.high - interval.low < 4e-3
     shuffled = paired_interval(baseline, treated[::-1])
     assert shuffled.high - shuffled.low > 1
 
@@ -99,40 +100,82 @@ def test_a_two_way_interval_by_hand():
     assert interval.low == pytest.approx(1 - interval.high)
 
 
-def test_a_two_way_interval_is_never_narrower_than_that_of_the_images_and_one_of_equals_has_no_width():
+def test_a_two_way_interval_is_never_narrower_than_that_of_the_images():
     rng = np.random.default_rng(0)
     before, after = rng.integers(0, 2, (5, 300)), rng.integers(0, 2, (5, 300))
     after[1:], before[1:] = after[0], before[0]  # all seeds agree
     half = two_way_interval(before, after).high - np.mean(after - before)
     assert half > 1.95 * math.sqrt(image_variance(before, after) / 300)
-    assert two_way_interval(before, before) == two_way_interval(after, after)
-    assert two_way_interval(before, before).high == 0
 
 
-def test_detectable_difference_from_seeds_alone_and_images_alone():
-    assert smallest_detectable_difference(0.01, 5, 0.0, 1000) == pytest.approx(
-        (T_975[4] + T_80[4]) * 0.01 / math.sqrt(5), rel=1e-3
+def test_equals_get_bounds_that_the_images_allow():
+    """With no image of I on which two differ, the share of such images is below 1 - 0.025^(1/I): Clopper, Pearson."""
+    same = np.random.default_rng(0).integers(0, 2, (3, 300))
+    found = two_way_interval(same, same)
+    assert (1 - found.high) ** 300 == pytest.approx(0.025)
+    assert (found.mean, found.low) == (0, -found.high)
+    assert two_way_interval(same[:, :100], same[:, :100]).high > found.high
+    gained = two_way_interval(np.zeros((2, 40), int), np.ones((2, 40), int))
+    assert (gained.mean, gained.high) == (1, 1)
+    assert gained.low == pytest.approx(0.025 ** (1 / 40))
+    assert (two_way_p_value(same, same), two_way_p_value(1 - same * 0, same * 0)) == (1, 0)
+    for equal in ([0.1, 0.1, 0.1], [0.9 - 0.6, 0.8 - 0.5]):  # the last differ by rounding alone
+        unknown = t_interval(equal)
+        assert (unknown.low, unknown.high) == (-math.inf, math.inf)
+    assert paired_interval([0.6, 0.5], np.array([0.9, 0.8])).high == math.inf
+
+
+def test_a_p_value_is_the_level_at_which_the_interval_ends_at_zero():
+    rng = np.random.default_rng(3)
+    before, after = rng.random((4, 200)) < 0.6, rng.random((4, 200)) < 0.67
+    p_value = two_way_p_value(before, after)
+    assert 0.001 < p_value < 0.5
+    assert two_way_interval(before, after, 1 - p_value).low == pytest.approx(0, abs=1e-9)
+    assert two_way_p_value(after, before) == pytest.approx(p_value)
+
+
+def test_holm_keeps_its_promise_and_is_the_step_down_of_its_author():
+    assert holm([0.01, 0.04, 0.03, 0.005]) == [True, False, False, True]  # 0.03 > 0.05 / 2, so 0.04 falls too
+    assert holm([0.049]) == [True]
+    assert holm([]) == []
+    rng = np.random.default_rng(0)
+    false = np.mean([any(holm(list(rng.random(20)))) for _ in range(2000)])
+    assert false <= 0.06  # of twenty equals; 0.64 without the correction
+
+
+def test_plain_lists_and_arrays_give_one_answer():
+    values = [0.5, 0.25, 0.75, 0.875]
+    assert mean_sd(np.array(values)) == mean_sd(values)
+    assert t_interval(np.array(values)) == t_interval(values)
+    assert t_interval(np.float32(values)) == t_interval(values)
+    assert paired_interval(np.array(values), np.array(values[::-1])) == paired_interval(values, values[::-1])
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 20])
+def test_the_detectable_difference_is_found_with_the_power_it_says(seeds):
+    rng, count = np.random.default_rng(seeds), 20_000
+    true = smallest_detectable_difference(0.02, seeds, 0.0, 1000)
+    drawn = rng.normal(true, 0.02, size=(count, seeds))
+    ends = drawn.mean(1) / (drawn.std(1, ddof=1) / math.sqrt(seeds))
+    critical = (t_interval(list(drawn[0])).high - drawn[0].mean()) / (drawn[0].std(ddof=1) / math.sqrt(seeds))
+    assert np.mean(np.abs(ends) > critical) == pytest.approx(0.8, abs=0.01)
+
+
+def test_detectable_difference_of_images_alone_is_that_of_the_normal_distribution():
+    assert smallest_detectable_difference(0.0, 5, 0.04, 100_000) == pytest.approx(
+        (Z_975 + Z_80) * math.sqrt(0.04 / 100_000), rel=1e-4
     )
-    assert smallest_detectable_difference(0.0, 5, 0.04, 1000) == pytest.approx(
-        (Z_975 + Z_80) * math.sqrt(0.04 / 1000), rel=1e-4
-    )
+    assert smallest_detectable_difference(0.0, 5, 0.0, 1000) == 0
 
 
-def test_detectable_differences_add_as_squares_and_shrink_with_more_of_either():
+def test_detectable_differences_grow_with_either_spread_and_shrink_with_more_of_either():
     both = smallest_detectable_difference(0.01, 5, 0.04, 1000)
     seeds, images = (smallest_detectable_difference(sd, 5, d, 1000) for sd, d in ((0.01, 0.0), (0.0, 0.04)))
-    assert both == pytest.approx(math.hypot(seeds, images))
+    assert max(seeds, images) < both < seeds + images
     assert smallest_detectable_difference(0.01, 10, 0.04, 1000) < both
     assert smallest_detectable_difference(0.01, 5, 0.04, 4000) < both
     assert smallest_detectable_difference(0.01, 5, 0.04, 1000, power=0.9) > both
-    assert smallest_detectable_difference(0.0, 5, 0.04, 4000) == pytest.approx(images / 2)
-
-
-def test_the_detectable_difference_is_found_with_the_power_it_says():
-    rng = np.random.default_rng(1)
-    true = smallest_detectable_difference(0.02, 10, 0.0, 1000)
-    found = [t_interval(list(row)).low > 0 for row in rng.normal(true, 0.02, size=(1500, 10))]
-    assert np.mean(found) == pytest.approx(0.8, abs=0.04)
+    assert smallest_detectable_difference(0.0, 5, 0.04, 4000) == pytest.approx(images / 2, rel=2e-3)
 
 
 def test_image_variance_of_one_seed_is_that_of_mcnemar():
@@ -151,7 +194,15 @@ def test_image_variance_averages_over_seeds_first():
     ("call", "says"),
     [
         (lambda: mean_sd([]), "a mean needs at least one value"),
-        (lambda: mean_sd([1.0, math.nan]), "and finite ones"),
+        (lambda: mean_sd([1.0, math.nan]), "values must be finite ones"),
+        (lambda: mean_sd(np.ones((2, 3))), "values must be a list of numbers, got 2 dimensions: pass one row"),
+        (lambda: t_interval([1.0, math.inf]), "values must be finite ones"),
+        (lambda: paired_interval(np.array([1.0, math.nan]), np.array([1.0, math.nan])), "values must be finite ones"),
+        (lambda: two_way_interval([[0, 1], [0, math.nan]], [[1, 1], [0, 1]]), "0 or 1"),
+        (lambda: two_way_p_value([[0, 1], [0, 1]], [[1, 1], [0, 0.5]]), "0 or 1"),
+        (lambda: image_variance([[0, math.nan]], [[1, 1]]), "0 or 1"),
+        (lambda: holm([0.5, math.nan]), "p-values lie in 0 … 1, got nan"),
+        (lambda: holm([0.5], 95), "level must lie between 0 and 1, got 95"),
         (lambda: two_way_interval([[0, 1]], [[1, 1]]), "two of each or more, got"),
         (lambda: two_way_interval([[0, 1], [0, 1]], [[1, 1], [0, 2]]), "0 or 1"),
         (lambda: two_way_interval([[0, 1], [0, 1]], [[1, 1], [0, 1]], 95), "level must lie between 0 and 1, got 95"),

@@ -10,7 +10,14 @@ from typing import Any
 
 from vpcore.experiments.grid.cell import question
 from vpcore.experiments.runs.right_bits import right
-from vpcore.statistics import Interval, image_variance, mean_sd, paired_interval, smallest_detectable_difference
+from vpcore.statistics import (
+    Interval,
+    image_variance,
+    mean_sd,
+    smallest_detectable_difference,
+    two_way_interval,
+    two_way_p_value,
+)
 
 BASELINE = "none"
 AT_EDGE = "rate at an edge"
@@ -32,7 +39,8 @@ class Row:
     sd: float
     num_test: int
     num_pairs: int
-    difference: Interval | None  # to the baseline, over seeds both have
+    difference: Interval | None  # to the baseline, over seeds both have and test images
+    p_value: float  # of that difference
     detectable: float
     values: tuple[float, ...] = ()  # one accuracy a seed, in the order of the seeds
     learned: int | None = None  # numbers that the method learns beside the head
@@ -92,13 +100,13 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
     one = next(iter(runs.values()))
     mean, sd = mean_sd([run["accuracy"] for run in runs.values()])
     seeds = sorted(runs.keys() & baseline.keys()) if prompt != BASELINE else []
-    difference, detectable = None, math.nan
+    difference, p_value, detectable = None, math.nan, math.nan
     if len(seeds) >= 2:
         before, after = [baseline[s] for s in seeds], [runs[s] for s in seeds]
-        difference = paired_interval([run["accuracy"] for run in before], [run["accuracy"] for run in after])
+        pairs = [right(run) for run in before], [right(run) for run in after]
+        difference, p_value = two_way_interval(*pairs), two_way_p_value(*pairs)
         spread = mean_sd([b["accuracy"] - a["accuracy"] for a, b in zip(before, after, strict=True)])[1]
-        images = image_variance([right(run) for run in before], [right(run) for run in after])
-        detectable = smallest_detectable_difference(spread, len(seeds), images, one["num_test"])
+        detectable = smallest_detectable_difference(spread, len(seeds), image_variance(*pairs), one["num_test"])
     setting = [f"{name}={_short(_settings(one).get(name))}" for name in varying]
     setting += [AT_EDGE] if any(run.get("rate_at_edge") for run in runs.values()) else []
     return Row(
@@ -112,6 +120,7 @@ def _row(prompt: str, runs: dict[int, Run], baseline: dict[int, Run], varying: l
         num_test=one["num_test"],
         num_pairs=len(seeds),
         difference=difference,
+        p_value=p_value,
         detectable=detectable,
         values=tuple(runs[seed]["accuracy"] for seed in sorted(runs)),
         learned=_learned(one),

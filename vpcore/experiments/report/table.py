@@ -9,19 +9,19 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from vpcore.statistics import Interval
+from vpcore.statistics import Interval, holm
 
 if TYPE_CHECKING:
     from vpcore.experiments.report.rows import Row
 
 NOTES = """\
-rate at an edge: the best of the rates tried was the smallest or the largest; a better one may lie beyond.
 accuracy: mean ± sample standard deviation over seeds, on the test images.
-difference: method - none, mean over the seeds that both have, with the 95 % Student t interval of these pairs. Each
-  interval stands for itself: of 20 methods that change nothing, one is expected to miss zero.
-detectable: the true difference that as many seeds and test images would find in 4 of 5 repetitions. It is
-  √(a² + b²) with a = (t(0.975) + t(0.8)) · sd of the differences / √seeds, t with seeds - 1 degrees of freedom, and
-  b = (1.960 + 0.842) · √(v / n test), v the variance over test images of the difference in being right."""
+difference: method - none, mean over the seeds that both have, with a 95 % interval that holds both lotteries, seeds and
+  test images (vpcore.statistics.two_way_interval). A method differs where it misses zero; else one cannot tell. Each
+  interval stands for itself; what holds when all of them are looked at together is Holm's count.
+detectable: for planning, the true difference that as many seeds and test images would find in 4 of 5 repetitions
+  (noncentral t; vpcore.statistics.smallest_detectable_difference).
+rate at an edge: the best of the rates tried was the smallest or the largest; a better one may lie beyond."""
 COLUMNS: dict[str, Callable[[Row], str]] = {
     "method": lambda row: row.prompt,
     "setting": lambda row: row.setting,
@@ -47,6 +47,7 @@ NUMBERS: dict[str, Callable[[Row], object]] = {
     "difference_points": lambda row: row.difference and 100 * row.difference.mean,
     "low_points": lambda row: row.difference and 100 * row.difference.low,
     "high_points": lambda row: row.difference and 100 * row.difference.high,
+    "p_value": lambda row: row.p_value,
     "detectable_points": lambda row: 100 * row.detectable,
 }
 ESCAPED = {
@@ -68,7 +69,19 @@ def format_table(rows: Sequence[Row]) -> str:
     if not rows:
         return "no results"
     tables = [f"{data}, {backbone}\n{_lines(group)}" for (data, backbone), group in by_place(rows).items()]
-    return "\n\n".join([*tables, NOTES])
+    return "\n\n".join([*tables, *standing(rows), NOTES])
+
+
+def standing(rows: Sequence[Row]) -> list[str]:
+    """Say how many of two or more differences stand singly and together; nothing of fewer."""
+    p_values = [row.p_value for row in rows if row.difference is not None]
+    if len(p_values) < 2:
+        return []
+    singly = sum(p_value < 0.05 for p_value in p_values)
+    together = sum(holm(p_values))
+    return [
+        f"Of {len(p_values)} differences {singly} stand singly, {together} after Holm's correction for all of them."
+    ]
 
 
 def _shown(rows: Sequence[Row]) -> dict[str, list[str]]:
@@ -103,6 +116,7 @@ def _nothing(value: object) -> bool:
 def format_latex(rows: Sequence[Row]) -> str:
     r"""Write one LaTeX table for each data set and backbone; they need `\usepackage{booktabs}` and nothing else."""
     head = "% needs \\usepackage{booktabs}\n" + "".join(f"% {line}\n" for line in NOTES.splitlines())
+    head += "".join(f"% {line}\n" for line in standing(rows))
     tables = [_latex(data, backbone, group) for (data, backbone), group in by_place(rows).items()]
     return "\n".join([head, *tables])
 
