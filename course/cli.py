@@ -114,7 +114,7 @@ def progress() -> None:
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Where to write.")],
-    to: Annotated[str, typer.Option("--to", help="The kind of export: nbgrader, html (a web site) or colab.")] = "",
+    to: Annotated[str, typer.Option("--to", help="The kind: nbgrader, html (a web site), slides or colab.")] = "",
     path: Annotated[str, typer.Option("--path", help="A teaching path instead: lab2x90.")] = "",
     variant: Annotated[int | None, typer.Option(min=0, help="A seed: lessons in the version of one class.")] = None,
     lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,

@@ -1,4 +1,4 @@
-"""Writes lessons for other places: nbgrader, a web site, Colab, or lab sessions."""
+"""Writes lessons for other places: nbgrader, a web site, slides, Colab, or lab sessions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from course.authoring.learner import ANSWER_STUB, STUB
 from course.authoring.lesson_names import ROOT, lesson_paths
 from course.authoring.notebook_file import notebook_text, write_text
 
-KINDS = ("nbgrader", "html", "colab")
+KINDS = ("nbgrader", "html", "colab", "slides")
+CHOOSING = ("nbgrader", "slides")  # kinds that take --lesson
 Tell = Callable[[str], object]
 CONFIG = f"""c = get_config()
 
@@ -56,7 +57,7 @@ nbgrader runs learner code as you, on this machine, with your files. For strange
 def export_to(
     kind: str, folder: Path, names: tuple[str, ...] = (), root: Path = ROOT, *, tell: Tell = lambda _: None
 ) -> list[Path]:
-    """Write one kind of export, all lessons or for nbgrader those named; returns the files a person starts with.
+    """Write one kind of export, all lessons or for some kinds those named; returns the files a person starts with.
 
     Args:
         kind: one of KINDS.
@@ -69,13 +70,18 @@ def export_to(
         ValueError: the kind is unknown, or it takes all lessons and some were named.
         OSError: the folder cannot be written.
     """
-    if kind not in KINDS or (names and kind != "nbgrader"):
-        raise ValueError(f"--to must be one of {', '.join(KINDS)}, --lesson only with nbgrader; got {kind!r}, {names}")
+    if kind not in KINDS or (names and kind not in CHOOSING):
+        some = " or ".join(CHOOSING)
+        raise ValueError(f"--to must be one of {', '.join(KINDS)}, --lesson only with {some}; got {kind!r}, {names}")
     _refuse_unwritable(folder)
     if kind == "html":
         from course.handout.site import export_site
 
         return [export_site(folder, root, tell=tell)]
+    if kind == "slides":
+        from course.handout.slides import export_slides
+
+        return export_slides(folder, names, root, tell=tell)
     if kind == "colab":
         from course.handout.colab import export_colab
 

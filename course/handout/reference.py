@@ -30,7 +30,15 @@ GROUPS = {
     "training": Group(
         "Training",
         "A model is put together, trained, scored, counted and kept.",
-        ("vpcore.prompted", "vpcore.train", "vpcore.count", "vpcore.saved", "vpcore.cache", "vpcore.device"),
+        (
+            "vpcore.prompted",
+            "vpcore.train",
+            "vpcore.count",
+            "vpcore.saved",
+            "vpcore.cache",
+            "vpcore.device",
+            "vpcore.rates",
+        ),
     ),
     "data": Group("Data", "Images as three splits: train, valid and test.", ("vpcore.data",)),
     "tuning": Group("Tuning", "Changes of the weights, to compare prompts with.", ("vpcore.tuning",)),

@@ -1,108 +1,116 @@
-"""Cuts lessons into lab sessions: one self-standing notebook for each session, from a table of exercises.
+"""Writes lab sessions: whole notebooks with a story of their own, which take exercises from the lessons.
 
-A session holds, for each of its exercises, the named cells it needs, the first words of its section, and its own cells
-from the question to the check.
+A session is a lesson source in `course/lessons/labs/` with cells `# %% take="01-pad"`. Each stands for an exercise: the
+words under its heading, the cell of the answer, and its check. Exercises are numbered anew, and need the setup alone.
 """
 
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from course.authoring.cells import cell_name
-from course.authoring.learner import learner_notebook
-from course.authoring.lesson import solved_notebook
+from course.authoring.cells import HEADING, LessonError, cell_name
+from course.authoring.learner import learner_notebook, plain_values
+from course.authoring.lesson import AUTHOR_EXTRA, read_lesson, solved_notebook
+from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import notebook_text, write_text
-from course.grading.plan import all_needs
+
+LABS = ROOT / "course" / "lessons" / "labs"
+PATHS: dict[str, Path] = {"lab2x90": LABS}
+SPAN = re.compile(r"^## .* \((\d):(\d\d) – (\d):(\d\d)\)$", re.MULTILINE)
+README = """# Lab sessions
+
+`release/` holds what learners get, a notebook for each session. `source/` holds them solved: keep it to yourself.
+A session needs nothing of the lessons. Its plan stands at its top, minute by minute. Grade with
+
+    python -m course grade SUBMISSIONS --out grades.csv --root {source}
+
+Written answers wait for you, as in every lesson; their rubrics stand in `source/`.
+"""
 
 
-@dataclass(frozen=True)
-class Session:
-    """One lab session: its file name, title, minutes, and exercise ids in order."""
-
-    name: str
-    title: str
-    minutes: int
-    exercises: tuple[str, ...]
-
-
-LAB_2X90 = (
-    Session("lab_1", "Lab 1: freeze, frame, three scales", 90, ("00-freeze", "01-pad", "02-average", "02-interval")),
-    Session("lab_2", "Lab 2: a prompt for each image, a prompt for each layer", 90,
-            ("03-patch", "05-module", "05-first-layer", "05-choose", "09-report")),
-)  # fmt: skip
-PATHS: dict[str, tuple[Session, ...]] = {"lab2x90": LAB_2X90}
-
-
-def export_sessions(sessions: tuple[Session, ...], lessons: dict[str, Path], folder: Path) -> list[Path]:
-    """Write the learner notebook of each session; returns the files.
+def export_sessions(labs: Path, lessons: Mapping[str, Path], folder: Path) -> list[Path]:
+    """Write the notebooks of all sessions in a folder of labs; returns the files.
 
     Args:
-        sessions: a value of PATHS.
+        labs: a value of PATHS.
         lessons: number of a lesson, such as "02", to its source.
-        folder: receives the notebooks.
+        folder: receives release/, source/ and a README.
 
     Raises:
-        ValueError: a lesson or exercise of the table does not exist yet; nothing is written.
+        LessonError: a session breaks a rule, or takes an exercise that no lesson has; nothing is written for it.
         OSError: a notebook cannot be written.
     """
-    wanted = [name for session in sessions for name in session.exercises]
-    lacking = sorted({name[:2] for name in wanted} - set(lessons))
-    if lacking:
-        there = ", ".join(sorted(lessons)) or "none"
-        raise ValueError(
-            f"the sessions need lessons {', '.join(lacking)}, which do not exist yet (there are: {there}); "
-            "write them, or take them out of the table in course/handout/sessions.py"
-        )
-    books = {number: solved_notebook(lessons[number]) for number in sorted({name[:2] for name in wanted})}
-    known = {cell_name(cell) for book in books.values() for cell in book.cells}
-    unknown = [name for name in wanted if name not in known]
-    if unknown:
-        raise ValueError(f"no lesson has the exercise {unknown[0]!r}: correct the table in course/handout/sessions.py")
-    texts = [(folder / f"{session.name}.ipynb", session_notebook(session, books)) for session in sessions]
-    for path, notebook in texts:
-        write_text(path, notebook_text(notebook))
-    return [path for path, _ in texts]
+    texts = {path: session_source(path, lessons) for path in sorted(labs.glob("[0-9]*.py"))}
+    sources = folder / "source" / "course" / "lessons"
+    written: list[Path] = []
+    for path, text in texts.items():
+        write_text(sources / path.name, text)
+        release = plain_values(learner_notebook(solved_notebook(sources / path.name)))
+        written.append(folder / "release" / f"{path.stem}.ipynb")
+        write_text(written[-1], notebook_text(release))
+    write_text(folder / "README.md", README.format(source=folder / "source"))
+    return [*written, folder / "README.md", *(sources / path.name for path in texts)]
 
 
-def session_notebook(session: Session, books: dict[str, Any]) -> Any:
-    """Return the learner notebook of a session, without outputs.
+def session_source(path: Path, lessons: Mapping[str, Path]) -> str:
+    """Return the source of a session as one lesson, with the exercises it takes in their places.
 
-    Args:
-        session: its exercises.
-        books: number of a lesson to its solved notebook.
+    Raises:
+        LessonError: the session takes an exercise that no lesson has.
+        ImportError: the author tools are not installed.
     """
-    import nbformat
-
-    cells = [nbformat.v4.new_markdown_cell(_title(session), id=session.name.replace("_", "-"))]
-    taken: set[str] = set()
-    for name in session.exercises:
-        for cell in _parts(name, books[name[:2]]):
-            if cell.id not in taken:
-                taken.add(cell.id)
-                cells.append(copy.deepcopy(cell))
-    notebook = copy.deepcopy(next(iter(books.values())))
+    try:
+        import jupytext
+    except ImportError as error:
+        raise ImportError(AUTHOR_EXTRA) from error
+    notebook = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent")
+    books: dict[str, Any] = {}
+    cells: list[Any] = []
+    for cell in notebook.cells:
+        name = cell.metadata.get("take", "")
+        if name and name[:2] in lessons:
+            books.setdefault(name[:2], read_lesson(lessons[name[:2]]))
+        cells += _taken(path.stem, name, books.get(name[:2])) if name else [cell]
+    _number(cells)
     notebook.cells = cells
-    notebook.metadata["course"] = {"lesson": session.name, "kind": "session"}
-    notebook = learner_notebook(notebook)
-    notebook.metadata["course"]["kind"] = "session"
-    return notebook
+    notebook.metadata["jupytext"] = {"cell_metadata_filter": "all", "notebook_metadata_filter": "-all"}
+    return jupytext.writes(notebook, fmt="py:percent")
 
 
-def _title(session: Session) -> str:
-    names = "\n".join(f"- {name}" for name in session.exercises)
-    return f"# {session.title}\n\n**Your time**: {session.minutes} minutes. The exercises:\n\n{names}"
+def spans(text: str) -> list[tuple[int, int]]:
+    """Return the first and last minute of each section of a session, as its headings say."""
+    return [(60 * int(a) + int(b), 60 * int(c) + int(d)) for a, b, c, d in SPAN.findall(text)]
 
 
-def _parts(name: str, book: Any) -> list[Any]:
-    cells = book.cells
-    place = next(index for index, cell in enumerate(cells) if cell_name(cell) == name)
-    needs = all_needs(cells)[name]
-    needed = [cell for cell in cells[:place] if cell_name(cell) in needs]
-    text = [index for index in range(place) if cells[index].cell_type == "markdown"]
-    start = text[-1] if text else place
-    section = next((index for index in reversed(text) if cells[index].source.startswith("## ")), start)
-    stop = next((index for index in range(place, len(cells)) if cell_name(cells[index]) == f"{name}-check"), place)
-    return [*needed, *cells[section : section + (section < start)], *cells[start : stop + 1]]
+def _taken(session: str, name: str, book: Any) -> list[Any]:
+    """Return copies of the cells of an exercise: words, answer, and check where there is one."""
+    names = [cell_name(cell) for cell in book.cells] if book else []
+    if name not in names:
+        raise LessonError(
+            f"session {session} takes the exercise {name!r}, which no lesson has: correct course/lessons/labs"
+        )
+    place = names.index(name)
+    above = next(cell for cell in reversed(book.cells[:place]) if cell.cell_type == "markdown")
+    words, answer = copy.deepcopy(above), copy.deepcopy(book.cells[place])
+    lines = words.source.split("\n")
+    last = max(number for number, line in enumerate(lines) if HEADING.match(line))
+    words.source = "\n".join(lines[last:])
+    words.metadata.clear()
+    if answer.metadata["exercise"].get("needs"):
+        answer.metadata["exercise"]["needs"] = ["setup"]
+    check = [copy.deepcopy(cell) for cell in book.cells if cell_name(cell) == f"{name}-check"]
+    return [words, answer, *check]
+
+
+def _number(cells: list[Any]) -> None:
+    """Give the exercises of a session numbers from 1, and a level below its sections."""
+    number = 0
+    for cell, after in pairwise(cells):
+        if "exercise" in after.metadata:
+            number += 1
+            cell.source = re.sub(r"\A#+ Exercise:", f"### Exercise {number}:", cell.source)

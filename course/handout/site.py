@@ -17,7 +17,7 @@ from typing import Any
 from course.authoring.cells import LessonError
 from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import make_folder, notebook_text, read_notebook
-from course.handout.mathjax import SCRIPT, mathjax
+from course.handout.npm import MATHJAX, folder_of
 from course.handout.reference import write_reference
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -128,7 +128,7 @@ def readable(notebook: Any) -> Any:
         if "image/png" in data:
             alt, words = output.metadata.get("image/png", {}).get("alt", ""), data.get("text/plain", "")
             said = f"<p>{escape(words)}</p>" if widget else ""
-            output["data"] = {"text/html": _figure(data["image/png"], alt) + said}
+            output["data"] = {"text/html": figure_tag(data["image/png"], alt) + said}
     return notebook
 
 
@@ -142,7 +142,8 @@ def with_folded_answers(notebook: Any, solved: Any) -> Any:
     return notebook
 
 
-def _figure(png: str, alt: str) -> str:
+def figure_tag(png: str, alt: str) -> str:
+    """Returns an image that stands in the page itself, with its alternative text."""
     inline = base64.b64encode(base64.b64decode(png)).decode()  # on one line
     return f'<img class="figure" alt="{escape(alt, quote=True)}" src="data:image/png;base64,{inline}">'
 
@@ -151,13 +152,13 @@ def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]
     static = source / "_static"
     static.mkdir(parents=True)
     try:
-        shutil.copytree(mathjax(), static / "mathjax", ignore=_other_bundles)
+        shutil.copytree(folder_of(MATHJAX), static / "mathjax", ignore=other_bundles)
     except OSError as error:
         tell(str(error))
     shutil.copy(Path(__file__).with_name("frame.svg"), static)
     (static / "course.css").write_text(CSS, encoding="utf-8")
     (static / "prompt.svg").write_text(ICON, encoding="utf-8")
-    (source / "conf.py").write_text(CONF.replace("SCRIPT", SCRIPT), encoding="utf-8")
+    (source / "conf.py").write_text(CONF.replace("SCRIPT", MATHJAX.script), encoding="utf-8")
     (source / "index.md").write_text(INDEX.replace("LESSONS", "\n".join(p.stem for p in paths)), encoding="utf-8")
     for path in paths:
         solved = path.parents[1] / "solutions" / path.name
@@ -168,10 +169,10 @@ def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]
     write_reference(source / "api")
 
 
-def _other_bundles(folder: str, names: list[str]) -> set[str]:
+def other_bundles(folder: str, names: list[str]) -> set[str]:
     """Leaves out MathJax's other ready-made scripts and its SVG fonts, which these pages never load."""
-    others = {name for name in names if name.endswith(".js") and name != SCRIPT} if SCRIPT in names else set()
-    return others | ({"svg"} & set(names))
+    known = MATHJAX.script in names
+    return {name for name in names if name == "svg" or (known and name.endswith(".js") and name != MATHJAX.script)}
 
 
 def _build(source: Path, site: Path, doctrees: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from chromium import open_page, program, screenshot
 
 from course.authoring.notebook_file import notebook_text, read_notebook
-from course.handout.mathjax import mathjax
+from course.handout.npm import MATHJAX, folder_of
 from course.handout.reference import GROUPS
 from course.handout.site import export_site
 
@@ -47,7 +47,7 @@ def site(tmp_path_factory):
 @pytest.fixture(scope="module")
 def formulas():
     try:
-        mathjax()
+        folder_of(MATHJAX)
     except OSError as error:
         pytest.skip(f"no MathJax: {error}")
 

@@ -6,14 +6,12 @@ import re
 
 import nbformat
 import pytest
-from graded_lesson import LESSON, REPOSITORY, RIGHT, answered, lesson, nbgrader
+from graded_lesson import LESSON, RIGHT, answered, lesson, nbgrader
 from toy_lesson import TOY, write
 
-from course.authoring.cells import LessonError, cell_name
-from course.authoring.execute import execute
+from course.authoring.cells import LessonError
 from course.cli import main
-from course.handout.export import export_nbgrader, export_path
-from course.handout.sessions import LAB_2X90, Session, export_sessions
+from course.handout.export import export_nbgrader
 
 REBIND = "import course.check\ncourse.check.grade = lambda *args, **options: 2.0"
 SIGNED = (
@@ -146,34 +144,6 @@ def test_no_lesson_and_a_file_in_the_way_are_named(tmp_path):
         export_nbgrader(tmp_path / "file", root=lesson(tmp_path).parents[2])
 
 
-# --- lab sessions
-
-
-def test_a_session_brings_what_its_exercises_need(tmp_path):
-    path = lesson(tmp_path)
-    table = (Session("lab_1", "Lab 1", 90, ("99-sum",)), Session("lab_2", "Lab 2", 90, ("99-quiz", "99-why")))
-    files = export_sessions(table, {"99": path}, tmp_path / "out")
-    assert [file.name for file in files] == ["lab_1.ipynb", "lab_2.ipynb"]
-    first = nbformat.read(files[0], as_version=4)
-    nbformat.validate(first)
-    sources = [cell.source for cell in first.cells]
-    assert sources[0].startswith("# Lab 1\n\n**Your time**: 90 minutes.")
-    assert [s.split("(")[0] for s in sources if s.startswith("def")] == ["def double", "def add_up"]
-    assert "SOLUTION" not in files[0].read_text()
-    assert any("check.register" in source for source in sources)
-
-
-def test_missing_lessons_and_exercises_are_named_before_anything_is_written(tmp_path):
-    path = lesson(tmp_path)
-    with pytest.raises(ValueError, match=r"need lessons 00, 01, .* do not exist yet \(there are: 99\)"):
-        export_path(tmp_path / "out", "lab2x90", root=path.parents[2])
-    with pytest.raises(ValueError, match="no lesson has the exercise '99-none'"):
-        export_sessions((Session("a", "A", 9, ("99-none",)),), {"99": path}, tmp_path / "out")
-    with pytest.raises(ValueError, match="--path must be one of lab2x90, got 'x'"):
-        export_path(tmp_path / "out", "x", root=path.parents[2])
-    assert not (tmp_path / "out").exists()
-
-
 def test_the_command_writes_and_refuses(tmp_path, capsys):
     lesson(tmp_path)
     assert main(["export", "--to", "nbgrader", str(tmp_path / "out"), "--root", str(tmp_path)]) == 0
@@ -182,24 +152,8 @@ def test_the_command_writes_and_refuses(tmp_path, capsys):
     assert "export needs --to nbgrader" in capsys.readouterr().err
 
 
-def test_the_two_labs_stand_by_themselves(tmp_path):
-    for file in export_path(tmp_path / "labs", "lab2x90"):
-        book = nbformat.read(file, as_version=4)
-        wanted = next(session for session in LAB_2X90 if session.name == file.stem).exercises
-        assert set(wanted) <= {cell_name(cell) for cell in book.cells}
-        assert any(cell.source.startswith("## ") for cell in book.cells), "no section says what it is about"
-        assert "one page" in str(book) or file.stem == "lab_1", "the report lost its question"
-        execute(file.stem, book, REPOSITORY)  # raises if a cell fails
-        assert "not attempted yet" in str(book)
-
-
 def test_a_folder_that_cannot_be_written_is_named_before_the_work(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("os.access", lambda place, mode: mode != os.W_OK)
     for kind in (["--to", "nbgrader"], ["--to", "html"], ["--to", "colab"], ["--path", "lab2x90"]):
         assert main(["export", str(tmp_path / "new"), *kind]) == 2
         assert capsys.readouterr().err == f"error: {tmp_path / 'new'} cannot be written: choose a folder of your own\n"
-
-
-def test_a_path_takes_no_lessons(tmp_path):
-    with pytest.raises(ValueError, match="lab2x90 chooses its exercises itself: leave --lesson out"):
-        export_path(tmp_path / "out", "lab2x90", names=("02",))

@@ -13,9 +13,9 @@ import pytest
 
 import vpcore
 from course.authoring.cells import LessonError
-from course.handout import mathjax as finder
+from course.handout import npm as finder
 from course.handout import reference, site
-from course.handout.mathjax import mathjax, unpack
+from course.handout.npm import MATHJAX, folder_of, unpack
 from course.handout.reference import GROUPS, Group
 from course.handout.site import MARK, WIDGET, export_site, readable, with_folded_answers
 
@@ -53,7 +53,7 @@ def clone(tmp_path, monkeypatch):
         (made / "index.html").write_text("<h1>Toy</h1>")
 
     monkeypatch.setattr(site, "_build", build)
-    monkeypatch.setattr(site, "mathjax", lambda: (_ for _ in ()).throw(OSError(finder.NOTE)))
+    monkeypatch.setattr(site, "folder_of", lambda package: (_ for _ in ()).throw(OSError(MATHJAX.note)))
     return tmp_path
 
 
@@ -90,7 +90,7 @@ def test_the_site_is_written_and_written_again(clone):
     export_site(clone / "site", clone)
     assert not (clone / "site" / "old.html").exists()
     assert (clone / "site" / MARK).is_file()
-    assert notes == [finder.NOTE]
+    assert notes == [MATHJAX.note]
     assert sorted(path.name for path in clone.iterdir()) == ["notebooks", "site"]
 
 
@@ -118,7 +118,7 @@ def test_without_notebooks_or_sphinx_it_says_what_to_do(clone, monkeypatch, tmp_
     with pytest.raises(LessonError, match="run: python -m course build"):
         export_site(clone / "site", tmp_path_factory.mktemp("empty"))
     monkeypatch.undo()
-    monkeypatch.setattr(site, "mathjax", lambda: clone / "notebooks")
+    monkeypatch.setattr(site, "folder_of", lambda package: clone / "notebooks")
     monkeypatch.setattr(site.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r"pip install -e '.\[site\]'"):
         export_site(clone / "site", clone)
@@ -133,7 +133,7 @@ def sphinx(clone, monkeypatch):
     for name in ("sphinx", "myst_nb", "sphinx_book_theme"):
         pytest.importorskip(name, reason="the extra site is not installed")
     monkeypatch.undo()
-    monkeypatch.setattr(site, "mathjax", lambda: (_ for _ in ()).throw(OSError(finder.NOTE)))
+    monkeypatch.setattr(site, "folder_of", lambda package: (_ for _ in ()).throw(OSError(MATHJAX.note)))
     return clone
 
 
@@ -175,15 +175,15 @@ def empty_cache(tmp_path, monkeypatch):
 def test_mathjax_comes_from_the_named_folder(empty_cache, monkeypatch):
     monkeypatch.setenv("VPCOURSE_MATHJAX", str(empty_cache))
     with pytest.raises(OSError, match="VPCOURSE_MATHJAX must name a folder that holds"):
-        mathjax()
-    (empty_cache / finder.SCRIPT).touch()
-    assert mathjax() == empty_cache
+        folder_of(MATHJAX)
+    (empty_cache / MATHJAX.script).touch()
+    assert folder_of(MATHJAX) == empty_cache
 
 
 def test_without_npm_or_with_a_failing_one_there_is_a_note(empty_cache, monkeypatch):
     monkeypatch.setattr(finder.shutil, "which", lambda name: None)
     with pytest.raises(OSError, match="formulas stay TeX source"):
-        mathjax()
+        folder_of(MATHJAX)
 
     def fail(*_, **__):
         raise subprocess.CalledProcessError(1, "npm")
@@ -191,38 +191,38 @@ def test_without_npm_or_with_a_failing_one_there_is_a_note(empty_cache, monkeypa
     monkeypatch.setattr(finder.shutil, "which", lambda name: "/bin/npm")
     monkeypatch.setattr(finder.subprocess, "run", fail)
     with pytest.raises(OSError, match="formulas stay TeX source"):
-        mathjax()
+        folder_of(MATHJAX)
 
 
 def test_a_fetched_copy_is_kept(empty_cache, monkeypatch):
     fetched = []
 
-    def fetch(folder):
+    def fetch(package, folder):
         fetched.append(folder)
         (folder / "package" / "es5").mkdir(parents=True)
-        (folder / "package" / "es5" / finder.SCRIPT).touch()
+        (folder / "package" / "es5" / MATHJAX.script).touch()
 
     monkeypatch.setattr(finder, "_fetch", fetch)
-    assert mathjax() == mathjax() == empty_cache / "cache" / "vpcourse" / f"mathjax-{finder.VERSION}"
+    assert folder_of(MATHJAX) == folder_of(MATHJAX) == empty_cache / "cache" / "vpcourse" / f"mathjax-{MATHJAX.version}"
     assert len(fetched) == 1
 
 
 def test_another_package_than_the_known_one_is_refused(tmp_path):
     package = tmp_path / "mathjax.tgz"
     with pytest.raises(OSError, match=r"must have the SHA-256 .* got no file"):
-        unpack(package, tmp_path)
+        unpack(package, MATHJAX.sha256, tmp_path)
     package.write_bytes(b"something else")
     with pytest.raises(OSError, match=hashlib.sha256(b"something else").hexdigest()):
-        unpack(package, tmp_path)
+        unpack(package, MATHJAX.sha256, tmp_path)
 
 
 def test_a_python_without_tar_filters_unpacks_too(tmp_path, monkeypatch):
     (tmp_path / "es5").touch()
     with tarfile.open(tmp_path / "known.tgz", "w:gz") as archive:
         archive.add(tmp_path / "es5", "package/es5")
-    monkeypatch.setattr(finder, "SHA256", hashlib.sha256((tmp_path / "known.tgz").read_bytes()).hexdigest())
+    known = hashlib.sha256((tmp_path / "known.tgz").read_bytes()).hexdigest()
     monkeypatch.delattr(tarfile, "data_filter")
     unpacked = []
     monkeypatch.setattr(tarfile.TarFile, "extractall", lambda self, folder: unpacked.append(folder))
-    unpack(tmp_path / "known.tgz", tmp_path)
+    unpack(tmp_path / "known.tgz", known, tmp_path)
     assert unpacked == [tmp_path]
