@@ -10,11 +10,14 @@ from typing import Any
 from course.authoring.lesson_names import ROOT
 
 CELL = """WHEEL = "{wheel}"  # or the path of a wheel you uploaded
-import subprocess, sys
+import pathlib, subprocess, sys
 if "google.colab" in sys.modules:  # elsewhere the course is installed already, and this cell does nothing
+    if "://" not in WHEEL and not pathlib.Path(WHEEL).is_file():
+        sys.exit(f"{{WHEEL}} is not here. Open the folder on the left, upload that file, and run this cell again.")
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", WHEEL], check=True)
-    from course.handout.colab import complete
-    complete()"""
+    from course.handout.colab import complete, device
+    complete()
+    print("device:", device())"""
 CELL_ID = "colab-install"
 
 

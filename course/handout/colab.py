@@ -24,6 +24,25 @@ LARGEST = 10 * 2**20  # bytes of the wheel
 Run = Callable[..., Any]
 
 
+README = """# The course in Colab
+
+Give learners the notebook of a lesson and the wheel `{wheel}`. A learner
+
+1. opens the notebook in Colab (File, Upload notebook);
+2. opens the folder on the left and uploads the wheel beside `sample_data`;
+3. runs the first cell. It installs the wheel and what Colab lacks, changes nothing that Colab brings, and names the
+   device.
+
+If the wheel was not uploaded, the first cell says so. A runtime that was disconnected has lost it: upload it again.
+Where `[tool.vpcourse] repository` is set in pyproject.toml, the first cell takes the wheel from that repository's
+latest release instead: put it there, and step 2 falls away.
+
+Lessons are made for a CPU runtime and tested on one; each takes about a minute. Where there is a GPU, `vpcore.fit` and
+`vpcore.evaluate` use it and leave the model there. If a later cell complains of two devices, choose Runtime, Change
+runtime type, CPU.
+"""
+
+
 def build_wheel(folder: Path, root: Path = ROOT, run: Run = subprocess.run) -> Path:
     """Builds the wheel into a folder and returns its path.
 
@@ -46,7 +65,7 @@ def build_wheel(folder: Path, root: Path = ROOT, run: Run = subprocess.run) -> P
 
 
 def export_colab(folder: Path, root: Path = ROOT) -> list[Path]:
-    """Writes the wheel, and learner notebooks that install it in Colab; returns the files.
+    """Writes the wheel, learner notebooks that install it in Colab, and what to do with both; returns the files.
 
     Raises:
         ValueError: there is no notebook, or the repository is set wrongly.
@@ -62,7 +81,8 @@ def export_colab(folder: Path, root: Path = ROOT) -> list[Path]:
     for path in paths:
         notebook = prepare(read_notebook(path), wheel_address(wheel.name, root), root)
         write_text(folder / path.name, notebook_text(notebook))
-    return [wheel, *(folder / path.name for path in paths)]
+    write_text(folder / "README.md", README.format(wheel=wheel.name))
+    return [folder / "README.md", wheel, *(folder / path.name for path in paths)]
 
 
 def complete(package: str = "vpcore", run: Run = subprocess.run) -> list[str]:
@@ -79,6 +99,16 @@ def complete(package: str = "vpcore", run: Run = subprocess.run) -> list[str]:
     if changed:
         raise RuntimeError(f"{'; '.join(changed)}: choose Runtime, Disconnect and delete runtime, and run this again")
     return missing
+
+
+def device() -> str:
+    """Returns where training runs, with the name of the GPU if there is one."""
+    import torch
+
+    from vpcore.device import choose_device
+
+    chosen = choose_device()
+    return f"{chosen} ({torch.cuda.get_device_name()})" if chosen.type == "cuda" else str(chosen)
 
 
 def versions() -> dict[str, str]:

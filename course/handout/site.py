@@ -159,7 +159,7 @@ def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]
     (static / "course.css").write_text(CSS, encoding="utf-8")
     (static / "prompt.svg").write_text(ICON, encoding="utf-8")
     (source / "conf.py").write_text(CONF.replace("SCRIPT", MATHJAX.script), encoding="utf-8")
-    (source / "index.md").write_text(INDEX.replace("LESSONS", "\n".join(p.stem for p in paths)), encoding="utf-8")
+    (source / "index.md").write_text(INDEX.replace("LESSONS", "\n".join(map(_entry, paths))), encoding="utf-8")
     for path in paths:
         solved = path.parents[1] / "solutions" / path.name
         notebook = read_notebook(path)
@@ -167,6 +167,12 @@ def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]
             notebook = with_folded_answers(notebook, read_notebook(solved))
         (source / path.name).write_text(notebook_text(readable(notebook)), encoding="utf-8")
     write_reference(source / "api")
+
+
+def _entry(path: Path) -> str:
+    """Returns a lesson's line in the table of contents: its number and title."""
+    title = read_notebook(path).cells[0].source.split("\n")[0].lstrip("# ")
+    return f"{path.stem[:2]} {title} <{path.stem}>"
 
 
 def other_bundles(folder: str, names: list[str]) -> set[str]:

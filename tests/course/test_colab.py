@@ -123,19 +123,37 @@ def test_a_failing_pip_is_named(installed):
         complete(run=Pip(returncode=1))
 
 
-def test_the_first_cell_does_nothing_elsewhere_and_installs_the_wheel_in_colab(monkeypatch):
-    code, calls = first_cell("/content/vpcore-0.1.0-py3-none-any.whl"), []
+def test_the_first_cell_does_nothing_elsewhere_and_installs_the_wheel_in_colab(monkeypatch, tmp_path, capsys):
+    path = tmp_path / "vpcore-0.1.0-py3-none-any.whl"
+    code, calls = first_cell(str(path)), []
     assert len(code.splitlines()) <= 20
     monkeypatch.setattr("subprocess.run", lambda command, **options: calls.append((command, options)))
     monkeypatch.setattr(colab, "complete", lambda: calls.append("complete"))
     exec(code, {})
     assert calls == []
     monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    with pytest.raises(SystemExit, match=r"whl is not here. Open the folder on the left, upload that file, and run"):
+        exec(code, {})
+    assert calls == []
+    path.touch()
     exec(code, {})
     (command, options), last = calls
-    assert command[1:] == ["-m", "pip", "install", "--quiet", "--no-deps", "/content/vpcore-0.1.0-py3-none-any.whl"]
+    assert command[1:] == ["-m", "pip", "install", "--quiet", "--no-deps", str(path)]
     assert options == {"check": True}
     assert last == "complete"
+    assert capsys.readouterr().out == f"device: {colab.device()}\n"
+    exec(first_cell("https://some.where/vpcore.whl"), {})  # an address is left to pip
+    assert len(calls) == 4
+
+
+def test_a_gpu_is_named(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert colab.device() == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "Tesla T4")
+    assert colab.device() == "cuda (Tesla T4)"
 
 
 def test_without_a_repository_there_is_no_link(clone):
@@ -184,8 +202,9 @@ def test_this_repository_is_not_set_and_no_committed_notebook_links_to_colab():
 def test_the_export_holds_wheel_and_notebooks(clone, monkeypatch, wheel):
     monkeypatch.setattr(colab, "build_wheel", lambda folder, root: wheel)
     written = export_colab(clone / "out", clone)
-    assert written == [wheel, clone / "out" / "99_toy.ipynb"]
-    cell = nbformat.read(written[1], as_version=4).cells[1]
+    assert written == [clone / "out" / "README.md", wheel, clone / "out" / "99_toy.ipynb"]
+    assert f"the wheel `{wheel.name}`" in written[0].read_text()
+    cell = nbformat.read(written[2], as_version=4).cells[1]
     assert cell.source == first_cell(wheel.name)
     with pytest.raises(ValueError, match="holds no lesson"):
         export_colab(clone / "out", clone / "out")

@@ -137,6 +137,13 @@ def sphinx(clone, monkeypatch):
     return clone
 
 
+def test_the_navigation_shows_the_numbers_of_lessons(sphinx):
+    export_site(sphinx / "site", sphinx)
+    page = (sphinx / "site" / "99_toy.html").read_text(encoding="utf-8")
+    links = re.findall(r'<a class="[^"]*internal"[^>]*href="[^"]*"[^>]*>\s*([^<]*?)\s*</a>', page)
+    assert any(re.match(r"99 \w", words) for words in links), links
+
+
 def test_every_public_name_has_one_entry_and_no_docstring_a_warning(sphinx):
     export_site(sphinx / "site", sphinx)
     pages = {name: (sphinx / "site" / "api" / f"{name}.html").read_text(encoding="utf-8") for name in GROUPS}

@@ -75,6 +75,7 @@ show.image_row(data.test.images[:6] / 255, titles, "photodigits: real digits, co
 # **Question.** The next cell trains a new head behind two copies of the network for ten steps. One copy has only
 # `requires_grad=False`. The other is frozen by your function, after the model went to training mode. What changes?
 
+
 # %% name="ten-steps"
 def ten_steps(freeze_it):
     """Train a head for ten steps behind a frozen copy of the network; return how many of its stored tensors changed."""
@@ -147,6 +148,7 @@ show.prompt_maps(pictures, "Three maps and their average, drawn at random", made
 #
 # **Question.** By how many points is each of the two better than no prompt, and in how many of five seeds? Write it
 # down before you run the cell.
+
 
 # %% name="prompts"
 class Frame(vpcore.Prompt):

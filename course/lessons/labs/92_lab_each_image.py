@@ -145,6 +145,7 @@ for words, place in (("a picture at the pixels", -1), ("δ at layer 4", 4), ("δ
 #
 # **Question.** Which of the two prompts gains more over no prompt? And which cell takes longer? Write both down.
 
+
 # %% name="prompts"
 class MyPrompt(vpcore.Prompt):
     """Wraps your module, so that `fit` can train it."""
@@ -200,6 +201,7 @@ show.lottery(gains, "Gain over no prompt, seed by seed", live=tuple(gains), labe
 #
 # **Question.** Guess the curve before you look: does a CNN want δ early, in the middle, or late?
 
+
 # %% name="sweep"
 def by_layer(data_set):
     """Return recorded test accuracies in percent, {layer: one a seed}, for the seeds that every layer has."""
@@ -217,6 +219,7 @@ sweep({"δ, recorded": by_layer("photodigits")}, "δ at every layer of resnet_na
 # images, and report on another data set.
 
 # %% take="05-choose"
+
 
 # %% name="choose"
 def valid_rows(data_set):
