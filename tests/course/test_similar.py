@@ -12,6 +12,8 @@ import pytest
 from graded_lesson import REPOSITORY, submit
 from mutants.suite import Source
 
+from course.authoring.lesson import solved_notebook
+from course.authoring.lesson_names import lesson_paths
 from course.cli import main
 from course.handout.check_file import asked_in
 from course.handout.similar.find import ALIKE, LEAST, PUBLISHED, find_similar
@@ -146,9 +148,8 @@ def test_disguised_copies_of_all_lessons_are_found(tmp_path):
 
 
 def test_independent_right_answers_are_left_alone():
-    solutions = {
-        exercise_of(c): "".join(c["source"]) for n in LESSONS for c in read("solutions", n)["cells"] if exercise_of(c)
-    }
+    books = [solved_notebook(path) for path in lesson_paths()]
+    solutions = {exercise_of(cell): cell.source for book in books for cell in book.cells if exercise_of(cell)}
     near, count = [], 0
     for name, texts in alternatives().items():
         shapes = [found for found in map(shape, (solutions[name], *texts)) if weight(found) >= LEAST]
