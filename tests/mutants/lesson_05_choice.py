@@ -36,6 +36,7 @@ REPORT = (
 CHOOSE = Suite(
     mutants=(
         Mutant("lucky run", _choose("layer = int(valid.max(1).argmax())", *REPORT), says="one lucky seed"),
+        Mutant("median", _choose("layer = int(np.median(valid, 1).argmax())", *REPORT), says="best mean over seeds"),
         Mutant("over layers", _choose("layer = int(valid.mean(0).argmax())", *REPORT), says="rows are layers"),
         Mutant(
             "on test", _choose("layer = int(tests['digits'].mean(1).argmax())", *REPORT), says="on test images of a set"
@@ -143,6 +144,11 @@ RANDOM = Suite(
         Mutant("too long", _random(DRAW, "return d * delta.norm()"), says="longer than the learned one"),
         Mutant("length 1", _random(DRAW, "return d / d.norm()"), says="length 1"),
         Mutant("by spread", _random(DRAW, "return d * delta.std()"), says="standard deviation"),
+        Mutant(
+            "global stream",
+            _random("torch.manual_seed(seed)", "d = torch.randn(delta.shape)", "return d * delta.norm() / d.norm()"),
+            says="global random stream",
+        ),
         Mutant(
             "shuffles",
             _random(

@@ -174,6 +174,11 @@ CACHED = Suite(
             says="",
         ),
         Mutant(
+            "pools by hand",
+            _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, head(y.mean((2, 3)))"),
+            says="backbone.pool is a part of the network",
+        ),
+        Mutant(
             "forgets the head", _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, backbone.pool(y)"), says="shape"
         ),
         Mutant(

@@ -77,7 +77,7 @@ def toy_backbone(rng: torch.Generator) -> tuple[Backbone, nn.Module]:
             for tensor in module.parameters():
                 tensor.copy_(0.4 * torch.randn(tensor.shape, generator=rng, dtype=torch.float64))
     blocks = [nn.Sequential(conv, nn.Tanh()) for conv in convs[1:]]
-    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    pool = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Tanh())  # not the mean that a learner may write
     spec = Spec("toy", "cnn", 6, 3, 3, ((3, 6, 6),) * 4, (0.5,) * 3, (0.5,) * 3)
     return Backbone(convs[0], blocks, pool, spec), head.requires_grad_(False)
 
@@ -126,10 +126,15 @@ def choose_layer(valid: np.ndarray, tests: Mapping[str, np.ndarray]) -> tuple[in
 
 
 def choose_cases(rng: torch.Generator) -> list[Any]:
-    def table(layers: int) -> np.ndarray:
-        return torch.rand(layers, 5, generator=rng, dtype=torch.float64).numpy()
+    def table(layers: int, seeds: int) -> np.ndarray:
+        return torch.rand(layers, seeds, generator=rng, dtype=torch.float64).numpy()
 
-    return [(table(layers), {"digits": table(layers), "clothes": table(layers)}) for layers in (8, 7, 8, 7)]
+    def case(layers: int, seeds: int, others: int) -> Any:
+        return table(layers, seeds), {"digits": table(layers, others), "clothes": table(layers, others + 1)}
+
+    cases = [case(8, 5, 3), case(7, 4, 6), case(8, 3, 5), case(7, 5, 4)]
+    cases[0][0][2] = (3.0, 3.0, 0.0, 0.0, 0.0)  # here the mean decides otherwise than the middle run
+    return cases
 
 
 def fold_into_delta(weight: Tensor, bias: Tensor, added: Tensor) -> Tensor:
@@ -159,6 +164,15 @@ def random_delta(delta: Tensor, seed: int) -> Tensor:
     """Return a random tensor with the shape and the norm of delta."""
     draw = torch.randn(delta.shape, generator=torch.Generator().manual_seed(seed))
     return draw * delta.norm() / draw.norm()
+
+
+def judge_random(answer: Any) -> str | None:
+    """Say so if a random delta is drawn from the global stream, which other code then finds moved."""
+    before = torch.random.get_rng_state()
+    answer(torch.ones(1, 3, 2, 5), 11)
+    if not torch.equal(before, torch.random.get_rng_state()):
+        return "you draw from the global random stream: make a torch.Generator with the seed, and draw from it"
+    return None
 
 
 def random_cases(rng: torch.Generator) -> list[Any]:

@@ -25,6 +25,10 @@ CHOOSE = FunctionExercise(
             wrong.choose_with(lambda valid: int(valid.max(1).argmax())),
         ),
         Mistake(
+            "you choose the layer of the best median: asked for is the best mean over seeds",
+            wrong.choose_with(wrong.by_median),
+        ),
+        Mistake(
             "you average over layers and choose a seed: rows are layers, so average over axis 1",
             wrong.choose_with(lambda valid: int(valid.mean(0).argmax())),
         ),
@@ -111,6 +115,7 @@ RANDOM = FunctionExercise(
     points=1,
     reference=answers.random_delta,
     cases=answers.random_cases,
+    also=answers.judge_random,
     hints=(
         "Draw a direction, then give it the length of delta.",
         "torch.randn(delta.shape, generator=torch.Generator().manual_seed(seed)) is the direction.",

@@ -114,6 +114,10 @@ CACHED = FunctionExercise(
         ),
         Mistake("your second half leaves out block `layer`: go on with blocks[layer:]", wrong.cached_with(above=1)),
         Mistake("you add delta after block `layer`: it is added in front of it", wrong.cached_with(after=1)),
+        Mistake(
+            "you average over places yourself: backbone.pool is a part of the network, and may do more than that",
+            wrong.cached_with(own_pool=True),
+        ),
         Mistake("your logits know nothing of delta: add it to z before the other blocks", wrong.cached_with(scale=0)),
     ),
     forbids=(*CACHE, "vpcore.backbone.Backbone.forward", f"{HERE}.cached_logits"),

@@ -75,8 +75,10 @@ def plan_with(
     return wrong
 
 
-def cached_with(below: int = 0, above: int = 0, after: int = 0, into_cache: bool = False, scale: float = 1.0) -> Any:
-    """Return a wrong cached step: cut elsewhere, delta added elsewhere, or delta inside the cache."""
+def cached_with(
+    below: int = 0, above: int = 0, after: int = 0, into_cache: bool = False, scale: float = 1.0, own_pool: bool = False
+) -> Any:
+    """Return a wrong cached step: cut elsewhere, delta added elsewhere or inside the cache, or pooled by hand."""
 
     def wrong(backbone: Backbone, head: nn.Module, x: Tensor, layer: int, delta: Tensor) -> tuple[Tensor, Tensor]:
         z = backbone.embed(x)
@@ -85,7 +87,7 @@ def cached_with(below: int = 0, above: int = 0, after: int = 0, into_cache: bool
         y = z + scale * delta if not after else z
         for place, block in enumerate(backbone.blocks[max(0, layer + above) :]):
             y = block(y) + (delta if after and place == 0 else 0)
-        return (z + delta if into_cache else z), head(backbone.pool(y))
+        return (z + delta if into_cache else z), head(y.mean((2, 3)) if own_pool else backbone.pool(y))
 
     return wrong
 
@@ -100,6 +102,11 @@ def choose_with(pick: Callable[[np.ndarray], int], best: Callable[[np.ndarray], 
         return layer, {name: (mean, top(runs) - mean) for name, (mean, runs) in rows.items()}
 
     return wrong
+
+
+def by_median(valid: np.ndarray) -> int:
+    """Choose by the middle run of each layer."""
+    return int(np.median(valid, axis=1).argmax())
 
 
 def by_mean(valid: np.ndarray) -> int:
