@@ -6,32 +6,36 @@
 # - put a number behind a t-SNE plot, and name the controls that it needs;
 # - test a saliency map by destroying the network that it explains;
 # - compare two maps by rank correlation, against the only fair measure: two seeds of one method;
+# - read attention distances and a CKA map, and say what they leave open;
 # - say what six layers can show about a rule, before you look at them.
 #
-# **Before you start**: lessons 02 (Grad-CAM, paired intervals), 04 (specific tokens), 05 (activation prompts, attention
-# distance).
+# **Before you start**: lessons 02 (Grad-CAM, paired intervals), 04 (specific tokens), 05 (activation prompts).
 #
-# **Your time**: 70 minutes, of which 25 for the core exercises.
+# **Your time**: 45 minutes for the core, 35 for the deeper sections.
 # **Machine time**: about 40 seconds on two CPU cores.
 
 # %% name="setup"
 import copy
+from itertools import permutations
 
 import numpy as np
 import torch
 from scipy import stats
+from torch import nn
 
 import vpcore
 from course import check, show
 from course.recorded import recorded
 from course.show.clouds import clouds
+from course.show.sweeps import layer_map
 from course.studies.layer_arms import Arm, build, train
 from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
 from course.studies.study_07 import features, token_model, unpack
 from course.studies.tokens_04 import specific_tokens
 from course.widgets.cam import CamExplorer
+from vpcore.inside.attention import attention_distances, attention_weights
 from vpcore.inside.grad_cam import grad_cam
-from vpcore.inside.similarity import tsne
+from vpcore.inside.similarity import cka_map, layer_features, linear_cka, tsne
 from vpcore.statistics import t_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
@@ -57,7 +61,6 @@ vit = vpcore.load_backbone("vit_nano")
 print(pictures.about("photodigits"))
 print(pictures.about("digits"))
 
-
 # %% name="tokens"
 def tokens_of(data, weights=None):
     """Return p^s of 250 test images, one row each: of a fresh G_s of seed 0, or with recorded weights."""
@@ -72,7 +75,7 @@ def recorded_weights(data):
     chosen = [run for run in pictures.runs if run["cell"]["prompt"] == "tokens" and run["cell"]["data"] == data]
     return next(run["extra"]["specific"] for run in chosen if run["cell"]["seed"] == 0)
 
-
+# %%
 rows = {"A": tokens_of(digits), "B": tokens_of(digits, recorded_weights("digits"))}
 names = [str(int(label)) for label in digits.test.labels[:250]]
 print("points:", {name: tuple(tokens.shape) for name, tokens in rows.items()})
@@ -86,14 +89,15 @@ clouds(planes, "Row A: specific tokens in the plane", about=about, label="your r
 planes = {f"perplexity {p}": (tsne(rows["B"], perplexity=p), names) for p in (5, 30, 80)}
 clouds(planes, "Row B: specific tokens in the plane", about=about, label="your run, 250 test images, seed 0")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Row A has never seen a label. Three convolutions with random weights, and the classes lie apart.
 # The tokens are a blurred copy of the image, and images of one digit resemble each other.
 #
 # Look along a row, too. The points are the same three times. Perplexity is about the number of neighbors that a point
 # cares for: with 5 the plane falls into many small groups, with 80 into few large ones. Neither the size of a group
 # nor the gap between two of them was measured by anything.
-#
+
+# %% [markdown]
 # **Question.** What would the same picture show for plain pixels, for the frozen network's features without any
 # prompt, and for *trained* tokens of the other set?
 
@@ -107,11 +111,16 @@ planes = {name: (tsne(rows), others if "photo" in name else names) for name, row
 about = "a point is a test image, written as its class"
 clouds(planes, "Controls, perplexity 30", about=about, label="your run, 250 test images each, seed 0")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Pixels need no network for their clusters. The trained tokens of *photodigits* gather too, and in our run in groups
 # that hold all ten digits: they follow something else. The photographs behind the digits are one candidate.
+
+# %% [markdown]
+# So measure. For each image, take its k nearest other images **in the original space**, $\mathcal N_k(i)$. Which share
+# has its label $y_i$?
 #
-# So measure. For each image, take its k nearest other images **in the original space**. Which share has its label?
+# $$A_k = \frac1N \sum_{i=1}^{N} \frac1k \sum_{j \in \mathcal N_k(i)} \mathbf 1[y_j = y_i]$$
+#
 # No plane, no perplexity, no impression.
 
 # %% [markdown]
@@ -160,7 +169,7 @@ def agreements(data, kind):
     chosen.sort(key=lambda run: run["cell"]["seed"])
     return np.array([100 * run["extra"]["agreement"][kind] for run in chosen])
 
-
+# %% name="say"
 def say(name, values, unit=""):
     """Print mean and 95 % interval over seeds, and return both ends with the mean."""
     found = t_interval(list(values))
@@ -183,7 +192,7 @@ for data in pixels:
         gains[name] = say(name, agreements(data, "trained tokens") - agreements(data, control))
 show.intervals(gains, "What training adds to the neighbors of p^s", label="recorded, 5 seeds, % of ten neighbors")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # On neither set can five seeds tell what training added: both "trained − untrained" intervals hold zero. So the
 # clusters above are no sign of learning. They are the images': on *digits* plain pixels have *more* agreeing neighbors
 # than trained tokens. (The tokens beat the frozen features, so a comparison with those alone would flatter the tokens.)
@@ -264,7 +273,7 @@ def shuffled(model, count):
     """Return a model with its top `count` parts shuffled."""
     return rebuilt(model, shuffle(parts_of(model), count, 0)).eval()
 
-
+# %%
 maps = {f"{name}, seed {seed}": cams(model) for (name, seed), model in models.items()}
 maps["head shuffled"] = cams(shuffled(models["prompt", 0], 1))
 maps["all shuffled"] = cams(shuffled(models["prompt", 0], 9))
@@ -279,10 +288,16 @@ titles = [f"true {int(photos.test.labels[i])}, for {int(classes[i])}" for i in r
 who, shown = check.made_by("07-randomize"), {name: values[:6] for name, values in maps.items()}
 show.grad_cam(images[:6], shown, titles, "Grad-CAM, trained and shuffled", label="your run", made_by=who)
 
-# %% [markdown]
+# %% [markdown] answer=true
 # The shuffled rows look like maps, too: smooth spots, some of them on the digit. Each row has its own color bar; the
-# units of a shuffled network mean little. So eyes do not settle it. Two maps agree if they put the *places* in the same
-# **order**, whatever the units: that is a rank correlation.
+# units of a shuffled network mean little. So eyes do not settle it.
+
+# %% [markdown]
+# Two maps agree if they put the *places* in the same **order**, whatever the units. With $r(a)$ the ranks of the
+# entries of $a$, Spearman's rank correlation is the ordinary correlation of the ranks:
+#
+# $$\rho(a, b) = \frac{\sum_i (r(a)_i - \bar r)(r(b)_i - \bar r)}
+# {\sqrt{\sum_i (r(a)_i - \bar r)^2}\,\sqrt{\sum_i (r(b)_i - \bar r)^2}}$$
 
 # %% [markdown]
 # ### Exercise: rank correlation
@@ -317,7 +332,7 @@ def alike(first, second):
     pairs = [(a.numpy(), b.numpy()) for a, b in zip(first, second, strict=True) if a.max() > a.min()]
     return float(np.mean([rank(a, b) for a, b in pairs]))
 
-
+# %%
 probe = maps["linear probe, seed 0"]
 gone = alike(probe, cams(shuffled(models["linear probe", 0], 9)))
 print("made by:", check.made_by("07-rank"))
@@ -337,6 +352,8 @@ cam = {}
 for name in ("probe", "ap"):
     chosen = [run for run in pictures.runs if run["cell"]["prompt"] == name]
     cam[name] = [run["extra"] for run in sorted(chosen, key=lambda run: run["cell"]["seed"])]
+
+# %%
 print("rank correlation of Grad-CAM maps, 100 test images, mean over 5 seeds (95 % interval)")
 for name, words in {"probe": "linear probe", "ap": "prompt"}.items():
     say(f"{words}: one seed and the next", [run["next seed"] for run in cam[name]])
@@ -354,7 +371,7 @@ curves["two prompts"] = (range(10), np.full(10, np.mean([run["next seed"] for ru
 words = {"across": "parts shuffled, from the top (1: the head)", "up": "rank correlation with the trained map"}
 show.lines(curves, "Grad-CAM while the network is destroyed", **words, label="recorded, 5 seeds, 100 images")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Shuffling the head alone brings both correlations near zero; every later step finds nothing left to destroy. The maps
 # of the second class differ as well. So far, so good: the map tells of the weights, and of the class.
 #
@@ -366,8 +383,9 @@ show.lines(curves, "Grad-CAM while the network is destroyed", **words, label="re
 # How sure is that? Each seed stands in two pairs (0 and 1, 1 and 2, …), so these intervals are somewhat too short, and
 # all seeds share the same 100 images. The prompt's rate, 0.1, is the largest of the four that validation could choose
 # from; with a smaller one, two seeds may agree more. And it is one prompt, on one small network.
-#
-# ### Explore: before and after
+
+# %% [markdown]
+# ## Deeper: before and after
 #
 # The first map is the linear probe's, the second one that of the model you choose. Each has its own color bar, in
 # logits. Find an image on which the prompt seems to have "moved the attention to the digit". Then choose
@@ -379,24 +397,21 @@ explorer = CamExplorer(photos.test.images[:20], photos.test.labels[:20], pair)
 explorer
 
 # %% [markdown]
-# The next cell moves every control once, as a learner would, and shows the explorer as it stands.
-
-# %%
-print(explorer.drive())
-explorer.picture()
-
-# %% [markdown]
 # Among twenty images there is one for every story. Whoever shows you a single pair of maps has chosen it.
 
 # %% [markdown]
-# ## 3. Does attention distance predict the best layer?
+# ## Deeper: where does a layer look?
 #
-# An activation prompt can stand before any block. AP's paper explains its best layer by the mean attention distance:
-# how far, in pixels, a patch looks. Its evidence is that two curves over the layers look alike.
+# AP's paper explains its layer preference so: AP works where features are *global*. CNNs become global late, ViTs are
+# global early. To see whether that is so, one needs a measure.
 #
-# We have both curves for `vit_nano`: its attention distances, and AP's recorded accuracy for each layer, with the runs
-# of lesson 05.
+# **Attention distance** (Dosovitskiy et al. 2021): how far, in pixels, does a patch look, on average over what it
+# attends to? With attention $a_{qk}$ from patch $q$ to patch $k$, scaled so that $\sum_k a_{qk} = 1$, and places $p$ in
+# pixels,
 #
+# $$d = \frac1N \sum_{q=1}^{N} \sum_{k=1}^{N} a_{qk}\, \lVert p_q - p_k \rVert .$$
+
+# %% [markdown]
 # ### Exercise: mean attention distance
 #
 # `weights` is (heads, 1 + N, 1 + N): rows are queries, the class token stands first. `places` is (N, 2), in pixels.
@@ -419,8 +434,6 @@ def mean_distance(weights, places):
 check("07-distance", mean_distance)
 
 # %%
-from vpcore.inside.attention import attention_distances, attention_weights
-
 reach = check.use("07-distance", mean_distance)
 steps = torch.arange(4) * float(vit.spec.patch_size)
 places = torch.cartesian_prod(steps, steps)
@@ -432,15 +445,67 @@ print("made by:", check.made_by("07-distance"))
 print("the same as the library's, block by block:", torch.allclose(by_hand, attention_distances(bare, images[:20])))
 
 # %% [markdown]
+# **Question.** Our ViT has 4×4 patches of 8 pixels. How far would a head look that attends evenly? And which of its
+# blocks will look farthest?
+
+# %%
+apart = torch.cdist(places, places)
+print(f"even attention: {float(apart.mean()):.2f} pixels; the farthest patch: {float(apart.max()):.2f}")
+heads = {f"head {head}": (range(6), attention_distances(bare, images[:64])[:, head]) for head in range(3)}
+words = {"across": "block", "up": "attention distance (pixels)"}
+title = "How far each head looks (dashed: even attention)"
+show.lines(heads, title, **words, level=float(apart.mean()), live=True, label="your run, vit_nano, 64 test images")
+
+# %% [markdown] answer=true
+# In our ViT the last blocks look farthest, nearly evenly, and early ones less far. That is not "global early".
+# But the measure is coarse here: with 16 patches there is little room between "near" and "everywhere".
+# And it says where a head looks, not what it does with what it sees.
+
+# %% [markdown]
+# ## Deeper: do two layers see alike?
+#
+# **Linear CKA** (Kornblith et al. 2019) asks whether two layers see the same images as alike. Center the features $X$
+# and $Y$ of both layers over the images, form the tables of inner products between images, $K = XX^\top$ and $L =
+# YY^\top$, and compare the two tables as if they were vectors:
+#
+# $$\mathrm{CKA}(X, Y) = \frac{\langle K, L\rangle}{\lVert K\rVert\,\lVert L\rVert}.$$
+#
+# 1 means alike up to rotation and scale, 0 means nothing in common.
+
+# %%
+seen = images[:64]
+cnn_model = vpcore.Prompted(net, vpcore.NoPrompt(net.spec), nn.Identity())
+first, second = layer_features(cnn_model, seen)[6], layer_features(bare, seen)[3]
+K, L = (centered @ centered.T for centered in (f.double() - f.double().mean(0) for f in (first, second)))
+by_hand = float((K * L).sum() / (K.norm() * L.norm()))
+print("linear CKA by hand agrees with vpcore:", abs(by_hand - linear_cka(first, second)) < 1e-9)
+
+# %% [markdown]
+# **Question.** Which layer of the ViT sees images as the CNN's last layer does: an early, a middle or a late one?
+
+# %%
+views = {"CNN and CNN": (cnn_model, cnn_model), "CNN and ViT": (cnn_model, bare), "ViT and ViT": (bare, bare)}
+views = {name: cka_map(*pair, seen) for name, pair in views.items()}
+axes = {name: tuple(f"{word} layer" for word in name.split(" and ")) for name in views}
+layer_map(views, "How alike do layers see 64 images?", names=axes, label="frozen networks, no prompt")
+
+# %% [markdown] answer=true
+# The CNN's last layer is a little more like the ViT's later layers than its first; the differences are small.
+# Neighboring layers are alike, as they must be: a residual block adds to what it gets.
+# With 64 images and thousands of features, CKA is biased upwards; compare cells, not single numbers with 1.
+
+# %% [markdown]
+# ## Deeper: does attention distance predict the best layer?
+#
+# An activation prompt can stand before any block. AP's paper explains its best layer by the mean attention distance.
+# Its evidence is that two curves over the layers look alike. We have both curves for `vit_nano`: its attention
+# distances, and AP's recorded accuracy for each layer, with the runs of lesson 05.
+#
 # **Question.** `vit_nano` has six blocks, so there are six pairs of numbers. Before you look: how high must a rank
 # correlation of six points be, so that chance alone makes one at least as far from zero in fewer than 5 % of all
 # orders? With six points all 720 orders can be counted.
 
-
-# %%
-from itertools import permutations
-
-
+# %% point=true
 def by_chance(count):
     """Return the rank correlation of 0 … count − 1 with each of its orders."""
     orders = np.array(list(permutations(range(count))), dtype=float)
@@ -457,10 +522,11 @@ for count in (4, 5, 6, 7, 8):
     words = f"{levels[0]:.2f} or more" if levels else "not even 1.00 is enough"
     print(f"{count} layers, {len(by_chance(count)):6,} orders: {words}")
 
+# %% [markdown] answer=true
+# Six layers can confirm only an almost perfect agreement. A rule that holds roughly, say with a correlation of 0.6,
+# would go unseen most of the time. That is a property of the *question*, and it was known before any image was read.
+
 # %% [markdown]
-# Six layers convict only near-perfect agreement. A rule that holds roughly, say with a correlation of 0.6, would go
-# unseen most of the time. That is a property of the *question*, and it was known before any image was read.
-#
 # A p-value answers "could this be chance?". An interval answers "how strong may the link be?". One way to get it is the
 # **bootstrap**: draw six layers from the six, with replacement, again and again, and see how the correlation moves.
 
@@ -471,7 +537,7 @@ for count in (4, 5, 6, 7, 8):
 # 0.025 and 0.975 of the rank correlations over all draws. `stats.spearmanr(a, b).statistic` is allowed here.
 
 
-# %% exercise={"id": "07-interval", "points": 2, "minutes": 5, "difficulty": 2, "path": "core", "needs": ["setup"]}
+# %% exercise={"id": "07-interval", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
 def bootstrap_interval(x, y, draws):
     """Return the ends (low, high) of the 95 % bootstrap interval of the rank correlation of n pairs."""
     ### BEGIN SOLUTION
@@ -522,7 +588,7 @@ for name, rule in rules.items():
     word = "cannot tell" if low <= 0 <= high or p_value(found, 6) >= 0.05 else "a link"
     print(f"{name:20} {found:+.2f}  ({low:+.2f} to {high:+.2f})  p = {p_value(found, 6):.2f}  {word}")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Three rules, three times "cannot tell". The intervals reach from one end to the other. That is not a poor experiment:
 # it is all that six layers hold. A bootstrap of six points is itself a rough tool; the count of orders is exact.
 # Look at the standard deviations as well: neighboring layers differ by less than seeds do, so even the ranks
@@ -534,6 +600,8 @@ for name, rule in rules.items():
 # are no independent witnesses, and a rule "predicts" only what it has not been fitted to.
 
 # %% [markdown]
+# ## Deeper: what would convince you?
+#
 # ### Exercise: what would convince you?
 #
 # A paper shows t-SNE clusters of its prompts, and one Grad-CAM pair in which the spot moved onto the bird after
@@ -566,7 +634,11 @@ for name, rule in rules.items():
 #   space, against the raw input and an untrained maker, over seeds.
 # - A saliency map must change when the network is destroyed. That is necessary, and does not make it an explanation.
 # - The measure for "the prompt moved the map" is how far apart two seeds of one method are.
+# - Attention distance and CKA describe layers. Whether they predict the best one is a separate test.
 # - Before you correlate curves over layers, count what so few points can show.
+#
+# **How far this goes.** Two networks of 0.6 to 0.7 million weights at 32 pixels, and two sets of digits. The published
+# pictures come from larger networks and photographs; a test like these would have to be made there again.
 
 # %% [markdown]
 # ## Self-test
@@ -629,12 +701,15 @@ check.quiz("07-quiz-six", six)
 # ## Further reading
 #
 # - J. Adebayo, J. Gilmer, M. Muelly, I. Goodfellow, M. Hardt, B. Kim (2018). Sanity Checks for Saliency Maps.
-#   arXiv:1810.03292. Destroy the weights, and see whether the map notices.
+#   [arXiv:1810.03292](https://arxiv.org/abs/1810.03292). Destroy the weights, and see whether the map notices.
 # - R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization.
-#   arXiv:1610.02391. Equations 1 and 2.
+#   [arXiv:1610.02391](https://arxiv.org/abs/1610.02391). Equations 1 and 2.
 # - L. van der Maaten, G. Hinton (2008). Visualizing Data using t-SNE. Journal of Machine Learning Research 9.
 #   What it keeps, and what it does not.
 # - A. Dosovitskiy et al. (2021). An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale.
-#   arXiv:2010.11929. Attention distance, appendix D.7.
-# - X. Bouthillier et al. (2021). Accounting for Variance in Machine Learning Benchmarks. arXiv:2103.03098.
+#   [arXiv:2010.11929](https://arxiv.org/abs/2010.11929). Attention distance, appendix D.7.
+# - X. Bouthillier et al. (2021). Accounting for Variance in Machine Learning Benchmarks.
+#   [arXiv:2103.03098](https://arxiv.org/abs/2103.03098).
 #   Seeds and data sets as lotteries.
+# - S. Kornblith, M. Norouzi, H. Lee, G. Hinton (2019). Similarity of Neural Network Representations Revisited.
+#   [arXiv:1905.00414](https://arxiv.org/abs/1905.00414). Linear CKA.

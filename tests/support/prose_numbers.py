@@ -362,6 +362,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ),
     },
     "07_do_the_pictures_explain": {
+        "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),
         "The prompt's rate, 0.1,": lambda: sorted(rates("pictures", "ap", "lr")),
         "a correlation of 0.59 would do": lambda: [critical_correlation(12)],
         "rank correlation of 0.6 over six layers (p = 0.24)": lambda: [0.6, round(permutations_at(0.6), 2)],
