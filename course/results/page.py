@@ -9,6 +9,7 @@ from typing import Any
 
 from course.authoring.notebook_file import write_text
 from course.recorded import RESULTS, Recorded, names, recorded
+from course.results import curves
 from course.results.questions import HEAD, NEGATIVE, QUESTIONS, TAIL
 
 VARIES = ("seed", "lr", "rate")  # within an arm
@@ -49,7 +50,17 @@ def page(folder: Path = RESULTS) -> str:
     if unknown:
         raise ValueError(f"{unknown[0]}.json has no question: write it into course/results/questions.py")
     files = [about(recorded(name, folder), QUESTIONS[name]) for name in found]
-    parts = [HEAD, *files, "", "## What the claims gave here: helped, did not, cannot be told", ""]
+    sizes = curves.lines(folder) if curves.NAME in found else []
+    parts = [
+        HEAD,
+        *sizes,
+        "## The files",
+        "",
+        *files,
+        "",
+        "## What the claims gave here: helped, did not, cannot be told",
+        "",
+    ]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]
     return "\n".join([*parts, TAIL, *speed(folder)]) + "\n"
@@ -77,7 +88,9 @@ def speed(folder: Path) -> list[str]:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page, and its figures where the sizes are recorded."""
+    if curves.NAME in names():
+        curves.write(RESULTS)
     write_text(RESULTS / "README.md", page())
 
 

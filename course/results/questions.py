@@ -23,8 +23,6 @@ that of a file.
 A run of the grid is repeated by its command, one of a study by `python -m course.studies.study_NN --out FILE`; both go
 on where they stopped. `python -m vpcore.grid --report FILE --report-to FOLDER` prints a file of the grid as a table and
 writes it as CSV, LaTeX and PNG.
-
-## The files
 """
 QUESTIONS = {
     "ap_layers": "Lesson 05. At which layer does an activation prompt help, and what does the layer alone give?",
@@ -38,6 +36,7 @@ QUESTIONS = {
     "msvp_small": "Lesson 02. Does MSVP help a small CNN, with which scales and which fusion?",
     "norms": "Lesson 06. Which prompts are biases, and what do norms, SSF and LoRA reach?",
     "pictures": "Lesson 07. Do t-SNE, Grad-CAM and attention distance say what accuracy says?",
+    "scale": "How do methods compare from 250 to 16,000 images, and do images or steps make the difference?",
     "shots": "Lesson 09. Which method should one take with 1, 4 or 16 images a class?",
     "start": "Lesson 00. How far do training images, seeds and choosing on the test set move an accuracy?",
     "transfer": "Lesson 09. How do all methods compare, on eight sets and two small backbones?",

@@ -1,0 +1,169 @@
+"""Accuracy against the number of training images: the page's figures and tables, drawn from scale.json."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from course.recorded import Recorded, recorded
+from course.results.claims import Claim, difference, points
+from vpcore.experiments.runs.right_bits import right
+from vpcore.statistics import two_way_interval
+
+NAME = "scale"
+DATA = "photodigits:num_test=2000,num_train=16000,num_valid=1000"
+EPOCHS = 16  # at every size; more or fewer where images are parted from steps
+NAMES = {
+    "full_tuning": "full fine-tuning", "norm_tuning": "norm tuning", "activation": "AP", "instance": "InsVP",
+    "instance_image": "InsVP, image prompt", "vpt_deep": "VPT-deep", "full": "full-image prompt",
+    "none": "linear probe",
+}  # fmt: skip
+COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#009e73", "#cc79a7", "#e69f00", "#7f7f7f")  # Okabe and Ito 2008
+MARKERS = ("s", "D", "o", "^", "^", "v", "P", "X")
+Point = tuple[float, float, float]  # accuracy in percent, and the ends of its interval
+Setting = tuple[int, int]  # training images, epochs
+
+
+def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Point]]:
+    """Return for each headline method what it reached in each setting, in the order of `NAMES`.
+
+    The 95 % interval is `two_way_interval` against no image right at all; settings of one seed are left out.
+    """
+    found: dict[str, dict[Setting, list[dict[str, Any]]]] = {}
+    for run in table.runs:
+        cell = run["cell"]
+        if (cell["data"], cell["backbone"]) == (DATA, backbone) and name(cell["prompt"]) is not None:
+            setting = (cell["limit"], cell["epochs"])
+            found.setdefault(cell["prompt"], {}).setdefault(setting, []).append(run)
+    order = sorted(found, key=lambda prompt: list(NAMES).index(prompt.partition(":")[0]))
+    made = {p: {setting: _point(runs) for setting, runs in found[p].items() if len(runs) > 1} for p in order}
+    return {prompt: settings for prompt, settings in made.items() if settings}
+
+
+def name(prompt: str) -> str | None:
+    """Return how the page calls a headline method; None for another method."""
+    method, _, option = prompt.partition(":")
+    layer = option.removeprefix("layer=")
+    if option and not (method == "activation" and layer.isdecimal()):
+        return None
+    return f"{NAMES[method]}, layer {layer}" if option else NAMES.get(method)
+
+
+def _point(runs: Sequence[dict[str, Any]]) -> Point:
+    rights = np.stack([right(run) for run in runs])
+    found = two_way_interval(np.zeros_like(rights), rights)
+    return 100 * found.mean, 100 * found.low, 100 * found.high
+
+
+def draw(made: dict[str, dict[Setting, Point]], backbone: str) -> bytes:
+    """Return a PNG: a line a method over sizes with 95 % intervals; open signs where the steps are another size's."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8.0, 5.2), layout="constrained")
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for number, (prompt, settings) in enumerate(made.items()):
+        place = list(NAMES).index(prompt.partition(":")[0])
+        style = {"color": COLORS[place], "marker": MARKERS[place], "ms": 6, "capsize": 3, "lw": 1.6}
+        shift = 1.035 ** (number - len(made) / 2)  # so that intervals stand side by side
+        for usual in (True, False):
+            there = {s: point for s, point in sorted(settings.items()) if (s[1] == EPOCHS) is usual}
+            if there:
+                style |= {"label": name(prompt)} if usual else {"ls": "none", "mfc": "white", "label": None}
+                sizes = [size * shift * (1 if usual else 1.25 if size < 4000 else 0.8) for size, _ in there]
+                means, lows, highs = np.array(list(there.values())).T
+                axis.errorbar(sizes, means, yerr=[means - lows, highs - means], **style)
+    every = sorted({size for settings in made.values() for size, _ in settings})
+    axis.set_xscale("log")
+    axis.set_xticks(every, [f"{size:,}" for size in every])
+    axis.minorticks_off()
+    axis.set(xlabel="training images", ylabel="test accuracy, %", ylim=(0, 100))
+    axis.grid(axis="y", color="#dddddd")
+    axis.set_title(
+        f"photodigits, {backbone}: {EPOCHS} epochs at every size, 95 % intervals over seeds and test images\n"
+        "open signs: 1,000 images with the steps of 16,000, and 16,000 with the steps of 1,000",
+        fontsize=9,
+    )
+    axis.legend(loc="upper left", fontsize=8, frameon=False)
+    picture = io.BytesIO()
+    figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
+    return picture.getvalue()
+
+
+def lines(folder: Path) -> list[str]:
+    """Return the page's part on sizes: a figure, its table, and what images and steps each gave, for each network."""
+    table = recorded(NAME, folder)
+    text = ["## Accuracy against the number of training images", ""]
+    for backbone in dict.fromkeys(run["cell"]["backbone"] for run in table.runs):
+        made = curves(table, backbone)
+        if made:
+            text += [f"### {backbone}", "", f"![{_alt(made, backbone)}]({picture(backbone)})", ""]
+            text += [*_table(table, made, backbone), "", *_parted(made), ""]
+    return text
+
+
+def picture(backbone: str) -> str:
+    """Return the name of a network's figure."""
+    return f"{NAME}_{backbone}.png"
+
+
+def write(folder: Path) -> list[Path]:
+    """Draw the figures beside the page; returns their paths."""
+    from vpcore.tensorfile import replace_file
+
+    table = recorded(NAME, folder)
+    made = {b: curves(table, b) for b in dict.fromkeys(run["cell"]["backbone"] for run in table.runs)}
+    paths = {folder / picture(backbone): draw(found, backbone) for backbone, found in made.items() if found}
+    for path, content in paths.items():
+        replace_file(path, content)
+    return list(paths)
+
+
+def _alt(made: dict[str, dict[Setting, Point]], backbone: str) -> str:
+    told = []
+    for prompt, settings in made.items():
+        usual = sorted(setting for setting in settings if setting[1] == EPOCHS)
+        ends = " to ".join(
+            f"{settings[at][0]:.0f} % at {at[0]:,} images" for at in dict.fromkeys(usual[:1] + usual[-1:])
+        )
+        told += [f"{name(prompt)} {ends}"] if ends else []
+    return f"Test accuracy of {backbone} on photodigits against training images: {'; '.join(told)}."
+
+
+def _table(table: Recorded, made: dict[str, dict[Setting, Point]], backbone: str) -> list[str]:
+    settings = sorted({setting for found in made.values() for setting in found}, key=lambda s: (s[1] != EPOCHS, s))
+    head = [
+        f"{size:,} images" + (f", {epochs} epoch{'s' * (epochs > 1)}" if epochs != EPOCHS else "")
+        for size, epochs in settings
+    ]
+    text = [f"| accuracy %; difference to the probe, points | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    for prompt, found in made.items():
+        cells = []
+        for limit, epochs in settings:
+            claim = Claim("", "", DATA, backbone, prompt, settings={"limit": limit, "epochs": epochs})
+            told = [f"{found[limit, epochs][0]:.1f}" if (limit, epochs) in found else ""]
+            if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
+                told.append(points(difference(table, claim)[0]).replace(" points", ""))
+            arm = {"data": DATA, "backbone": backbone, "prompt": prompt, **claim.settings}
+            edge = any(run.get("rate_at_edge") and arm.items() <= run["cell"].items() for run in table.runs)
+            cells.append("; ".join(told) + (" (rate at an edge)" if edge else ""))
+        text.append(f"| {name(prompt)} | {' | '.join(cells)} |")
+    return text
+
+
+def _parted(made: dict[str, dict[Setting, Point]]) -> list[str]:
+    """Say for each method what 16 times the steps gave without more images, and 16 times the images without steps."""
+    few, many, steps, images = (1000, EPOCHS), (16_000, EPOCHS), (1000, 16 * EPOCHS), (16_000, 1)
+    told = []
+    for prompt, found in made.items():
+        if {few, many, steps, images} <= found.keys():
+            at = {setting: f"{found[setting][0]:.1f} %" for setting in (few, many, steps, images)}
+            both = f"from {at[few]} at 1,000 images to {at[many]} at 16,000"
+            alone = f"16 times the steps alone give {at[steps]}, 16 times the images alone {at[images]}"
+            told.append(f"- {name(prompt)}: {both}; {alone}.")
+    return ["What images and what steps gave:", "", *told] if told else []

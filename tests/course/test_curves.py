@@ -1,0 +1,108 @@
+"""The page's curves: what a point is, which settings are drawn, and what the page says of images and steps."""
+
+import io
+import json
+import shutil
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from PIL import Image
+from test_grid import made_run
+
+from course.recorded import RESULTS, Recorded
+from course.results import curves
+from course.results.pack import pack
+from course.results.page import page
+from vpcore.experiments.grid.cell import Cell
+from vpcore.experiments.runs.runlog import append_run
+from vpcore.statistics import two_way_interval
+
+GAINS = {"none": 0, "full": 0.1, "activation:layer=3": 0.2, "full_tuning": 0.5, "pad": 0.1, "instance:parts=patch": 0.1}
+SETTINGS = ((250, 16), (1000, 16), (16_000, 16), (16_000, 1), (1000, 256))
+MADE = {
+    "versions": {"torch": "2"},
+    "hardware": {"processor": "a cpu", "gpu": None},
+    "command": "python",
+    "num_train": 9,
+}
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    """A folder with a packed file of two networks; vit_nano has one setting, and one seed of another."""
+    folder, rng = tmp_path_factory.mktemp("curves"), np.random.default_rng(0)
+    for backbone, settings in (("resnet_nano", SETTINGS), ("vit_nano", SETTINGS[:2])):
+        for limit, epochs in settings:
+            for prompt, gain in GAINS.items():
+                share = 0.3 + gain * (np.log2(limit * epochs / 4000) / 6 if epochs > 1 else 0.3)
+                for seed in range(1 if backbone == "vit_nano" and limit == 1000 else 3):
+                    bits = (rng.random(80) < share).astype(int)
+                    run = made_run(prompt, seed, list(bits))
+                    cell = Cell(curves.DATA, backbone, prompt, seed, epochs, limit=limit, lr=0.1, trials=3)
+                    append_run(folder / "s.jsonl", {**run, "key": cell.key(), "cell": asdict(cell), **MADE})
+    trial = asdict(Cell(curves.DATA, "resnet_nano", "full", epochs=16, limit=1000, lr=0.1, trials=3))
+    append_run(folder / "s.jsonl.trials", {"key": "k", "cell": trial, "valid_accuracy": 0.5})
+    pack([folder / "s.jsonl"], curves.NAME, folder)
+    return folder
+
+
+@pytest.fixture
+def table(packed):
+    content = json.loads((packed / "scale.json").read_text())
+    return Recorded(name="scale", **content)
+
+
+def test_a_point_is_the_mean_with_seeds_and_images_and_other_methods_are_left_out(table):
+    made = curves.curves(table, "resnet_nano")
+    assert list(made) == ["full_tuning", "activation:layer=3", "full", "none"]
+    assert all(set(found) == set(SETTINGS) for found in made.values())
+    rights = table.correct(curves.DATA, "full", "resnet_nano", limit=16_000, epochs=1)
+    found = two_way_interval(np.zeros_like(rights), rights)
+    assert made["full"][16_000, 1] == pytest.approx((100 * rights.mean(), 100 * found.low, 100 * found.high))
+    assert all(
+        set(found) == {(250, 16)} for found in curves.curves(table, "vit_nano").values()
+    )  # one seed: no interval
+
+
+@pytest.mark.parametrize(
+    ("prompt", "called"),
+    [
+        ("activation:layer=2", "AP, layer 2"),
+        ("none", "linear probe"),
+        ("instance", "InsVP"),
+        ("instance:parts=patch", None),
+        ("activation:layer=2,shape=per_channel", None),
+        ("pad", None),
+    ],
+)
+def test_headline_methods_have_names(prompt, called):
+    assert curves.name(prompt) == called
+
+
+def test_the_page_begins_with_the_curves_of_each_network(packed, tmp_path):
+    for path in RESULTS.glob("*.json"):
+        shutil.copy(path, tmp_path)
+    assert curves.NAME in [path.stem for path in tmp_path.glob("*.json")] or "training images\n" not in page(tmp_path)
+    shutil.copy(packed / "scale.json", tmp_path)
+    text = page(tmp_path)
+    assert text.index("## Accuracy against the number of training images") < text.index("## The files")
+    for backbone in ("resnet_nano", "vit_nano"):
+        assert f"]({curves.picture(backbone)})" in text
+    [line] = [line for line in text.splitlines() if line.startswith("| full-image prompt") and "edge" in line]
+    assert line.split("|")[3].strip().endswith("(rate at an edge)")  # 1,000 images; the probe's trials are not there
+    assert line.count("edge") == 1
+    assert "16,000 images, 1 epoch |" in text
+    told = [line for line in text.splitlines() if "16 times the steps alone give" in line]
+    assert [line.split(":")[0] for line in told] == [
+        f"- {name}" for name in ("full fine-tuning", "AP, layer 3", "full-image prompt", "linear probe")
+    ]  # of resnet_nano alone
+
+
+def test_figures_are_written_beside_the_page(packed):
+    paths = curves.write(packed)
+    assert [path.name for path in paths] == ["scale_resnet_nano.png", "scale_vit_nano.png"]
+    for path in paths:
+        image = Image.open(io.BytesIO(path.read_bytes()))
+        assert image.size == (880, 572)
+        assert len(image.convert("RGB").getcolors(100_000) or []) > 50
