@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import permutations
 from typing import Any
 
 from course.check import texts
@@ -19,12 +20,6 @@ def seal(exercise_id: str, choice: str) -> str:
     It keeps an answer from being read by accident; with four choices it is no secret to a determined reader.
     """
     return hashlib.sha256(f"vpcourse|{exercise_id}|{choice.strip().casefold()}".encode()).hexdigest()[:16]
-
-
-def moved_choices(choices: str, seed: int) -> dict[str, str]:
-    """Return what each choice is called in the version of a class; in the next class's version all are called anew."""
-    far = 1 + seed % (len(choices) - 1)
-    return dict(zip(choices, choices[far:] + choices[:far], strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,12 +37,25 @@ class QuizExercise(Exercise):
     reasons: Mapping[str, str] = field(default_factory=dict)
 
     def varied(self, exercise_id: str, seed: int) -> QuizExercise:
-        """Return this quiz with its choices in another order: each moves on by the same number of places."""
-        moved = moved_choices(self.choices, seed)
-        old = {seal(self.id, choice): seal(exercise_id, new) for choice, new in moved.items()}
+        """Return this quiz with its choices in the order of a class."""
+        old = {seal(self.id, choice): seal(exercise_id, new) for choice, new in self.moved(seed).items()}
         right = frozenset(old[sealed] for sealed in self.right)
         reasons = {old[sealed]: reason for sealed, reason in self.reasons.items()}
         return replace(self, id=exercise_id, right=right, reasons=reasons)
+
+    def moved(self, seed: int) -> dict[str, str]:
+        """Return what each choice is called in the version of a class.
+
+        The right answer is never the plain quiz's, nor that of the seed before, where other ones are possible.
+        """
+        right = [choice for choice in self.choices if seal(self.id, choice) in self.right]
+        orders: dict[frozenset[str], dict[str, str]] = {}
+        for order in permutations(self.choices):
+            moved = dict(zip(self.choices, order, strict=True))
+            orders.setdefault(frozenset(moved[choice] for choice in right), moved)
+        same = orders.pop(frozenset(right))
+        others = list(orders.values()) or [same]
+        return others[seed % len(others)]
 
     def attempted(self, answer: Any) -> bool:
         """Whether something was picked."""

@@ -15,7 +15,6 @@ from course.authoring.lesson import solved_notebook
 from course.authoring.lesson_names import ROOT, lesson_paths
 from course.authoring.notebook_file import notebook_text, write_text
 from course.check import FunctionExercise, QuizExercise, Variant, lesson_exercises
-from course.check.quiz import moved_choices
 
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
 CHOICE = re.compile(r"^# - \*\*(\w)\*\* .*\n(?:#   .*\n)*", re.MULTILINE)
@@ -94,7 +93,7 @@ def _edited(lesson: str, text: str, name: str, seed: int, kind: Variant | QuizEx
         words = f"{words.rstrip()}\n#\n# **{kind.words(seed)}**\n\n"
         code = _function(lesson, name, code, kind, seed)
     else:
-        words, code = _quiz(lesson, name, words, code, moved_choices(kind.choices, seed))
+        words, code = _quiz(lesson, name, words, code, kind.moved(seed))
     changed = text[:above] + words + code + text[cell.end() :]
     return changed.replace(f'"{name}"', f'"{name}-v{seed}"')
 
@@ -115,7 +114,7 @@ def _quiz(lesson: str, name: str, words: str, code: str, moved: dict[str, str]) 
     if [choice[1] for choice in listed] != list(moved):
         raise LessonError(f"lesson {lesson}: the quiz {name} must list its choices as '- **a** …', one after another")
     texts = {moved[choice[1]]: choice[0].replace(f"**{choice[1]}**", f"**{moved[choice[1]]}**") for choice in listed}
-    words = words[: listed[0].start()] + "".join(texts[key] for key in moved) + words[listed[-1].end() :]
+    words = words[: listed[0].start()] + "".join(texts[key] for key in sorted(texts)) + words[listed[-1].end() :]
     begin, end = code.index(BEGIN), code.index(END)
     right = re.sub(r'"([\w, ]+)"', lambda m: f'"{_renamed(m[1], moved)}"', code[begin:end])
     return words, code[:begin] + right + code[end:]

@@ -1,5 +1,6 @@
 """Versions for classes: another class's answer does not fit, a solved version passes, later cells go on."""
 
+import ast
 import csv
 import json
 from dataclasses import replace
@@ -14,7 +15,10 @@ from course.authoring.lesson_names import lesson_paths
 from course.check import FunctionExercise, all_exercises, find
 from course.check.compare import compare
 from course.check.engine import judge
+from course.check.variants import plain_id
 from course.cli import main
+from course.grading.cells import Notebook, run_slice
+from course.grading.plan import answer_call
 from course.grading.sandbox import BUBBLEWRAP, isolation
 from course.handout.variants import export_variant, varied_lesson
 
@@ -114,6 +118,34 @@ def test_release_notebooks_hold_no_answer_and_the_command_writes_them(tmp_path, 
     assert "--root" in (tmp_path / "README.md").read_text()
     assert main(["export", str(tmp_path), "--variant", "-1"]) == 2
     assert main(["export", str(tmp_path), "--variant", "3", "--to", "html"]) == 2
+
+
+def answers_of(path, ids):
+    """Return what the solved notebook of a lesson source hands to the checks of some exercises, by plain id."""
+    book, found = solved_notebook(path), {}
+    notebook = Notebook([cell.source if cell.cell_type == "code" else None for cell in book.cells], [])
+    for place, cell in enumerate(book.cells):
+        name = cell.metadata.get("check", "")
+        if plain_id(name) in ids:
+            part = notebook.slice(name, answer_call(path.stem, place, cell)[1])
+            space = {"__name__": "__main__"}
+            run_slice(notebook, part, space, lambda said: None)
+            found[plain_id(name)] = eval(compile(ast.Expression(part.expression), "<check>", "eval"), space)
+    return found
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
+def test_solved_versions_pass_and_published_answers_do_not(tmp_path, path):
+    changed = [e for e in all_exercises().values() if e.id.startswith(path.stem[:2]) and e.varied("x", 0)]
+    ids = {exercise.id for exercise in changed}
+    published = answers_of(path, ids)
+    assert set(published) == ids
+    for seed in SEEDS:
+        (tmp_path / path.name).write_text(varied_lesson(path, seed))
+        for name, answer in answers_of(tmp_path / path.name, ids).items():
+            assert judge(find(f"{name}-v{seed}"), answer).passed, f"{name}-v{seed}"
+            assert not judge(find(f"{name}-v{seed}"), published[name]).passed, f"{name}-v{seed}"
+            assert not judge(find(f"{name}-v{seed + 1}"), answer).passed, f"{name}-v{seed} in the next year"
 
 
 @pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
