@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from vpcore.experiments.runs.right_bits import right
+from vpcore.experiments.runs.packed import right
 from vpcore.statistics import two_way_interval
 
 RESULTS = Path(__file__).resolve().parent / "results"

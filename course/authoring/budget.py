@@ -18,22 +18,11 @@ FACTORS = {"seconds": 5, "processor_seconds": 3, "mebibytes": 1.5}  # machines o
 LIMITS = {"seconds": 300, "processor_seconds": 180, "mebibytes": 2048}  # for a learner, whatever the budget
 KIBIBYTE = 1024 if sys.platform != "darwin" else 1  # ru_maxrss counts kibibytes on Linux, bytes on macOS
 # Python imports a module named sitecustomize by itself, in a kernel and in every process that starts from it.
-WITNESS = """import ipaddress, os, sys
+WITNESS = """import os, sys
+from course.authoring.offline import outside
 def _witness(event, arguments):
-    if event == "vpcourse.refused":
-        host = arguments[0]
-    elif event == "socket.getaddrinfo":
-        host = arguments[0]
-    elif event in ("socket.connect", "socket.sendto") and isinstance(arguments[1], tuple):
-        host = arguments[1][0]
-    else:
-        return
-    host = host.decode() if isinstance(host, bytes) else host
-    try:
-        local = host in (None, "", "localhost") or ipaddress.ip_address(host.split("%")[0]).is_loopback
-    except ValueError:
-        local = False
-    if not local:
+    host = outside(event, arguments)
+    if host:
         with open(os.environ["VPCOURSE_WITNESS"], "a") as notes:
             notes.write(f"{event} {host}\\n")
 sys.addaudithook(_witness)

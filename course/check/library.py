@@ -7,10 +7,10 @@ imported earlier refuses as well. A class refuses through all of its own methods
 from __future__ import annotations
 
 import contextlib
-import importlib
+import pkgutil
 import threading
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 _LOCK = threading.RLock()
@@ -57,19 +57,11 @@ def resolve(name: str) -> Any:
     Raises:
         ValueError: there is no such object.
     """
-    parts = name.split(".")
-    for cut in range(len(parts), 0, -1):
-        try:
-            found = importlib.import_module(".".join(parts[:cut]))
-        except ImportError:
-            continue
-        try:
-            for part in parts[cut:]:
-                found = vars(found)[part] if isinstance(found, type) and part in vars(found) else getattr(found, part)
-        except AttributeError:
-            break
-        return found
-    raise ValueError(f"forbids must name library objects, got {name!r}, which does not exist: correct the dotted name")
+    try:
+        return pkgutil.resolve_name(name)
+    except (ImportError, AttributeError, ValueError):
+        wrong = f"got {name!r}, which does not exist: correct the dotted name"
+        raise ValueError(f"forbids must name library objects, {wrong}") from None
 
 
 def functions_of(name: str) -> list[FunctionType]:
@@ -88,7 +80,7 @@ def _inside(thing: Any, depth: int) -> list[FunctionType]:
     if isinstance(thing, FunctionType):
         wrapped = vars(thing).get("__wrapped__")
         return [thing, *_inside(wrapped, depth)]
-    if isinstance(thing, staticmethod | classmethod):
+    if isinstance(thing, staticmethod | classmethod | MethodType):
         return _inside(thing.__func__, depth)
     if isinstance(thing, property):
         return _inside(thing.fget, depth)

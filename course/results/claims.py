@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from course.recorded import Recorded, recorded
-from vpcore.experiments.runs.right_bits import right
+from vpcore.experiments.runs.packed import right
 from vpcore.statistics import Interval, holm, two_way_interval, two_way_p_value
 
 

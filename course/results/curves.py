@@ -11,7 +11,7 @@ import numpy as np
 
 from course.recorded import Recorded, recorded
 from course.results.claims import Claim, difference, points
-from vpcore.experiments.runs.right_bits import right
+from vpcore.experiments.runs.packed import right
 from vpcore.statistics import two_way_interval
 
 NAME = "scale"

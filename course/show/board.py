@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import Picture, canvas, heading, sentence
+from course.show.picture import Picture, canvas, finished
 from vpcore.statistics import Interval
 
 LIMIT = 30.0  # points; larger differences get the color of this one, and their number says how large they are
@@ -18,8 +18,6 @@ def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str
 
     Args:
         tables: name of a panel to {row: {column: paired interval in points}}; what is missing is drawn as a dash.
-        title: of the figure.
-        label: which runs they come from.
     """
     columns = list(dict.fromkeys(column for rows in tables.values() for row in rows.values() for column in row))
     longest = max(len(rows) for rows in tables.values())
@@ -39,8 +37,7 @@ def board(tables: Mapping[str, Mapping[str, Mapping[str, Interval]]], title: str
         panel.set_title(name, fontsize=9)
         words.append(f"{name}: {_counts(rows)}")
     figure.colorbar(shown, ax=list(axes[0]), label="difference, points", fraction=0.03, extend="both")
-    figure.suptitle(heading(title, label), fontsize=10)
-    return Picture(figure, sentence(f"{title}, one row a method and one column a data set. {'. '.join(words)}", label))
+    return finished(figure, title, f"{title}, one row a method and one column a data set. {'. '.join(words)}", label)
 
 
 def _said(cell: Interval | None) -> str:

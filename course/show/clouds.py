@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import COLORS, MARKERS, Picture, canvas, heading, listed, numbers, plain, sentence
+from course.show.picture import COLORS, MARKERS, Picture, canvas, finished, listed, numbers, plain
 
 
 def tradeoff(
@@ -17,10 +17,8 @@ def tradeoff(
 
     Args:
         points: name to (cost, one value a seed).
-        title: of the figure.
         across: what the cost is; its axis is logarithmic, with a place for zero.
         up: what the values are.
-        label: which runs they come from.
     """
     figure, axes = canvas(7.6, 3.6)
     panel, words, bars = axes[0, 0], [], []
@@ -38,8 +36,7 @@ def tradeoff(
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     _number(panel, bars)
-    panel.set_title(heading(title, label), fontsize=10)
-    return Picture(figure, sentence(f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label))
+    return finished(figure, title, f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label, panel=panel)
 
 
 def _number(panel: Any, bars: Sequence[tuple[float, float, float, float]]) -> None:
@@ -77,10 +74,7 @@ def clouds(
 
     Args:
         panels: name to points (N, 2) and N short group names.
-        title: of the figure.
         about: what a point is, and what its name says.
-        label: which run they come from.
-        made_by: whose code made them.
     """
     figure, axes = canvas(3.7 * len(panels), 3.9, len(panels))
     for panel, (name, (points, groups)) in zip(axes[0], panels.items(), strict=True):
@@ -94,5 +88,4 @@ def clouds(
         panel.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))
         panel.set(xticks=[], yticks=[])
         panel.set_title(name, fontsize=9)
-    figure.suptitle(heading(title, label, made_by), fontsize=10)
-    return Picture(figure, sentence(f"{title}: {about}; one panel each for {listed(list(panels))}", label, made_by))
+    return finished(figure, title, f"{title}: {about}; one panel each for {listed(list(panels))}", label, made_by)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import Picture, canvas, heading, listed, numbers, sentence
+from course.show.picture import Picture, canvas, finished, listed, numbers
 
 UNIT = "normalized units"
 COLUMNS = 6  # panels a row
@@ -19,10 +19,6 @@ def image_row(images: Any, titles: Sequence[str], title: str, *, label: str = ""
 
     Args:
         images: (N, C, H, W) or (N, H, W), values in [0, 1]; others are clipped.
-        titles: one per image.
-        title: of the whole figure.
-        label: which run the images come from.
-        made_by: whose code made them.
     """
     columns = len(titles) if len(titles) <= LONGEST_ROW else COLUMNS
     rows = -(-len(titles) // columns)
@@ -32,10 +28,9 @@ def image_row(images: Any, titles: Sequence[str], title: str, *, label: str = ""
     for panel, image, name in zip(axes.flat[: len(titles)], images, titles, strict=True):
         panel.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1)
         panel.set_title(name, fontsize=9)
-    figure.suptitle(heading(title, label, made_by), fontsize=10)
     where = "in a row" if rows == 1 else f"in {rows} rows"
     text = f"{title}: {len(titles)} image{'s' if len(titles) > 1 else ''} {where}, titled {listed(list(titles))}"
-    return Picture(figure, sentence(text, label, made_by))
+    return finished(figure, title, text, label, made_by)
 
 
 def prompt_maps(
@@ -45,10 +40,6 @@ def prompt_maps(
 
     Args:
         maps: name to map (H, W), (1, H, W) or (1, 1, H, W).
-        title: of the whole figure.
-        live: the values come from training on this machine; the sentence then leaves their sizes out.
-        label: which run the maps come from.
-        made_by: whose code made them.
         unit: of the values.
     """
     arrays = {name: np.squeeze(numbers(values)) for name, values in maps.items()}
@@ -64,11 +55,10 @@ def prompt_maps(
         shown = panel.imshow(array, cmap="PuOr", vmin=-limit, vmax=limit)
         panel.set_title(f"{name}\n±{np.abs(array).max():.3f}", fontsize=8)
     figure.colorbar(shown, ax=list(axes.flat), label=unit, fraction=0.03)
-    figure.suptitle(heading(title, label, made_by), fontsize=10)
     sizes = [name if live else f"{name} up to {np.abs(array).max():.3f}" for name, array in arrays.items()]
     many = "1 map" if len(arrays) == 1 else f"{len(arrays)} maps"
     text = f"{title}: {many} on one color scale in {unit}, {listed(sizes)}"
-    return Picture(figure, sentence(text, label, made_by))
+    return finished(figure, title, text, label, made_by)
 
 
 def grad_cam(
@@ -79,10 +69,6 @@ def grad_cam(
     Args:
         images: (N, C, H, W) in [0, 1].
         cams: name of the model to its maps (N, H, W), 0 or more.
-        titles: one per image.
-        title: of the whole figure.
-        label: which run the models come from.
-        made_by: whose code made them.
     """
     figure, axes = canvas(1.45 * len(titles) + 1.2, 1.55 * len(cams) + 0.7, len(titles), len(cams))
     for place, (row, (name, maps)) in enumerate(zip(axes, cams.items(), strict=True)):
@@ -96,9 +82,8 @@ def grad_cam(
                 panel.set_title(word, fontsize=8)
         row[0].set_ylabel(name, fontsize=9)
         figure.colorbar(shown, ax=list(row), label="logits", fraction=0.03)
-    figure.suptitle(heading(title, label, made_by), fontsize=10)
     text = f"{title}: {len(titles)} images with Grad-CAM heat over them, one row each for {listed(list(cams))}"
-    return Picture(figure, sentence(text, label, made_by))
+    return finished(figure, title, text, label, made_by)
 
 
 def _pixels(image: Any) -> np.ndarray:

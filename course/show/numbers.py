@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, heading, numbers, plain, sentence
+from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, finished, numbers, plain
+from course.show.start import accuracies
 
 
 def paired_dots(
@@ -25,10 +26,6 @@ def paired_dots(
     Args:
         differences: one per seed, in points.
         interval: low and high end, in points.
-        title: of the figure.
-        live: the values come from training on this machine; the sentence then leaves them out.
-        label: which run they come from.
-        made_by: whose code made the interval.
         what: which difference it is.
     """
     points = numbers(differences)
@@ -43,11 +40,10 @@ def paired_dots(
     panel.spines["left"].set_visible(False)
     panel.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
     plain(panel)
-    panel.set_title(heading(title, label, made_by), fontsize=10)
     text = f"{title}: {len(points)} paired differences as dots, their mean with its 95 % interval, and a line at zero"
     if not live:
         text += f"; mean {middle:+.2f}, interval {interval[0]:+.2f} to {interval[1]:+.2f} points"
-    return Picture(figure, sentence(text, label, made_by))
+    return finished(figure, title, text, label, made_by, panel=panel)
 
 
 def lottery(
@@ -63,10 +59,8 @@ def lottery(
 
     Args:
         groups: name to differences in points.
-        title: of the figure.
         mark: a value to compare with, in points.
         mark_name: what that value is.
-        label: which runs they come from.
         live: groups trained on this machine; the sentence leaves their values out.
     """
     figure, axes = canvas(7.0, 0.85 * len(groups) + 1.35)
@@ -91,8 +85,7 @@ def lottery(
     panel.set(yticks=range(len(groups)), yticklabels=list(groups), ylim=(-0.6, len(groups) - 0.4))
     panel.set_xlabel("difference of two test accuracies (points)")
     plain(panel)
-    panel.set_title(heading(title, label), fontsize=10)
-    return Picture(figure, sentence(f"{title}. {'; '.join(words)}", label))
+    return finished(figure, title, f"{title}. {'; '.join(words)}", label, panel=panel)
 
 
 def settings(rows: Mapping[str, Any], title: str, *, unit: str = "test accuracy (%)", label: str = "") -> Picture:
@@ -100,31 +93,9 @@ def settings(rows: Mapping[str, Any], title: str, *, unit: str = "test accuracy 
 
     Args:
         rows: name of the setting to its values, one per seed.
-        title: of the figure.
         unit: of the values.
-        label: which runs they come from.
     """
-    figure, axes = canvas(7.0, 0.36 * len(rows) + 1.2)
-    panel = axes[0, 0]
-    words = []
-    for row, (name, values) in enumerate(rows.items()):
-        points = numbers(values)
-        panel.plot(
-            points, np.full(len(points), row - 0.14), "o", color=COLORS[0], alpha=0.5, markersize=4, markeredgewidth=0
-        )
-        panel.errorbar(
-            [points.mean()], [row + 0.14], xerr=[points.std(ddof=1)], fmt="ks", capsize=4, markersize=4,
-            label="mean ± standard deviation" if row == 0 else None,
-        )  # fmt: skip
-        words.append(f"{name} {points.mean():.1f} ± {points.std(ddof=1):.1f}")
-    panel.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5), xlabel=unit)
-    panel.grid(axis="x", color="#dddddd")
-    panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.16), frameon=False)
-    panel.set_axisbelow(True)
-    plain(panel)
-    panel.set_title(heading(title, label), fontsize=10)
-    text = f"{title}. {unit}, mean ± standard deviation over seeds: {', '.join(words)}"
-    return Picture(figure, sentence(text, label))
+    return accuracies(rows, title, unit=unit, label=label, over="seeds")
 
 
 def intervals(rows: Mapping[str, tuple[float, float, float]], title: str, *, label: str = "") -> Picture:
@@ -132,8 +103,6 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], title: str, *, lab
 
     Args:
         rows: name to (mean, low, high), in points.
-        title: of the figure.
-        label: which runs they come from.
     """
     figure, axes = canvas(7.0, 0.42 * len(rows) + 1.2)
     panel = axes[0, 0]
@@ -145,6 +114,5 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], title: str, *, lab
     panel.set(yticks=range(len(rows)), yticklabels=list(rows), ylim=(len(rows) - 0.5, -0.5))
     panel.set_xlabel("difference to the baseline (points)\nfilled: zero is outside")
     plain(panel)
-    panel.set_title(heading(title, label), fontsize=10)
     words = [f"{name} {mean:+.2f} ({low:+.2f} to {high:+.2f})" for name, (mean, low, high) in rows.items()]
-    return Picture(figure, sentence(f"{title}. Mean and 95 % interval in points: {', '.join(words)}", label))
+    return finished(figure, title, f"{title}. Mean and 95 % interval in points: {', '.join(words)}", label, panel=panel)

@@ -95,6 +95,12 @@ def sentence(text: str, label: str = "", made_by: str = "") -> str:
     return said.replace("?.", "?").replace("?:", "?")  # a title may be a question
 
 
+def finished(figure: Figure, title: str, text: str, label: str = "", made_by: str = "", panel: Any = None) -> Picture:
+    """Put a title over a figure, or over its one panel, and return the picture that the text describes."""
+    (panel.set_title if panel else figure.suptitle)(heading(title, label, made_by), fontsize=10)
+    return Picture(figure, sentence(text, label, made_by))
+
+
 def listed(names: Sequence[str]) -> str:
     """Join names as in speech."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, heading, listed, numbers, plain, sentence
+from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, finished, listed, numbers, plain, sentence
 from vpcore.backbone import Spec
 
 FROZEN, LEARNED, PLAIN = "#dddddd", "#ffe3d1", "#ffffff"
@@ -19,7 +19,6 @@ def places(specs: Sequence[Spec], layer: int, title: str) -> Picture:
     Args:
         specs: sizes of the networks; only in a ViT there are tokens.
         layer: the block in front of which an activation prompt is drawn.
-        title: of the figure.
     """
     figure, axes = canvas(8.2, 1.6 * len(specs) + 0.55, rows=len(specs))
     words = []
@@ -50,11 +49,8 @@ def accuracies(
 
     Args:
         rows: name of the group to its values, such as one a run.
-        title: of the figure.
         live: groups that were trained on this machine; the sentence leaves their values out.
         level: a vertical line to compare with, such as chance.
-        label: which runs they come from.
-        made_by: whose code made the live ones.
         error: name of a group to a half-width drawn beside its mean in another color, such as 1.96 standard errors.
         unit: of the values.
         over: what a dot is, in the plural.
@@ -78,9 +74,8 @@ def accuracies(
     panel.set_axisbelow(True)
     figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     plain(panel)
-    panel.set_title(heading(title, label, made_by), fontsize=10)
     text = f"{title}. {unit}, mean ± standard deviation over {over}: {', '.join(words)}"
-    return Picture(figure, sentence(text, label, made_by))
+    return finished(figure, title, text, label, made_by, panel=panel)
 
 
 def _boxes(spec: Spec, layer: int) -> list[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, heading, listed, numbers, plain, sentence
+from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, finished, listed, numbers, plain
 
 LINES = ("--", ":", "-.")
 
@@ -26,12 +26,9 @@ def sweep(
 
     Args:
         curves: name to {layer: one value a seed}.
-        title: of the figure.
         levels: name to a value that holds for all layers, such as the accuracy without a prompt.
         live: curves trained on this machine; the sentence leaves their values out.
         up: what the values are.
-        label: which runs they come from.
-        made_by: whose code made the live curves.
     """
     figure, axes = canvas(7.0, 3.2)
     panel, words = axes[0, 0], []
@@ -52,8 +49,9 @@ def sweep(
     panel.set(xlabel="layer", ylabel=up, xticks=sorted({layer for layers in curves.values() for layer in layers}))
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
-    panel.set_title(heading(title, label, made_by), fontsize=10)
-    return Picture(figure, sentence(f"{title}: {up} over layers, mean ± sd, for {listed(words)}", label, made_by))
+    return finished(
+        figure, title, f"{title}: {up} over layers, mean ± sd, for {listed(words)}", label, made_by, panel=panel
+    )
 
 
 def layer_map(maps: Mapping[str, Any], title: str, *, names: Mapping[str, tuple[str, str]], label: str = "") -> Picture:
@@ -61,9 +59,7 @@ def layer_map(maps: Mapping[str, Any], title: str, *, names: Mapping[str, tuple[
 
     Args:
         maps: name to matrix (row layers, column layers).
-        title: of the figure.
         names: name to what its rows and columns are.
-        label: which networks and images they come from.
     """
     figure, axes = canvas(3.3 * len(maps) + 0.9, 3.3, len(maps))
     shown: Any = None
@@ -76,6 +72,5 @@ def layer_map(maps: Mapping[str, Any], title: str, *, names: Mapping[str, tuple[
         panel.set(xticks=range(array.shape[1]), yticks=range(array.shape[0]), xlabel=columns, ylabel=rows)
         panel.set_title(name, fontsize=9)
     figure.colorbar(shown, ax=list(axes[0]), label="linear CKA", fraction=0.03)
-    figure.suptitle(heading(title, label), fontsize=10)
     words: Sequence[str] = [f"{name} ({names[name][0]} by {names[name][1]})" for name in maps]
-    return Picture(figure, sentence(f"{title}: one row and one column a layer, for {listed(words)}", label))
+    return finished(figure, title, f"{title}: one row and one column a layer, for {listed(words)}", label)

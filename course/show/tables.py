@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, heading, listed, numbers, plain, sentence
+from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, finished, listed, numbers, plain
 
 
 def lines(
@@ -18,14 +18,10 @@ def lines(
 
     Args:
         curves: name to (x values, y values).
-        title: of the figure.
         across: what x is, with its unit.
         up: what y is, with its unit.
         level: a horizontal line to compare with.
         log: logarithmic x axis, with a mark at each x value.
-        live: the values come from training on this machine; the sentence then leaves them out.
-        label: which run they come from.
-        made_by: whose code made them.
     """
     figure, axes = canvas(6.4, 2.9)
     panel = axes[0, 0]
@@ -44,8 +40,7 @@ def lines(
         panel.minorticks_off()
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
-    panel.set_title(heading(title, label, made_by), fontsize=10)
-    return Picture(figure, sentence(f"{title}: {up} over {across} for {listed(words)}", label, made_by))
+    return finished(figure, title, f"{title}: {up} over {across} for {listed(words)}", label, made_by, panel=panel)
 
 
 def confusion(
@@ -56,9 +51,6 @@ def confusion(
     Args:
         matrices: name to (K, K), row = true class, entries in [0, 1].
         classes: K names.
-        title: of the figure.
-        live: the values come from training on this machine; the sentence then leaves them out.
-        label: which run they come from.
     """
     size = 0.34 * len(classes) + 1.2
     figure, axes = canvas(size * len(matrices) + 0.6, size + 0.6, len(matrices))
@@ -76,8 +68,7 @@ def confusion(
         panel.set_title(name, fontsize=9)
         words.append(name if live else f"{name} {_worst(array, classes)}")
     figure.colorbar(shown, ax=list(axes[0]), label="share of the row", fraction=0.03)
-    figure.suptitle(heading(title, label), fontsize=10)
-    return Picture(figure, sentence(f"{title}: row = true class, column = predicted class, for {listed(words)}", label))
+    return finished(figure, title, f"{title}: row = true class, column = predicted class, for {listed(words)}", label)
 
 
 def _worst(matrix: np.ndarray, classes: Sequence[str]) -> str:

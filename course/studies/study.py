@@ -14,7 +14,7 @@ from typing import Any
 from vpcore.data.splits import Splits
 from vpcore.experiments.runs.lr_search import choose_rate
 from vpcore.experiments.runs.machine import hardware, versions
-from vpcore.experiments.runs.right_bits import pack_right
+from vpcore.experiments.runs.packed import pack_right
 from vpcore.experiments.runs.runlog import append_run, read_runs, repair
 from vpcore.experiments.runs.trials import Trials
 from vpcore.train.records import Evaluation

@@ -15,8 +15,7 @@ import torch
 import vpcore
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore.experiments.grid.cell import Cell
-from vpcore.experiments.grid.cell_data import Loader
-from vpcore.experiments.grid.feature_store import FeatureStore
+from vpcore.experiments.grid.cell_data import FeatureStore, Loader
 from vpcore.experiments.grid.train_cell import train_cell
 from vpcore.inside.grad_cam import confusion_matrix
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from rows import row
 
-from vpcore.experiments.cost.speed import peak_memory
+from vpcore.experiments.cost.cost import peak_memory
 from vpcore.train.speedups import Speedups
 
 PEAKS = {  # dense operations a second: NVIDIA's data sheets (tensor-core figures given with sparsity are halved)

@@ -26,7 +26,7 @@ from vpcore.experiments.names.named import read_named, split_names, write_named
 from vpcore.experiments.report.rows import check_runs, summarize
 from vpcore.experiments.report.table import format_table
 from vpcore.experiments.runs import runlog
-from vpcore.experiments.runs.right_bits import right
+from vpcore.experiments.runs.packed import right
 from vpcore.experiments.runs.runlog import append_run, read_runs, repair
 from vpcore.statistics import two_way_interval, two_way_p_value
 

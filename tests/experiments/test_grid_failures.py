@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 import vpcore
 from vpcore.device import OutOfMemory
-from vpcore.experiments.cluster import ray_tasks
+from vpcore.experiments.cluster import ray_run
 from vpcore.experiments.grid import command as grid
 from vpcore.experiments.grid import run as grid_run
 from vpcore.experiments.grid.cell import Cell
@@ -144,12 +144,12 @@ def test_a_machine_of_a_cluster_answers_why_a_cell_failed(monkeypatch):
     def fail(*given):
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(ray_tasks, "run_cell", fail)
+    monkeypatch.setattr(ray_run, "run_cell", fail)
     monkeypatch.setattr(grid_run, "train_cell", fail)
-    order = ray_tasks.Order("cpu", None, 1, {}, Speedups(), "command")
+    order = ray_run.Order("cpu", None, 1, {}, Speedups(), "command")
     cell = dict(data="digits", backbone="resnet_nano", prompt="none", augment="none")
-    assert ray_tasks.run_task(cell, order)["failed"].startswith("out of memory outside of a training step")
-    answer = ray_tasks.trial_task(cell, order)
+    assert ray_run.run_task(cell, order)["failed"].startswith("out of memory outside of a training step")
+    answer = ray_run.trial_task(cell, order)
     assert isinstance(answer, dict)
     assert answer["failed"].startswith("out of memory outside of a training step")
 

@@ -16,9 +16,7 @@ from course.results.pack import pack
 from vpcore.experiments.grid import command as grid
 from vpcore.experiments.grid import run as grid_run
 from vpcore.experiments.grid.cell import Cell, question
-from vpcore.experiments.grid.cell_data import Loader, load_cell_data
-from vpcore.experiments.grid.feature_store import FeatureStore
-from vpcore.experiments.grid.kept import Kept
+from vpcore.experiments.grid.cell_data import FeatureStore, Kept, Loader, load_cell_data
 from vpcore.experiments.grid.options import Options
 from vpcore.experiments.grid.plan import plan
 from vpcore.experiments.grid.presets import PRESETS
@@ -197,9 +195,9 @@ def test_cached_cells_give_what_training_on_images_gives(data, method):
 
 
 def test_one_cache_serves_seeds_rates_and_methods_of_a_layer(data, monkeypatch):
-    made, real = [], vpcore.experiments.grid.feature_store.cached
+    made, real = [], vpcore.experiments.grid.cell_data.cached
     monkeypatch.setattr(
-        vpcore.experiments.grid.feature_store,
+        vpcore.experiments.grid.cell_data,
         "cached",
         lambda m, split, layer: (made.append(layer), real(m, split, layer))[1],
     )

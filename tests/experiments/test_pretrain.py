@@ -16,9 +16,8 @@ from torch.nn import functional as F
 from vpcore.backbone import Backbone
 from vpcore.data.splits import Splits
 from vpcore.experiments.pretrain.averaged import Averaged, averaged_backbone
-from vpcore.experiments.pretrain.pretrain import HOLDS, LIMITS, main, pretrain
+from vpcore.experiments.pretrain.pretrain import HOLDS, LIMITS, main, pretrain, same_run
 from vpcore.experiments.pretrain.recipes import RECIPES, Recipe, make_loss
-from vpcore.experiments.pretrain.start import same_run
 from vpcore.models import bundled
 from vpcore.prompted import classify
 from vpcore.tensorfile import read_tensors, write_tensors

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from vpcore.experiments.cluster import ray_run
-from vpcore.experiments.cluster.ray_reach import check_machines
+from vpcore.experiments.cluster.ray_run import check_machines
 from vpcore.experiments.grid import command as grid
 from vpcore.experiments.grid.cell import Cell
 from vpcore.experiments.grid.rates import RateSearch

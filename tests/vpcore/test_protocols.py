@@ -11,8 +11,7 @@ from tiny import tiny_split
 from vpcore.data.protocols import few_shot, vtab_1k, vtab_order
 from vpcore.data.splits import Splits, channel_stats
 from vpcore.experiments.grid.cell import Cell
-from vpcore.experiments.grid.cell_data import Loader, load_cell_data
-from vpcore.experiments.grid.feature_store import FeatureStore
+from vpcore.experiments.grid.cell_data import FeatureStore, Loader, load_cell_data
 from vpcore.experiments.grid.train_cell import build_model
 from vpcore.experiments.names.data import data_label, load_named
 

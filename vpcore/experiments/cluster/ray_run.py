@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -16,20 +17,21 @@ from typing import Any
 import torch
 
 from vpcore.device import choose_device
-from vpcore.experiments.cluster.ray_reach import check_machines, knock
-from vpcore.experiments.cluster.ray_tasks import Order, run_task, trial_task
 from vpcore.experiments.grid.cell import Cell, question
-from vpcore.experiments.grid.cell_data import Loader
-from vpcore.experiments.grid.failures import last_line, say_failed
-from vpcore.experiments.grid.run import Work, command
+from vpcore.experiments.grid.cell_data import FeatureStore, Loader
+from vpcore.experiments.grid.failures import last_line, memory_named, say_failed
+from vpcore.experiments.grid.run import Work, command, provenance, try_cell
+from vpcore.experiments.grid.train_cell import run_cell
 from vpcore.experiments.runs.runlog import append_run
-from vpcore.train.speedups import around
+from vpcore.train.speedups import Speedups, around, speedups
 
 REQUIRED = "ray>=2.40,<3"
 RETRIES = 3  # of a run whose machine or process died
 PASSED_ON = ("VPCOURSE_PROFILE", "VPCORE_DATA", "VPCORE_WEIGHTS")  # environment variables that decide results
 SEARCHES = 64  # searches for a rate at a time; each waits for one trial after the other
 WAIT = 1.0  # seconds until a search that waits looks whether it was called off
+SETTINGS = b"\x04"  # the type of the frame that an HTTP/2 connection begins with, on both sides
+HTTP2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 
 
 def connect(address: str, gpus: float | None = None) -> Callable[..., ClusterWork]:
@@ -162,3 +164,78 @@ class ClusterWork(Work):
         if isinstance(found, dict):
             raise ValueError(found["failed"])
         return found
+
+
+@dataclass(frozen=True)
+class Order:
+    """What every task is told beside its cell."""
+
+    device: str | None
+    root: str | None
+    threads: int  # of the processor, so that sums are taken in the order of a local run
+    environment: dict[str, str]
+    wanted: Speedups
+    command: str
+
+
+def run_task(cell: dict[str, Any], order: Order) -> dict[str, Any]:
+    """Run one cell where Ray wants it; returns its line, or why it failed."""
+    asked, load, store = _prepare(cell, order)
+    try:
+        with memory_named(), speedups(order.wanted.compile, order.wanted.cuda_graph):
+            result = run_cell(asked, load(asked), order.device, None, store)
+    except ValueError as error:
+        return {"failed": str(error)}
+    return {**result, **provenance(asked, order.device), "command": order.command}
+
+
+def trial_task(cell: dict[str, Any], order: Order) -> float | dict[str, str]:
+    """Return the validation accuracy of a trial, nan if it diverges, or why it failed otherwise."""
+    asked, load, store = _prepare(cell, order)
+    try:
+        with speedups(order.wanted.compile, order.wanted.cuda_graph):
+            found = try_cell(asked, load(asked), order.device, store)
+    except ValueError as error:
+        return {"failed": str(error)}
+    return float("nan") if found is None else found[1].best.valid_accuracy
+
+
+def _prepare(cell: dict[str, Any], order: Order) -> tuple[Cell, Loader, FeatureStore]:
+    os.environ.update(order.environment)
+    torch.set_num_threads(order.threads)
+    return Cell(**cell), *_shared(order.root)
+
+
+@cache
+def _shared(root: str | None) -> tuple[Loader, FeatureStore]:
+    """Return what the tasks of one process share: data sets and frozen features."""
+    return Loader(root), FeatureStore()
+
+
+def knock(address: str) -> None:
+    """Find out within seconds whether a gRPC server, as Ray's is, answers; Ray itself would try for minutes.
+
+    Raises:
+        ValueError: no address, or something else listens there.
+        OSError: nothing listens there.
+    """
+    if address == "auto":
+        return
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdecimal() or "/" in host:
+        raise ValueError("an address is host:port")
+    with socket.create_connection((host, int(port)), timeout=5) as line:
+        if os.environ.get("RAY_USE_TLS", "0") in ("", "0"):
+            line.sendall(HTTP2)
+            if line.recv(9)[3:4] != SETTINGS:
+                raise ValueError("something else listens there")
+
+
+def check_machines(nodes: list[dict[str, Any]], threads: int, gpus: float) -> None:
+    """Refuse what Ray would wait for forever; raises ValueError."""
+    has = [node["Resources"] for node in nodes if node["Alive"]]
+    if not any(each.get("CPU", 0) >= threads and each.get("GPU", 0) >= gpus for each in has):
+        raise ValueError(
+            f"no machine of the cluster has the {threads} processor cores and {gpus:g} GPUs of one run: set "
+            "OMP_NUM_THREADS or --gpus"
+        )

@@ -10,21 +10,13 @@ from vpcore.backbone import Backbone
 from vpcore.device import choose_device, choose_precision
 from vpcore.experiments.cost.cost import Cost, cost
 from vpcore.experiments.grid.cell import Cell
-from vpcore.experiments.grid.cell_model import build_method, width_option
+from vpcore.experiments.grid.train_cell import build_method, width_option
 from vpcore.experiments.names.backbones import fresh_backbone
 from vpcore.prompted import Prompted
 
 IMAGES = 64  # random ones, which a prompt may prepare with
-HEAD = (
-    "backbone",
-    "method",
-    "learned",
-    "GFLOPs forward",
-    "GFLOPs a step",
-    "MiB",
-    "images/s",
-    "of the first row's time",
-)
+MEASURED = ("learned", "GFLOPs forward", "GFLOPs a step", "MiB", "images/s")
+HEAD = ("backbone", "method", *MEASURED, "of the first row's time")
 NOTE = """\
 One training step, fresh weights and random images: neither changes the cost. GFLOPs are per image. Layers below a
 prompt that could run once and be cached are counted in full. MiB: {kind}."""

@@ -1,19 +1,53 @@
-"""The data of a cell, loaded once for all cells that share them."""
+"""What the cells of a grid share, made once and kept while there is room: data sets and frozen activations."""
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import replace
+from math import prod
+from typing import Generic, TypeVar
 
 import torch
 
+from vpcore.cache import LIMIT, CachedSplit, cached, first_layer
 from vpcore.data.protocols import TooFewImages, few_shot
 from vpcore.data.splits import Split, Splits, stratified_order
-from vpcore.experiments.grid.cell import Cell
-from vpcore.experiments.grid.kept import Kept
+from vpcore.experiments.grid.cell import Cell, choose_augment
 from vpcore.experiments.names.backbones import SCRATCH, backbone_spec
 from vpcore.experiments.names.data import load_named
+from vpcore.prompted import Prompted
 
-LIMIT = 2**29  # bytes of images that a loader keeps
+IMAGES = 2**29  # bytes of images that a loader keeps
+Item = TypeVar("Item")
+
+
+class Kept(Generic[Item]):
+    """A dictionary that forgets what was not used for longest when it grows too large.
+
+    Args:
+        limit: bytes; one item may be larger, and is then kept alone.
+        size: tells an item's bytes.
+    """
+
+    def __init__(self, limit: int, size: Callable[[Item], int]) -> None:
+        self.limit, self.size = limit, size
+        self._items: OrderedDict[Hashable, Item] = OrderedDict()
+
+    def get(self, key: Hashable, make: Callable[[], Item]) -> Item:
+        """Return the item of a key, made now if it is not kept."""
+        if key not in self._items:
+            made = make()
+            while self._items and self.nbytes + self.size(made) > self.limit:
+                self._items.popitem(last=False)
+            self._items[key] = made
+        self._items.move_to_end(key)
+        return self._items[key]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is kept."""
+        return sum(self.size(item) for item in self._items.values())
 
 
 def image_format(cell: Cell) -> tuple[int | None, int | None]:
@@ -54,7 +88,9 @@ class Loader:
 
     def __init__(self, root: str | None = None) -> None:
         self.root = root
-        self.kept: Kept[Splits] = Kept(LIMIT, _size)
+        self.kept: Kept[Splits] = Kept(
+            IMAGES, lambda data: sum(part.images.numel() for part in (data.train, data.valid, data.test))
+        )
 
     def __call__(self, cell: Cell) -> Splits:
         """Return the data of a cell; raises what `load_cell_data` raises."""
@@ -63,5 +99,42 @@ class Loader:
         return data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
 
 
-def _size(data: Splits) -> int:
-    return sum(split.images.numel() for split in (data.train, data.valid, data.test))
+class FeatureStore:
+    """Hand out cached splits where that changes nothing but rounding, and the images themselves elsewhere.
+
+    Args:
+        limit: bytes of activations to keep; what was not used for longest goes first.
+    """
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self.limit = limit
+        self.kept: Kept[CachedSplit] = Kept(limit, lambda split: split.nbytes)
+
+    def split(self, cell: Cell, model: Prompted, data: Splits, part: str) -> Split:
+        """Return a part of the data for this model: "train", "valid" or "test".
+
+        Activations where the backbone is one trained network, frozen, nothing acts on pixels, images are not augmented
+        and there is room; the model must be on the device where it runs.
+        """
+        images: Split = getattr(data, part)
+        layer = _layer(cell, model)
+        if layer is None or 4 * len(images) * prod(_shape(model, layer)) > self.limit:
+            return images
+        place = (cell.backbone, model.backbone.spec.name, layer, str(model.mean.device))
+        sizes = (cell.data, data.source_md5, image_format(cell), cell.limit, cell.max_valid, cell.max_test)
+        if cell.shots is not None and part == "train":
+            sizes += (cell.shots, cell.seed)
+        return self.kept.get((part, *place, *sizes), lambda: cached(model, images, layer))
+
+
+def _layer(cell: Cell, model: Prompted) -> int | None:
+    """Return the layer below which nothing changes, or None."""
+    if cell.backbone in SCRATCH or not model.backbone.frozen or choose_augment(cell) is not None:
+        return None
+    layer = first_layer(model)
+    return layer if layer >= 0 else None
+
+
+def _shape(model: Prompted, layer: int) -> tuple[int, ...]:
+    spec = model.backbone.spec
+    return (spec.dim,) if layer > spec.depth else spec.shapes[layer]

@@ -16,9 +16,8 @@ import typer
 from vpcore.data.splits import Splits
 from vpcore.device import choose_device
 from vpcore.experiments.grid.cell import Cell, question
-from vpcore.experiments.grid.cell_data import Loader
+from vpcore.experiments.grid.cell_data import FeatureStore, Loader
 from vpcore.experiments.grid.failures import FailedSearch, memory_named, say_failed
-from vpcore.experiments.grid.feature_store import FeatureStore
 from vpcore.experiments.grid.rates import RateSearch
 from vpcore.experiments.grid.rehearsal import check_weights, note_recipes, rehearse
 from vpcore.experiments.grid.train_cell import run_cell, train_cell

@@ -1,4 +1,4 @@
-"""Build, check, train and test one cell of an experiment grid."""
+"""Build, check, train and test one cell of an experiment grid; what does not fit is one sentence."""
 
 from __future__ import annotations
 
@@ -8,20 +8,71 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
+from vpcore.backbone import Backbone
 from vpcore.count import count
 from vpcore.data import Splits
 from vpcore.device import choose_device, choose_precision
 from vpcore.experiments.grid.cell import Cell, choose_augment
-from vpcore.experiments.grid.cell_model import build_method, width_option
-from vpcore.experiments.grid.feature_store import FeatureStore
+from vpcore.experiments.grid.cell_data import FeatureStore
 from vpcore.experiments.names.backbones import SCRATCH, fresh_backbone, load_trained, weights_sha256
-from vpcore.experiments.runs.right_bits import pack_right
+from vpcore.experiments.names.methods import build_head, build_prompted, method_options
+from vpcore.experiments.names.named import read_named
+from vpcore.experiments.runs.packed import pack_right
 from vpcore.prompted import Prompted
 from vpcore.rates import default_rate
 from vpcore.train import evaluate, fit
 from vpcore.train.optim import make_optimizer, schedule_factor
 from vpcore.train.records import EpochRecord, History
+
+SHARED = ("epochs", "lr", "weight_decay", "batch_size", "optimizer", "schedule", "seed", "precision")  # with `fit`
+
+
+def width_option(cell: Cell) -> dict[str, Any]:
+    """Return the width of a cell as its backbone takes it.
+
+    Raises:
+        ValueError: a width for another network than simple_cnn.
+    """
+    if cell.width is None:
+        return {}
+    if cell.backbone != "simple_cnn":
+        raise ValueError(f"width belongs to simple_cnn, got it for {cell.backbone}: leave it out")
+    return {"width": cell.width}
+
+
+def build_method(cell: Cell, backbone: Backbone, images: Tensor, num_classes: int, seed: int) -> Prompted:
+    """Build the method of a cell on its backbone.
+
+    Args:
+        cell: says which method, and what is trained.
+        backbone: of the cell.
+        images: as in `build_prompted`.
+        num_classes: of the head.
+        seed: of the head and of what the method draws.
+
+    Raises:
+        ValueError: an option is out of range or of the wrong kind, or the method does not fit this backbone.
+    """
+    train = cell.backbone in SCRATCH if cell.train_backbone is None else cell.train_backbone
+
+    def head(dim: int) -> nn.Module:
+        return build_head(cell.prompt, dim, num_classes, seed)
+
+    try:
+        return build_prompted(cell.prompt, backbone, images, head, seed, train)
+    except (TypeError, IndexError) as error:
+        raise ValueError(_wrong_kind(cell.prompt, error)) from error
+
+
+def _wrong_kind(prompt: str, error: Exception) -> str:
+    """Say what a method's options are, where one that was given cannot be used."""
+    name = read_named(prompt)[0]
+    takes = ", ".join(str(option).partition(" =")[0] for option in method_options(name).values()) or "no option"
+    takes = takes.replace("'", "")  # annotations are texts
+    reason = str(error).partition("\n")[0][:120]
+    return f"{prompt}: an option has a value of the wrong kind ({reason}): {name} takes {takes}"
 
 
 def build_model(cell: Cell, data: Splits, device: torch.device | None = None) -> Prompted:
@@ -80,23 +131,8 @@ def train_cell(
     """
     model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
-    history = fit(
-        model,
-        train,
-        valid,
-        epochs=cell.epochs,
-        lr=cell.lr,
-        weight_decay=cell.weight_decay,
-        batch_size=cell.batch_size,
-        optimizer=cell.optimizer,
-        schedule=cell.schedule,
-        augment=choose_augment(cell),
-        seed=cell.seed,
-        precision=cell.precision,
-        device=device,
-        on_epoch=on_epoch,
-    )
-    return model, history
+    shared = {name: getattr(cell, name) for name in SHARED}
+    return model, fit(model, train, valid, augment=choose_augment(cell), device=device, on_epoch=on_epoch, **shared)
 
 
 def run_cell(

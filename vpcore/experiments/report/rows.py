@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vpcore.experiments.grid.cell import question
-from vpcore.experiments.runs.right_bits import right
+from vpcore.experiments.runs.packed import right
 from vpcore.statistics import (
     Interval,
     image_variance,

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from vpcore.experiments.runs.runlog import read_runs
+from vpcore.train.records import Evaluation
 
 Run = dict[str, Any]
 
@@ -37,3 +42,23 @@ def _packed(path: Path) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return table if isinstance(table, dict) and isinstance(table.get("runs"), list) else None
+
+
+def pack_right(test: Evaluation) -> str:
+    """Return one bit a test image, 1 if it was classified right, in base64."""
+    return base64.b64encode(np.packbits((test.predictions == test.labels).numpy()).tobytes()).decode()
+
+
+def right(run: Mapping[str, Any]) -> np.ndarray:
+    """Return for each test image 1 if the run classified it right, else 0.
+
+    Raises:
+        ValueError: the run's record of it is damaged.
+    """
+    try:
+        bits = np.unpackbits(np.frombuffer(base64.b64decode(run["right"], validate=True), np.uint8))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"the run {run['key']} is damaged (right): delete its line") from error
+    if not 0 <= len(bits) - run["num_test"] < 8:
+        raise ValueError(f"the run {run['key']} is damaged (right): delete its line")
+    return bits[: run["num_test"]]
