@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import read_notebook
 from course.check.texts import join
+from course.check.variants import plain_id
 from course.grading.cells import Notebook
 from course.grading.plan import answer_call
 from course.grading.submission import BadSubmission, Submission, read_submission
@@ -68,6 +70,8 @@ def check_file(path: Path, root: Path = ROOT) -> Said:
 
 def _compare(submission: Submission, lesson: str, asked: list[Asked]) -> Said:
     notebook = Notebook([c["source"] if c["type"] == "code" else None for c in submission.cells], [])
+    named = {plain_id(name): name for cell in submission.cells for name in cell["names"]}
+    asked = [replace(one, id=named.get(one.id, one.id)) for one in asked]  # a class's version has ids of its own
     faults = [
         NOT_PYTHON.format(number=place + 1, line=error.lineno or 1, words=error.msg)
         for place, error in notebook.broken.items()
@@ -102,6 +106,7 @@ def _is_checked(submission: Submission, one: Asked) -> bool:
     return any(call in cell["source"] for cell in submission.cells for call in calls if cell["type"] == "code")
 
 
+@cache
 def asked_in(path: Path) -> list[Asked]:
     """Return the exercises of a notebook as it was handed out, in order."""
     cells = read_notebook(path).cells

@@ -137,3 +137,20 @@ def test_learners_are_told_once_what_a_grader_takes():
     lessons = sorted((REPOSITORY / "course" / "lessons").glob("[0-9]*.py"))
     assert [path.name[:2] for path in lessons if "check-file" in path.read_text()] == ["00"]
     assert "check-file" in README
+
+
+def test_a_class_s_version_is_compared_by_its_own_ids(tmp_path):
+    from course.authoring.lesson import solved_notebook
+    from course.handout.variants import export_variant
+
+    export_variant(tmp_path, 3, ("01",))
+    path = tmp_path / "source" / "course" / "lessons" / "01_pixel_prompts.py"
+    book = solved_notebook(path)
+    said = check_file(submit(tmp_path, "mine/01_pixel_prompts.ipynb", book), REPOSITORY)
+    handed_out = json.loads((REPOSITORY / "notebooks" / "01_pixel_prompts.ipynb").read_text())
+    count = sum("exercise" in cell["metadata"] for cell in handed_out["cells"])
+    assert said.lines == [f"lesson 01_pixel_prompts: {count} exercises, each with a cell that gives its answer"]
+    gone = next(i for i, c in enumerate(book.cells) if c.metadata.get("exercise", {}).get("id") == "01-count-v3")
+    del book.cells[gone]
+    said = check_file(submit(tmp_path, "mine/01_pixel_prompts.ipynb", book), REPOSITORY)
+    assert said.lines[1].startswith("01-count: no cell gives its answer")
