@@ -31,7 +31,7 @@ QUESTIONS = {
     "insvp_image": "Lesson 03. Is a picture made from the image better than one for all, or for a cluster?",
     "msvp_confusion": "Lesson 02. Which clothes does the paper's ResNet-18 mix up, with MSVP and without?",
     "msvp_lr": "Lesson 02. Does MSVP help at a rate ten times smaller?",
-    "msvp_nets": "Lesson 02. Does MSVP help each of its paper's three networks?",
+    "msvp_nets": "Lesson 02. Does MSVP help each of its paper's three networks? Its ViT began at timm's start here.",
     "msvp_sets": "Lesson 02. Does MSVP gain more on harder sets?",
     "msvp_small": "Lesson 02. Does MSVP help a small CNN, with which scales and which fusion?",
     "norms": "Lesson 06. Which prompts are biases, and what do norms, SSF and LoRA reach?",

@@ -28,8 +28,8 @@ SWEEPS: dict[str, dict[str, Any]] = {  # around "all", and at its rate
     f"beta {OTHER_BETA} rescaled": {"beta_feature": OTHER_BETA},
     "tokens 1": {"num_tokens": 1},
     "tokens 9": {"num_tokens": 9},
-    "blocks 1": {"blocks": 1},
-    "blocks 3": {"blocks": 3},
+    "blocks 1": {"blocks": 1, "behind": "drop"},  # as they were recorded
+    "blocks 3": {"blocks": 3, "behind": "drop"},
 }
 VPT = ("vpt_shallow", "vpt_deep")
 

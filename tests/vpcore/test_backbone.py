@@ -65,6 +65,36 @@ def test_resnet_and_vit_keep_the_papers_sizes():
     assert scratch("vit_tiny_small").spec.num_tokens == 16
 
 
+def test_the_vit_starts_as_published_or_as_timm_does():
+    published, timm = scratch("vit_tiny_small"), scratch("vit_tiny_small", start="timm")
+    stds = {}
+    for name, net in (("published", published), ("timm", timm)):
+        weights = net.state_dict()
+        for part in (
+            "proj.weight",
+            "cls_token",
+            "pos_embed",
+            "s.0.attn.qkv.weight",
+            "s.0.mlp.fc1.weight",
+            "s.0.mlp.fc1.bias",
+        ):
+            [found] = [value for key, value in weights.items() if key.endswith(part) and "attn.proj" not in key]
+            stds.setdefault(part, {})[name] = float(found.std())
+    expected = {  # published: √(2 / (192 · 7²)), 0.02, 0.02, and 1 / √(3 · 192) three times
+        "proj.weight": (0.01458, 0.0825), "cls_token": (0.02, 1e-6), "pos_embed": (0.02, 0.02),
+        "s.0.attn.qkv.weight": (0.0417, 0.02), "s.0.mlp.fc1.weight": (0.0417, 0.02), "s.0.mlp.fc1.bias": (0.0417, 0.0),
+    }  # fmt: skip
+    for part, (ours, theirs) in expected.items():
+        assert stds[part]["published"] == pytest.approx(ours, rel=0.15)
+        assert stds[part]["timm"] == pytest.approx(theirs, rel=0.15)
+    for net, eps in ((published, 1e-5), (timm, 1e-6)):
+        norms = [module for module in net.modules() if isinstance(module, nn.LayerNorm)]
+        assert len(norms) == 25
+        assert {norm.eps for norm in norms} == {eps}
+    again = scratch("vit_tiny_small").state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in published.state_dict().items())
+
+
 def test_frozen_means_three_things():
     backbone = tiny_backbone()
     model = nn.Sequential(backbone).train()
@@ -168,6 +198,7 @@ def two_blocks(shapes: tuple) -> Backbone:
         (lambda: scratch("simple_cnn", width=0), "width must be at least 1, got 0"),
         (lambda: scratch("simple_cnn", mean=(0.1, 0.2)), r"mean needs one value or 1 .*got 2"),
         (lambda: scratch("simple_cnn", 28, 3, std=(0.1, 0.2)), r"std needs one value or 3 .*got 2"),
+        (lambda: scratch("vit_tiny_small", start="zeros"), "start must be 'published' or 'timm', got 'zeros'"),
         (lambda: scratch("vit_tiny_small", 30), "patch_size must divide image_size, got 4 and 30"),
         (lambda: scratch("vit_tiny_small", 28, patch_size=5), "patch_size must divide image_size, got 5 and 28"),
         (lambda: two_blocks(((1, 8, 8), (1, 8, 8))), "describes 1 blocks, got 2: give"),

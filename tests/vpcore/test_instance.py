@@ -55,15 +55,19 @@ def specific_tokens(part, x):
     return torch.stack([z[:, 3 * t : 3 * t + 3].flatten(1) for t in range(part.num_tokens)], dim=1)
 
 
-def forward_with_tokens(net, x, tokens):
-    """timm's forward; tokens[i] (B, p, dim) go in front of block i and what comes out of them is thrown away."""
+def forward_with_tokens(net, x, tokens, behind="keep"):
+    """timm's forward; tokens[i] (B, p, dim) go in front of block i, in place of what came out of those before.
+
+    Behind the last of them their outputs stay, or are dropped.
+    """
     z = net._pos_embed(net.patch_embed(x))
+    patches = z.shape[1] - 1
     for index, block in enumerate(net.blocks):
         if index < len(tokens):
-            z = block(torch.cat([z[:, :1], tokens[index], z[:, 1:]], 1))
-            z = torch.cat([z[:, :1], z[:, 1 + tokens[index].shape[1] :]], 1)
-        else:
-            z = block(z)
+            z = torch.cat([z[:, :1], tokens[index], z[:, -patches:]], 1)
+        elif behind == "drop":
+            z = torch.cat([z[:, :1], z[:, -patches:]], 1)
+        z = block(z)
     return net.norm(z)[:, 0]
 
 
@@ -200,19 +204,22 @@ def test_frozen_specific_prompter_gets_no_gradient_and_follows_the_seed():
     assert not torch.equal(first.specific.convs[0].weight, other.specific.convs[0].weight)
 
 
+@pytest.mark.parametrize("behind", ["keep", "drop"])
 @pytest.mark.parametrize("blocks", [1, 2, 3])
-def test_only_the_first_blocks_are_prompted(blocks):
-    net, model = prompted(blocks=blocks)
+def test_only_the_first_blocks_are_prompted(blocks, behind):
+    net, model = prompted(blocks=blocks, behind=behind)
     lengths = []
     for module in (*model.backbone.blocks, model.backbone.pool):
         module.register_forward_pre_hook(lambda _, args: lengths.append(args[0].shape[1]))
     features = model.features(images())
-    assert lengths == [21] * blocks + [17] * (4 - blocks)
+    assert lengths == [21] * blocks + [21 if behind == "keep" else 17] * (3 - blocks) + [17]
     x = model.normalize(images())
     context = model.prompt.condition(x)
     tokens = [model.prompt.tokens(x, layer, context) for layer in range(blocks)]
-    expected = forward_with_tokens(net, x + context.picture, tokens)
+    expected = forward_with_tokens(net, x + context.picture, tokens, behind)
     torch.testing.assert_close(features, expected, rtol=0, atol=1e-10)
+    other = forward_with_tokens(net, x + context.picture, tokens, "drop" if behind == "keep" else "keep")
+    assert torch.allclose(other, expected, atol=1e-3) is (blocks == 3)
 
 
 def test_starts_at_an_empty_picture():
@@ -250,6 +257,7 @@ def test_refuses_networks_without_a_token_sequence(spec):
         ({"parts": ()}, "parts must be some of patch, global, common, specific"),
         ({"parts": ("patch", "patch")}, "parts must be some of"),
         ({"parts": ("local",)}, "parts must be some of"),
+        ({"behind": "hide"}, "behind must be 'keep' or 'drop', got 'hide'"),
         ({"blocks": 0}, "blocks must be in 1 … 12 for vit, got 0"),
         ({"blocks": 13}, "blocks must be in 1 … 12 for vit, got 13"),
         ({"patch_size": 15}, "patch_size must divide the image size 224, got 15"),

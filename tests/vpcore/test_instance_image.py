@@ -9,9 +9,10 @@ import pytest
 import torch
 from contract import randomized
 from nets import small_cnn, small_vit
+from small import vit_spec
 from torch import Tensor
 
-from vpcore.prompts import InstanceImagePrompt
+from vpcore.prompts import InstanceImagePrompt, InstancePrompt
 from vpcore.prompts.instance_image import default_patch
 
 SPEC = small_vit().spec
@@ -114,6 +115,17 @@ def test_dropout_leaves_out_a_tenth_and_keeps_the_mean() -> None:
 )  # fmt: skip
 def test_published_counts(spec, parts: tuple[str, ...], variant: str, count: int) -> None:
     assert InstanceImagePrompt(spec, parts=parts, variant=variant).num_learned() == count
+
+
+def test_the_released_variant_starts_the_same_in_both_classes() -> None:
+    spec, parts = vit_spec(48, 2, 16, 4), ("patch", "global")
+    alone = InstanceImagePrompt(spec, parts=parts, variant="released_code", seed=3).eval()
+    within = InstancePrompt(spec, parts=parts, variant="released_code", seed=3).eval()
+    images = torch.randn(2, 3, 16, 16)
+    assert torch.equal(alone.added_map(images), within.condition(images).picture)
+    assert alone.added_map(images).abs().max() > 0.1
+    plain = InstanceImagePrompt(spec, parts=parts, variant="released_code", init="zeros").eval()
+    assert plain.added_map(images).abs().max() == 0
 
 
 def test_starts_at_the_plain_image_unless_told_otherwise() -> None:

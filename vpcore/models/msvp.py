@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -134,6 +135,7 @@ def vit_tiny_small(
     in_chans: int = 1,
     patch_size: int | None = None,
     dropout: float = 0.1,
+    start: str = "published",
     mean: float | Sequence[float] = 0.5,
     std: float | Sequence[float] = 0.5,
     seed: int = 0,
@@ -144,26 +146,34 @@ def vit_tiny_small(
     embedding, attention, projection and MLP. With a 10-class linear head: 5,353,738 parameters on 28 px grey images,
     5,362,762 on 32 px color.
 
+    `start="published"` is that of the paper's code: layer norms with ε = 1e-5, linear layers at PyTorch's default
+    (weights and biases uniform in ±1/√inputs), the patch convolution Kaiming normal by its outputs, class token and
+    positions N(0, 0.02²). `start="timm"` is timm's own, with which results before it was there were recorded: ε = 1e-6,
+    weights N(0, 0.02²), biases 0, the patch convolution at PyTorch's default, the class token near 0.
+
     Args:
         image_size: edge of the square images in pixels; a multiple of `patch_size`.
         in_chans: 1 for grey, 3 for color.
         patch_size: edge of a patch; by default 7 where it divides the image size, else 4.
         dropout: probability, 0 … 1.
+        start: of the weights, "published" or "timm".
         mean: subtracted from images in [0, 1], one value or one per channel.
         std: divides them afterwards.
         seed: seed of the weights.
 
     Raises:
-        ValueError: the patch does not divide the image.
+        ValueError: the patch does not divide the image, or another start.
     """
     check_image(image_size, in_chans)
     patch = patch_size or (7 if image_size % 7 == 0 else 4)
     if image_size % patch:
         raise ValueError(f"patch_size must divide image_size, got {patch} and {image_size}: resize the images")
+    if start not in ("published", "timm"):
+        raise ValueError(f"start must be 'published' or 'timm', got {start!r}")
     from timm.models.vision_transformer import VisionTransformer
 
     with seeded(seed):
-        net = VisionTransformer(
+        net: Any = VisionTransformer(  # its token and positions may be missing in others
             img_size=image_size,
             patch_size=patch,
             in_chans=in_chans,
@@ -174,6 +184,19 @@ def vit_tiny_small(
             pos_drop_rate=dropout,
             attn_drop_rate=dropout,
             proj_drop_rate=dropout,
+            norm_layer=partial(nn.LayerNorm, eps=1e-5) if start == "published" else None,
         )
+        if start == "published":
+            net.apply(_publish)
+            nn.init.trunc_normal_(net.cls_token, std=0.02)
+            nn.init.trunc_normal_(net.pos_embed, std=0.02)
     means, stds = per_channel(mean, in_chans, "mean"), per_channel(std, in_chans, "std")
     return split_vit(net, "vit_tiny_small", image_size, means, stds)
+
+
+def _publish(module: nn.Module) -> None:
+    """Start a ViT's layers as the published code does."""
+    if isinstance(module, (nn.Linear, nn.Conv2d)):
+        module.reset_parameters()
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")

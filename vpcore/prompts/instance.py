@@ -30,8 +30,9 @@ class InstancePrompt(Prompt):
     InsVP, Liu, Peng, Zhou (2024, MM, OpenReview OTjo1q8rWL, eq. 4–13). The picture β_I·G_g(x) + (1 − β_I)·G_l(x) is
     added to the normalized image x. Before each of the first `blocks` blocks, `num_tokens` tokens β_F·p^c +
     (1 − β_F)·p^s stand between class token and patches: p^c learned for that block, p^s = G_s(x) shared by all blocks
-    and computed once a batch from the original image. What a block makes of them is thrown away. Where only one
-    image part or one feature part is on, its weight is 1.
+    and computed once a batch from the original image. What a prompted block makes of them makes room for the next
+    block's; behind the last one it stays to the end, as in the published code and in VPT (Jia et al. 2022,
+    arXiv:2203.12119). Where only one image part or one feature part is on, its weight is 1.
 
     Ours, where the paper is silent: layer sizes (see `parts.prompters`), the start of p^c (VPT's), G_l and G_g
     starting at an empty picture, no dropout. `variant="released_code"` has the published code's choices instead:
@@ -45,6 +46,7 @@ class InstancePrompt(Prompt):
         num_tokens: tokens L_p a block.
         parts: which of `PARTS` are on, for ablations.
         blocks: how many blocks are prompted, from the first; None for all.
+        behind: what the blocks behind the last prompted one see of its tokens: "keep" them, or "drop" (ours).
         beta_image: β_I, 0 … 1, the weight of the global prompt.
         beta_feature: β_F, 0 … 1, the weight of the common tokens.
         patch_size: edge of G_l's patches in pixels; None takes the backbone's.
@@ -62,6 +64,7 @@ class InstancePrompt(Prompt):
         num_tokens: int = 9,
         parts: Sequence[str] = PARTS,
         blocks: int | None = None,
+        behind: str = "keep",
         beta_image: float = 0.7,
         beta_feature: float = 0.5,
         patch_size: int | None = None,
@@ -73,12 +76,15 @@ class InstancePrompt(Prompt):
         require_vit(spec, "instance", "instance_image, which prompts pixels only")
         self.num_tokens, self.parts = num_tokens, tuple(parts)
         self.blocks = spec.depth if blocks is None else blocks
+        self.ends = spec.depth if behind == "keep" else self.blocks  # where the last tokens are taken out
         self.grid = token_grid(spec.shapes[0][-1])
         if not parts or not set(parts) <= set(PARTS) or len(set(parts)) != len(parts):
             known = f"{', '.join(PARTS)}, each once"
             raise ValueError(f"parts must be some of {known}, got {self.parts}: NoPrompt has none")
         if not 1 <= self.blocks <= spec.depth:
             raise ValueError(f"blocks must be in 1 … {spec.depth} for {spec.name}, got {blocks}")
+        if behind not in ("keep", "drop"):
+            raise ValueError(f"behind must be 'keep' or 'drop', got {behind!r}")
         if not (0 <= beta_image <= 1 and 0 <= beta_feature <= 1):
             raise ValueError(f"beta_image and beta_feature must be in 0 … 1, got {beta_image} and {beta_feature}")
         self.first_layer = 0 if self.parts == ("common",) else -1
@@ -123,12 +129,13 @@ class InstancePrompt(Prompt):
 
     def activation(self, z: Sequences, layer: int, context: InstanceContext) -> Sequences:
         """Strip the previous block's token outputs, and insert this block's tokens."""
-        if not {"common", "specific"} & set(self.parts) or layer > self.blocks:
+        prompted = layer < self.blocks
+        if not {"common", "specific"} & set(self.parts) or not (prompted or layer == self.ends):
             return z
         prefix = self.spec.num_prefix_tokens
         if layer > 0:
             z = strip_tokens(z, self.num_tokens, prefix)
-        return insert_tokens(z, self.tokens(z, layer, context), prefix) if layer < self.blocks else z
+        return insert_tokens(z, self.tokens(z, layer, context), prefix) if prompted else z
 
     def tokens(self, z: Sequences, layer: int, context: InstanceContext) -> Float[Tensor, "batch tokens dim"]:
         """Return p^F of block `layer` (eq. 10) for the batch that `context` was computed from."""

@@ -23,9 +23,9 @@ class InstanceImagePrompt(Prompt):
 
     Learned numbers, with P = C·patch² and kernels a, b: patch 2·P·r + r + P, global q·C·(a² + b²) + q + C.
     Differences: the paper gives no layer sizes; r = 16 and q = 6 are the released code's, 3×3 kernels with dilation 2
-    are ours. With `init="zeros"` the last layers start at zero, so the model starts as the frozen one; the released
-    code starts them at PyTorch's default, `"default"`. `variant="released_code"` adds p^l + 2·p^g, with dense 11×11
-    and 25×25 convolutions and dropout 0.1 on both pictures (the dropout masks come from the prompt's own generator).
+    are ours. With `init="zeros"` the last layers start at zero, so the model starts as the frozen one; with "default"
+    at PyTorch's. `variant="released_code"` adds p^l + 2·p^g, with dense 11×11 and 25×25 convolutions, dropout 0.1 on
+    both pictures (the dropout masks come from the prompt's own generator) and PyTorch's start, as `InstancePrompt` has.
 
     Args:
         spec: the sizes of the backbone.
@@ -37,7 +37,7 @@ class InstanceImagePrompt(Prompt):
         dilations: distances between kernel entries; None for the variant's.
         beta: weight of the global picture, 0 to 1; the released variant does not use it.
         dropout: probability that a drawn number is left out in training, 0 to below 1; None for the variant's.
-        init: of the last layers, "zeros" or "default".
+        init: of the last layers, "zeros" or "default"; None for the variant's.
         variant: "paper" or "released_code".
         seed: seed of the initial weights and of dropout.
 
@@ -58,7 +58,7 @@ class InstanceImagePrompt(Prompt):
         dilations: Sequence[int] | None = None,
         beta: float = 0.7,
         dropout: float | None = None,
-        init: str = "zeros",
+        init: str | None = None,
         variant: str = "paper",
         seed: int = 0,
     ) -> None:
@@ -67,6 +67,7 @@ class InstanceImagePrompt(Prompt):
         self.dropout = (RELEASED_DROPOUT if variant == "released_code" else 0.0) if dropout is None else dropout
         if not parts or set(parts) - set(PARTS):
             raise ValueError(f"parts must be one or both of {', '.join(PARTS)}, got {self.parts}")
+        init = ("default" if variant == "released_code" else "zeros") if init is None else init
         if init not in ("zeros", "default"):
             raise ValueError(f"init must be 'zeros' or 'default', got {init!r}")
         if not (0 <= beta <= 1 and 0 <= self.dropout < 1):
