@@ -2,7 +2,7 @@
 
 A drawing is at most 4.4 inches wide and no word is smaller than 9 points, so it is read on a phone too. White boxes
 are data, gray ones are frozen, orange ones with a thick edge learn; a dashed arrow is a gradient. Still to be drawn, by
-the lessons that need them: InsVP's prompters, VPT shallow and deep (insert and strip), label mapping, LoRA, SSF,
+the lessons that need them: VPT shallow and deep (insert and strip), label mapping, LoRA, SSF,
 BitFit.
 """
 
@@ -258,5 +258,40 @@ def activation(depth: int = 5, layer: int = 2) -> Picture:
         f"An activation prompt before block {layer}: δ is added to the activations z of that layer. The blocks below "
         "it run once and are cached; the blocks above it, the pooling and the head run again in each step, and the "
         "gradient of the loss goes back through them to δ."
+    )
+    return Picture(figure, alt)
+
+
+def instance_image(image: Any, patch: Any, whole: Any, both: Any) -> Picture:
+    """Draw InsVP at the image level: two small networks draw a picture each, and their mix is added to the image.
+
+    Args:
+        image: (H, W) gray, values in [0, 1].
+        patch: the picture of the patch prompter (H, W), centered at zero.
+        whole: that of the global prompter, alike.
+        both: their mix, alike.
+    """
+    figure, panel = sheet(4.5)
+    limit = 2 * max(float(np.abs(values).max()) for values in (patch, whole, both)) or 1.0
+    grid(panel, (0.65, 2.3), 0.95, image, lines=False)
+    note(panel, (0.65, 2.92), "image x")
+    rows = ((3.55, patch, "patch prompter\none MLP, patch by\npatch", "$p^l$"),
+            (1.05, whole, "global prompter\ntwo dilated\nconvolutions", "$p^g$"))  # fmt: skip
+    for height, values, words, name in rows:
+        sign = 1 if height > 2.3 else -1
+        arrow(panel, (0.65, 2.3 + sign * (0.7 if sign > 0 else 0.52)), (1.02, height - sign * 0.2))
+        box(panel, (1.72, height), (1.36, 0.72), words, "learned")
+        arrow(panel, (2.42, height), (2.72, height))
+        grid(panel, (3.12, height), 0.74, 0.5 + np.asarray(values) / limit, colors="PuOr", lines=False)
+        note(panel, (3.12, height + 0.55), name)
+        arrow(panel, (3.35, height - sign * 0.44), (3.72, 2.3 + sign * 0.55))
+    note(panel, (4.0, 3.15), "· (1 − β)", size=9)
+    note(panel, (4.0, 1.45), "· β", size=9)
+    grid(panel, (3.85, 2.3), 0.9, 0.5 + np.asarray(both) / limit, colors="PuOr", lines=False)
+    note(panel, (2.13, 2.3), "added to x: the prompt\n$p^I$ of this image")
+    arrow(panel, (3.36, 2.3), (3.02, 2.3))
+    alt = (
+        "InsVP at the image level. The patch prompter, one MLP for all patches, and the global prompter, two dilated "
+        "convolutions, each draw a picture from the image x; the mix of both, weighted by 1 − β and β, is added to x."
     )
     return Picture(figure, alt)

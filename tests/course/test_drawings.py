@@ -18,6 +18,7 @@ DRAWN = {
     "multiscale": lambda: drawings.multiscale(MAPS, [np.resize(m, (28, 28)) for m in MAPS], np.ones((28, 28))),
     "activation": lambda: drawings.activation(),
     "activation in a deeper net": lambda: drawings.activation(6, 4),
+    "instance image": lambda: drawings.instance_image(RNG.uniform(size=(32, 32)), *(RNG.normal(size=(3, 32, 32)))),
     "vit": lambda: drawings.vit(np.linspace(0, 1, 32 * 32 * 3).reshape(32, 32, 3)),
 }
 

@@ -357,6 +357,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "of the biases by two to three points": lambda: sorted({*controlled("bias", 2, 3, 4, backbone="vit_nano")}),
     },
     "06_prompts_and_norms": {
+        "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),
         "In the CNN's stem, at a rate of 0.1,": lambda: sorted(
             rates("norms", "stem_bias", "rate") | rates("norms", "ap_after_same", "rate")
         ),
