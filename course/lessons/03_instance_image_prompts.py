@@ -301,8 +301,7 @@ explorer = InstanceExplorer(data.test.images[:10], {"untrained": untrained, "tra
 explorer
 
 # %% [markdown] answer=true
-# Only a little: the mean picture is small against what each image gets of its own. Section "Is it the image's own?"
-# measures it.
+# Fainter, but not much: more than half of the pictures' mean square is the images' own, as a later section measures.
 
 # %% [markdown]
 # ## 5. The recorded table
@@ -406,7 +405,9 @@ print("K = 1 and the same numbers: the same prompted images:", same)
 #
 # The image level of InsVP adds to each image
 #
-# $$p^I = \beta\, p^g + (1 - \beta)\, p^l, \qquad \beta = 0.7 .$$
+# $$p^I = \beta\, p^g + (1 - \beta)\, p^l,$$
+#
+# with β = 0.7.
 #
 # **Question.** The paper's figure 7 compares values of β. If both prompters learn, which functions does β = 0.3 allow
 # that β = 0.7 does not?

@@ -2,8 +2,7 @@
 
 A drawing is at most 4.4 inches wide and no word is smaller than 9 points, so it is read on a phone too. White boxes
 are data, gray ones are frozen, orange ones with a thick edge learn; a dashed arrow is a gradient. Still to be drawn, by
-the lessons that need them: VPT shallow and deep (insert and strip), label mapping, LoRA, SSF,
-BitFit.
+the lessons that need them: label mapping, LoRA, SSF, BitFit.
 """
 
 from __future__ import annotations
@@ -293,5 +292,31 @@ def instance_image(image: Any, patch: Any, whole: Any, both: Any) -> Picture:
     alt = (
         "InsVP at the image level. The patch prompter, one MLP for all patches, and the global prompter, two dilated "
         "convolutions, each draw a picture from the image x; the mix of both, weighted by 1 − β and β, is added to x."
+    )
+    return Picture(figure, alt)
+
+
+def tokens(deep: bool = True) -> Picture:
+    """Draw VPT: prompt tokens put between class token and patches, and, if deep, replaced before each block."""
+    figure, panel = sheet(3.85)
+    columns, kinds = (0.55, 1.2, 1.85, 2.5, 3.15, 3.8), ("data", "learned", "learned", "data", "data", "data")
+    names = ("class", "p", "p", "1", "2", "3")
+    for row, height in enumerate((0.85, 2.15, 3.45)):
+        for place, kind, name in zip(columns, kinds, names, strict=True):
+            made = row and name == "p" and not deep  # shallow tokens are what a block made of them
+            box(panel, (place, height), (0.56, 0.34), name, "data" if made else kind)  # type: ignore[arg-type]
+        if row < 2:
+            box(panel, (2.18, height + 0.65), (3.8, 0.34), f"block {row + 1}", "frozen")
+            for place, name in zip(columns, names, strict=True):
+                arrow(panel, (place, height + 0.18), (place, height + 0.47))
+                if name != "p" or not deep:
+                    arrow(panel, (place, height + 0.83), (place, height + 1.12))
+                else:
+                    note(panel, (place, height + 0.96), "×", color=COLORS[1], size=13)
+    words = "thrown away behind each block, new ones before the next" if deep else "carried along by the blocks"
+    note(panel, (2.18, 0.42), f"$L_p$ = 2 prompt tokens, {'deep' if deep else 'shallow'}:\n{words}", va="center")
+    alt = (
+        f"Visual prompt tuning, {'deep' if deep else 'shallow'}. Between class token and patches stand two learned "
+        f"prompt tokens; they are {words}. Frozen blocks let every token look at every other one."
     )
     return Picture(figure, alt)

@@ -310,6 +310,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     "03_instance_image_prompts": {
+        "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),
         "the universal prompt gains about nine points": lambda: [
             round(gaps("insvp_image", "universal", "none", "photodigits_fixed").mean())
         ],
@@ -319,6 +320,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     "04_instance_feature_prompts": {
+        "ViT of 0.7 million weights": lambda: [round(millions("vit_nano"), 1)],
         "lies ten points above all parts": lambda: [
             round(gaps("insvp_features", "lora", "all", backbone="vit_nano").mean())
         ],
@@ -328,7 +330,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "here ±0.144": lambda: [round(math.sqrt(6 / (3 * 8**2 + 96)), 3)],
         "are 0.16 % of the network": lambda: [round(100 * 136_627 / 85.8e6, 2)],
         "start at 0.001, 0.0032 and 0.01": lambda: [round(CENTER * step, 4) for step in (1 / STEP, 1, STEP)],
-        "rate is three times that of all parts": lambda: [
+        "The rate of the frozen one is three times that of all parts": lambda: [
             round(
                 max(rates("insvp_features", "frozen", "lr", "vit_nano"))
                 / max(rates("insvp_features", "all", "lr", "vit_nano"))
