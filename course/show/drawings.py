@@ -274,7 +274,7 @@ def instance_image(image: Any, patch: Any, whole: Any, both: Any) -> Picture:
     limit = 2 * max(float(np.abs(values).max()) for values in (patch, whole, both)) or 1.0
     grid(panel, (0.65, 2.3), 0.95, image, lines=False)
     note(panel, (0.65, 2.92), "image x")
-    rows = ((3.55, patch, "patch prompter\none MLP, patch by\npatch", "$p^l$"),
+    rows = ((3.55, patch, "patch prompter\none MLP for\nall patches", "$p^l$"),
             (1.05, whole, "global prompter\ntwo dilated\nconvolutions", "$p^g$"))  # fmt: skip
     for height, values, words, name in rows:
         sign = 1 if height > 2.3 else -1
@@ -313,10 +313,10 @@ def tokens(deep: bool = True) -> Picture:
                     arrow(panel, (place, height + 0.83), (place, height + 1.12))
                 else:
                     note(panel, (place, height + 0.96), "×", color=COLORS[1], size=13)
-    words = "thrown away behind each block, new ones before the next" if deep else "carried along by the blocks"
-    note(panel, (2.18, 0.42), f"$L_p$ = 2 prompt tokens, {'deep' if deep else 'shallow'}:\n{words}", va="center")
+    words = "thrown away behind each block;\nthe next block gets new ones" if deep else "carried along by the blocks"
+    note(panel, (2.18, 0.36), f"$L_p$ = 2 prompt tokens, {'deep' if deep else 'shallow'}:\n{words}", va="center")
     alt = (
         f"Visual prompt tuning, {'deep' if deep else 'shallow'}. Between class token and patches stand two learned "
-        f"prompt tokens; they are {words}. Frozen blocks let every token look at every other one."
+        f"prompt tokens; they are {words.replace(chr(10), ' ')}. Frozen blocks let every token look at every other one."
     )
     return Picture(figure, alt)
