@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 PROFILES = ("quick", "full")
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-NO_ROOM = ("can't allocate memory", "CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # of no class of theirs
+NO_ROOM = (  # what a RuntimeError of no class of its own says
+    *("can't allocate memory", "not enough memory", "Storage size calculation overflowed"),
+    *("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED"),
+)
 
 
 def profile() -> str:
@@ -30,17 +33,26 @@ class OutOfMemory(ValueError):
     """A device, or the machine, has no room for a tensor."""
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that memory ran out, which has no one type in torch."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    said = vars(BaseException)["args"].__get__(error)[:1]  # str(error) may run code of whoever raised it
+    texts = [text for text in said if type(text) is str and isinstance(error, RuntimeError)]
+    return any(words in text for text in texts for words in NO_ROOM)
+
+
 @contextmanager
 def memory_named(says: str) -> Iterator[None]:
-    """Make running out of memory inside, which has no one type in torch, an error that says what to do.
+    """Make running out of memory inside an error that says what to do.
 
     Raises:
         OutOfMemory: with these words.
     """
     try:
         yield
-    except RuntimeError as error:
-        if not isinstance(error, torch.OutOfMemoryError) and not any(said in str(error) for said in NO_ROOM):
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
             raise
         raise OutOfMemory(says) from error
 
@@ -69,10 +81,14 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager:
 
 
 @contextmanager
-def own_random_stream(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed the global random stream (dropout draws from it) inside, and put it back as it was afterwards."""
-    cuda = device.type == "cuda"
-    index = [torch.cuda.current_device() if device.index is None else device.index] if cuda else []
+def own_random_stream(seed: int, device: torch.device | None = None) -> Iterator[None]:
+    """Seed the global random stream inside, and put it back as it was: that of the CPU, and of `device` if it is a GPU.
+
+    Fresh weights and dropout draw from it.
+    """
+    index = []
+    if device is not None and device.type == "cuda":
+        index = [torch.cuda.current_device() if device.index is None else device.index]
     with torch.random.fork_rng(devices=index):
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would also reseed GPUs that are not ours
         for gpu in index:

@@ -9,10 +9,11 @@ from typing import Any
 
 from course.check import texts
 from course.check.exercise import Exercise
-from course.check.guards import TimeUp, guarded, is_out_of_memory
+from course.check.guards import TimeUp, guarded
 from course.check.library import LibraryCalled, forbidden, functions_of
 from course.check.registry import UnknownExercise, find
 from course.check.verdict import Finding, Verdict
+from vpcore.device import is_out_of_memory
 
 _OURS = ("course.", "vpcore.", "torch.", "numpy.")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]+")

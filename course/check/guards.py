@@ -147,14 +147,6 @@ def _address_space() -> int | None:
         return None
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    words = ("can't allocate memory", "not enough memory", "Storage size calculation overflowed")
-    return type(error) is RuntimeError and any(word in str(error) for word in words)
-
-
 def guarded(action: Callable[[], Any], seconds: float, printed: list[str]) -> Any:
     """Run an action under all guards; what it printed is appended to `printed`; its exceptions pass through."""
     with steady_state(), captured() as text:

@@ -17,8 +17,8 @@ from torch.nn import functional as F
 from vpcore import train
 from vpcore.backbone import Backbone, Spec
 from vpcore.data.splits import Split
+from vpcore.device import own_random_stream
 from vpcore.heads import label_mapping
-from vpcore.models.scratch import seeded
 from vpcore.prompts.activation import ActivationPrompt
 from vpcore.prompts.base import Prompt
 
@@ -62,7 +62,7 @@ class Adapter(Prompt):
     def __init__(self, spec: Spec, width: int = 16, both_zero: bool = False, seed: int = 0) -> None:
         super().__init__(spec, seed)
         self.first_layer, chans = spec.depth, spec.shapes[-1][0]
-        with seeded(seed):
+        with own_random_stream(seed):
             self.down, self.up = nn.Conv2d(chans, width, 1), nn.Conv2d(width, chans, 1)
         for name, tensor in self.named_parameters():
             if both_zero or name != "down.weight":

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 import vpcore
+from vpcore.device import own_random_stream
 from vpcore.flops import step_flops
-from vpcore.models.scratch import seeded
 from vpcore.train.speedups import speedups
 
 WARM_UP = 8  # steps: kernels, compiler, recording
@@ -72,7 +72,7 @@ def vit_steps(
     tops: dict[str, float],
 ) -> list[dict[str, Any]]:  # fmt: skip
     found = []
-    with seeded(0):
+    with own_random_stream(0):
         backbone = vpcore.load_backbone(name, pretrained=False).to(device)
     size, count = backbone.spec.image_size, 4 * batch
     draw = torch.Generator().manual_seed(0)

@@ -11,7 +11,7 @@ from torch import nn
 import vpcore
 from vpcore.backbone import Backbone
 from vpcore.data.splits import Split
-from vpcore.models.scratch import seeded
+from vpcore.device import own_random_stream
 from vpcore.models.vit import split_vit
 
 
@@ -42,7 +42,7 @@ def _vit(seed: int) -> Backbone:
     """32-pixel color images, 16 patches of 8 pixels, dim 96, three blocks; dropout only behind the pooling."""
     from timm.models.vision_transformer import VisionTransformer
 
-    with seeded(seed):
+    with own_random_stream(seed):
         sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 96, "depth": 3, "num_heads": 3, "num_classes": 7}
         net = VisionTransformer(**sizes, drop_rate=0.3)
     return split_vit(net, "small_vit", 32, (0.5, 0.4, 0.45), (0.25, 0.3, 0.2))

@@ -6,7 +6,7 @@ from tiny import tiny_model, tiny_split
 
 import vpcore
 from vpcore.data.augment import Augment
-from vpcore.device import OutOfMemory, memory_named
+from vpcore.device import OutOfMemory, is_out_of_memory, memory_named
 from vpcore.train import cross_entropy, fit
 
 TRAIN, VALID = tiny_split(37), tiny_split(20, seed=1)
@@ -104,6 +104,26 @@ def test_evaluation_without_room_names_its_own_batches():
 
     with pytest.raises(OutOfMemory, match="out of memory with 500 images at once: give evaluate a smaller batch_size"):
         vpcore.evaluate(Full(), VALID)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError("x"), RuntimeError("not enough memory: you")])
+def test_memory_that_runs_out_is_named_whatever_its_type(error):
+    with pytest.raises(OutOfMemory, match="no room"), memory_named("no room"):
+        raise error
+
+
+def test_an_error_is_judged_without_running_code_of_its_own():
+    class Hostile(RuntimeError):
+        def __str__(self):
+            raise KeyboardInterrupt
+
+    class Words(str):
+        def __contains__(self, word):
+            raise KeyboardInterrupt
+
+    assert not is_out_of_memory(Hostile(Words("not enough memory")))
+    assert is_out_of_memory(Hostile("CUDA error: out of memory"))
+    assert not is_out_of_memory(RuntimeError())
 
 
 @pytest.mark.parametrize("says", ["sizes do not match", "CUDA error: an illegal memory access was encountered"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from vpcore.models.scratch import seeded
+from vpcore.device import own_random_stream
 
 
 def _check_classes(num_classes: int) -> None:
@@ -28,7 +28,7 @@ class LinearHead(nn.Module):
         super().__init__()
         _check_classes(num_classes)
         self.dim, self.num_classes = dim, num_classes
-        with seeded(seed):
+        with own_random_stream(seed):
             self.linear = nn.Linear(dim, num_classes)
             nn.init.normal_(self.linear.weight, std=0.01)
             nn.init.zeros_(self.linear.bias)
@@ -65,7 +65,7 @@ class MLPHead(nn.Module):
             raise ValueError(f"hidden must be at least 1 and num_layers at least 2, got {width} and {num_layers}")
         self.dim, self.num_classes = dim, num_classes
         sizes = [dim, *[width] * (num_layers - 1)]
-        with seeded(seed):
+        with own_random_stream(seed):
             hidden_layers = [nn.Linear(sizes[i], sizes[i + 1]) for i in range(num_layers - 1)]
             for layer in hidden_layers:
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -9,7 +9,8 @@ from typing import Any
 from torch import nn
 
 from vpcore.backbone import Backbone, Spec, measure_shapes
-from vpcore.models.scratch import check_image, per_channel, seeded
+from vpcore.device import own_random_stream
+from vpcore.models.scratch import check_image, per_channel
 from vpcore.models.vit import split_vit
 
 
@@ -42,7 +43,7 @@ def simple_cnn(
         raise ValueError(f"width must be at least 1, got {width}")
     widths = [in_chans, width, 2 * width, 4 * width, 8 * width]
     dim = 4 * width
-    with seeded(seed):
+    with own_random_stream(seed):
         blocks = [_block(widths[i], widths[i + 1], downsample=i > 0) for i in range(4)]
         pool = nn.Sequential(
             nn.AdaptiveAvgPool2d(1),
@@ -108,7 +109,7 @@ def resnet18_small(
     from timm.models.resnet import BasicBlock, ResNet
 
     check_image(image_size, in_chans)
-    with seeded(seed):
+    with own_random_stream(seed):
         kind: Any = BasicBlock  # timm declares an instance where it takes the class
         net: Any = ResNet(kind, (2, 2, 2, 2), num_classes=0, in_chans=in_chans, zero_init_last=False)
         net.conv1 = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
@@ -172,7 +173,7 @@ def vit_tiny_small(
         raise ValueError(f"start must be 'published' or 'timm', got {start!r}")
     from timm.models.vision_transformer import VisionTransformer
 
-    with seeded(seed):
+    with own_random_stream(seed):
         net: Any = VisionTransformer(  # its token and positions may be missing in others
             img_size=image_size,
             patch_size=patch,

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import nn
 
 from vpcore.backbone import Backbone, Spec, measure_shapes
-from vpcore.models.scratch import per_channel, seeded
+from vpcore.device import own_random_stream
+from vpcore.models.scratch import per_channel
 from vpcore.models.vit import split_vit
 
 CIFAR100_MEAN = (0.5071, 0.4865, 0.4409)
@@ -41,7 +42,7 @@ def resnet_nano(
         ValueError: another image size or channel count.
     """
     _check_images("resnet_nano", image_size, in_chans)
-    with seeded(seed):
+    with own_random_stream(seed):
         conv = nn.Conv2d(3, WIDTHS[0], 3, stride=2, padding=1, bias=False)
         embed = nn.Sequential(conv, nn.BatchNorm2d(WIDTHS[0]), nn.ReLU(inplace=True))
         before = (WIDTHS[0], *WIDTHS[:-1])
@@ -114,7 +115,7 @@ def vit_nano(
     _check_images("vit_nano", image_size, in_chans)
     from timm.models.vision_transformer import VisionTransformer
 
-    with seeded(seed):
+    with own_random_stream(seed):
         net = VisionTransformer(
             img_size=32, patch_size=8, embed_dim=96, depth=6, num_heads=3, num_classes=num_source_classes
         )

@@ -1,19 +1,8 @@
-"""What the from-scratch networks share: seeded weights and normalization constants."""
+"""What the from-scratch networks share: normalization constants, and the sizes that they take."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-
-import torch
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Make weights drawn inside depend on `seed` alone and leave the global random stream as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed would also reseed the GPUs
-        yield
+from collections.abc import Sequence
 
 
 def per_channel(values: float | Sequence[float], in_chans: int, what: str) -> tuple[float, ...]:

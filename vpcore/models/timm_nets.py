@@ -11,9 +11,9 @@ from typing import Any
 from torch import nn
 
 from vpcore.backbone import Backbone
-from vpcore.device import NotDownloaded, profile
+from vpcore.device import NotDownloaded, own_random_stream, profile
 from vpcore.models.resnet import split_resnet
-from vpcore.models.scratch import check_image, per_channel, seeded
+from vpcore.models.scratch import check_image, per_channel
 from vpcore.models.split import NoChain, split_chain
 from vpcore.models.swin import split_swin
 from vpcore.models.vit import plain_vit, split_vit
@@ -109,7 +109,7 @@ def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **
             "checkpoint=a file you have, take a bundled backbone, or pass pretrained=False for fresh weights"
         )
     try:
-        with seeded(seed):
+        with own_random_stream(seed):
             return timm.create_model(name, pretrained=pretrained, in_chans=channels, **options)
     except (OSError, RuntimeError) as error:
         if not pretrained:
