@@ -54,8 +54,8 @@ class Recorded:
         Raises:
             ValueError: nothing was recorded for these, or not the same seeds of both.
         """
-        runs = [self.correct(data, prompt, backbone, **settings) for prompt in (base, treated)]
-        found = two_way_interval(*runs)
+        before, after = (self.correct(data, prompt, backbone, **settings) for prompt in (base, treated))
+        found = two_way_interval(before, after)
         return 100 * found.mean, 100 * found.low, 100 * found.high
 
     def about(self, data: str) -> str:

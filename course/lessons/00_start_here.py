@@ -3,14 +3,14 @@
 #
 # **You will be able to**
 #
-# - say what a visual prompt is in one formula, and point at the three places where it may act;
-# - freeze a network in all three meanings of the word, and count what learns;
+# - say what a visual prompt is in one formula, what it is for, and where it may act;
+# - freeze a network in all three meanings of the word;
 # - train a linear probe on frozen features with code of your own;
 # - say how sure an accuracy is, and choose without fooling yourself.
 #
 # **Before you start**: Python, and some PyTorch: tensors, a module, a loss. No GPU, no download.
 #
-# **Your time**: 60 minutes, of which 25 for the core exercises.
+# **Your time**: 45 minutes for the core, 40 for the deeper sections.
 # **Machine time**: about 20 seconds on two CPU cores.
 
 # %% name="setup"
@@ -27,31 +27,50 @@ import vpcore
 from course import check, show
 from course.recorded import recorded
 from course.show.start import accuracies, places
-from vpcore.models.bundled import read_card
-from vpcore.prompted import classify
 from vpcore.cache import cached
 from vpcore.data.splits import stratified_order
-from vpcore.statistics import image_variance, paired_interval, t_interval
+from vpcore.models.bundled import read_card
+from vpcore.prompted import classify
+from vpcore.statistics import t_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
 # %% [markdown]
-# ## 1. One formula, and how this course works
+# ## 1. What a visual prompt is for
 #
-# Welcome. Somebody trained a large network, and it took weeks. You have a new task and a few hundred images.
-# You may not change the network, or you do not want to store a changed copy for each task.
+# Somebody trained a large network, and it took weeks. You have a new task and a few hundred images. You may not be
+# allowed to change the network, because it runs on somebody's server; or you have fifty tasks, and do not want to store
+# and serve fifty changed copies. A **visual prompt** leaves every weight as it is and changes what goes in:
 #
-# **Question.** If the weights stay as they are, what is left that could learn?
+# $$x' = x + \delta$$
 #
-# What goes *into* the network, or into one of its layers. Take x, an image or what a layer makes of it, and add:
+# $x$ is an image, or what a layer makes of it, and $\delta$ is a small learned tensor. One frozen network then serves
+# every task, and a task is a file of a few kilobytes. All lessons of this course are about this formula: where to add,
+# how $\delta$ is built, whether it depends on the image, and how one would know that it helps.
 #
-# x → x + δ
+# Here is a case in which it does. A small network knows photographs and was never shown a digit. A learned linear layer
+# on its features, a *linear probe*, reads digits that stand in the middle of a photograph. Then a single learned
+# picture is added to every image, and the layer is trained again together with it. The network stays as it is.
 #
-# δ is a small learned tensor, a **visual prompt**. All lessons of this course are about this formula: where to add,
-# how δ is built, whether it depends on the image, and how one would know that it helps.
-#
-# Each step here asks before it tells. Write down a guess at every **Question**; a wrong guess is remembered best.
-# Then there are exercises. This is the first one, and it is the formula.
+# **Question.** How many of a hundred digits does the probe read, and how many more does it read with the picture?
+
+# %%
+wins = recorded("insvp_image")
+NAMES = {"linear probe": "none", "with one learned picture": "universal"}
+rows = {words: wins.accuracies("photodigits_fixed", name, "resnet_nano") for words, name in NAMES.items()}
+title, label = "A frozen network reads digits in a fixed place", "recorded, 5 seeds, 1,000 test images"
+accuracies(rows, title, level=10, label=label)
+
+# %% [markdown] answer=true
+# About 38, and about nine points more. The picture has 3,072 numbers, and the network, whose 0.65 million weights
+# never moved,
+# does the rest. With digits at random places the same picture gains nothing, as lesson 01 shows. So the course asks
+# two things of every method: where does it help, and is that sure?
+
+# %% [markdown]
+# Each step here asks before it tells. Write down a guess at every **Question**; a wrong guess is remembered best. What
+# answers it is not shown before you run the cell, and the words are folded. Then there are exercises. This is the first
+# one, and it is the formula.
 #
 # ### Exercise: your first prompt
 #
@@ -78,11 +97,9 @@ check("00-first", prompted)
 # - Once a check has passed, the cells below use **your** function. Before that they use the library's, so you can skip
 #   an exercise and read on. Every result says which: `made by`.
 # - `%run -m course progress`, in a new cell, lists what you have passed. It is a file on your computer, nothing else.
-# - *core* exercises are the 25 minutes that later lessons build on. *extra* ones are for when you want more.
+# - The core of a lesson takes 45 minutes at most. Sections called *Deeper* can be left out, in any order.
 # - A figure labeled "your run" is computed here and now. "recorded" means a table that comes with the course, made
 #   earlier with more seeds than you want to wait for.
-#
-# **Question.** Whose function makes the next picture?
 
 # %%
 add = check.use("00-first", prompted)
@@ -95,88 +112,40 @@ titles = ["x", "δ (gray is zero)", "x + δ"]
 show.image_row(pictures, titles, "A prompt made by hand", made_by=check.made_by("00-first"))
 
 # %% [markdown]
-# This δ is drawn by hand and helps nobody. From lesson 01 on, gradients will draw it.
+# This δ is drawn by hand and helps nobody. From lesson 01 on, gradients will draw it. The images are *photodigits*:
+# real handwritten digits of scikit-learn, colored and pasted over crops of two real photographs, made by code.
 #
-# The next cell says what machine you are on. It is the only one in this lesson whose text may differ from ours.
-
-# %% tags=["nbval-ignore-output"]
-import os
-import platform
-
-print(f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}, {platform.system()}")
-print(f"{os.cpu_count()} CPU cores; a GPU is not needed, and there is {'one' if torch.cuda.is_available() else 'none'}")
-
-# %% [markdown]
 # ## 2. A network that is already trained
 #
 # `load_backbone` returns a trained network without its last layer: a **backbone**. `resnet_nano` is a small ResNet that
-# comes with the course. Its card says where it comes from.
-#
-# **Question.** What would you want to know about a network before you build on it?
+# comes with the course. Its card says where it comes from. Every backbone here is three parts in a row,
+# **embed → blocks → pool**: embed turns pixels into activations $z$, each block turns $z$ into the next $z$, and pool
+# turns the last $z$ into one row of numbers, the **features** of an image.
 
 # %%
-card = read_card("resnet_nano")
+backbone, card = vpcore.load_backbone("resnet_nano"), read_card("resnet_nano")
 trained_on = card["data"]
 print(f"trained on {trained_on['name']}: {trained_on['train']:,} photographs, {len(trained_on['classes'])} classes")
-print("some classes:", ", ".join(trained_on["classes"][::14]))
 print(f"test accuracy on {trained_on['test']:,} photographs: {100 * card['test_accuracy']:.2f} %")
 print("limits:", card["limits"])
 
 # %% [markdown]
-# Every backbone here is three parts in a row: **embed → blocks → pool**. Embed turns pixels into activations z, each
-# block turns z into the next z, and pool turns the last z into one row of numbers: the **features** of an image.
-
-# %%
-backbone = vpcore.load_backbone("resnet_nano")
-head_only = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), vpcore.LinearHead(120, 10))
-x = head_only.normalize(data.test.images[:8] / 255)  # to the mean and spread that the network was trained with
-z = backbone.embed(x)
-print("pixels     ", tuple(x.shape))
-print("after embed", tuple(z.shape))
-for layer, block in enumerate(backbone.blocks):
-    z = block(z)
-    print(f"after block {layer}", tuple(z.shape))
-print("features   ", tuple(backbone.pool(z).shape))
-
-# %% [markdown]
-# The images are *photodigits*: real handwritten digits of scikit-learn, colored and pasted over crops of two real
-# photographs. The pictures are made by code; digits and photo regions of training, validation and test are disjoint.
-#
-# **Question.** This network knows apples, bees and cattle, and was never shown a digit. What will it call these?
-
-# %%
-named = classify(backbone)(data.test.images[:6].float() / 255).argmax(1)
-names = [trained_on["classes"][int(place)] for place in named]
-titles = [f"a {int(label)}: '{name}'" for label, name in zip(data.test.labels[:6], names, strict=True)]
-show.image_row(data.test.images[:6] / 255, titles, "What the pretrained classifier says")
-
-# %% [markdown]
-# It answers with the classes it has. The names are useless for our task. But under them lie 120 features, and perhaps
-# these can tell a 3 from an 8. Hold that thought for section 5.
-#
-# ### Three places
-#
-# **Question.** x → x + δ: how many places can you find in a network where something could be added?
+# **Question.** $x \to x + \delta$: how many places can you find in a network where something could be added?
 
 # %%
 vit = vpcore.load_backbone("vit_nano", pretrained=False)  # only its sizes are needed here
 places([backbone.spec, vit.spec], 3, "Where a prompt may act")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # 1. **Pixels** (lessons 01, 02, 03): δ is a picture, or a part of one.
 # 2. **Tokens** (lesson 04): a ViT sees an image as a list of tokens. Learned tokens are put beside them. That is also
 #    x + δ, if x has k rows of zeros for them.
 # 3. **Activations** (lessons 05, 06): δ is added to z in front of a block. The picture shows block 3; any will do.
-#
-# The gray parts are **frozen**. That word has three meanings, and some published prompt code misses one. So it
-# is worth a section.
 
 # %% [markdown]
 # ## 3. What "frozen" means
 #
-# ### Exercise: freeze
-#
-# A network can be frozen in three meanings:
+# The gray parts of the picture are frozen. That word has three meanings, and some published prompt code misses one.
 #
 # | meaning | in PyTorch | what stays as it is | what it saves |
 # |---|---|---|---|
@@ -186,6 +155,8 @@ places([backbone.spec, vit.spec], 3, "Where a prompt may act")
 #
 # 1 and 2 are properties of a network. 3 belongs to the code that calls it, and is right only *below* everything that
 # learns: a prompt at the pixels needs the gradient to pass *through* the frozen network.
+#
+# ### Exercise: freeze
 #
 # Write `freeze(network)` for meanings 1 and 2. Also set `parameter.grad = None`: an optimizer that was built earlier
 # takes another step with any gradient that is still there, even if the parameter requires none any more.
@@ -211,7 +182,7 @@ check("00-freeze", freeze)
 # gradient. The model is put in training mode, as every training loop does, and trains for ten steps. Is the network
 # afterwards the same as before?
 
-# %% name="ten-steps"
+# %% name="ten-steps" point=true
 def ten_steps(network):
     """Train a head behind a network for ten steps; return which of the network's stored tensors changed."""
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
@@ -232,62 +203,241 @@ def plain_copy():
 
 
 # %%
-my_freeze = check.use("00-freeze", freeze)
-only_weights = ten_steps(plain_copy().requires_grad_(False))
-both, library = ten_steps(my_freeze(plain_copy())), ten_steps(vpcore.load_backbone("resnet_nano"))
-total = len(plain_copy().state_dict())
+my_freeze, total = check.use("00-freeze", freeze), len(plain_copy().state_dict())
 print("made by:", check.made_by("00-freeze"))
-print(f"only requires_grad=False:  {len(only_weights)} of {total} tensors changed:",
-      sorted({name.split(".")[-1] for name in only_weights}))  # fmt: skip
-print(f"freeze, then model.train(): {len(both)} of {total} tensors changed")
-print(f"vpcore's backbone:          {len(library)} of {total} tensors changed")
+for words, network in {
+    "only requires_grad=False: ": plain_copy().requires_grad_(False),
+    "freeze, then model.train():": my_freeze(plain_copy()),
+    "vpcore's backbone:         ": vpcore.load_backbone("resnet_nano"),
+}.items():
+    changed = ten_steps(network)
+    kinds = sorted({name.split(".")[-1] for name in changed})
+    print(f"{words} {len(changed)} of {total} tensors changed", *kinds)
 
-# %% [markdown]
+# %% [markdown] answer=true
 # No weight moved, and yet the network is another one: in training mode, every batch norm replaces its running mean and
-# variance little by little with those of our images.
-#
-# And `freeze` did not help! The loop called `model.train()`, and that put everything inside back into training mode.
-# A function cannot see what happens later. So `vpcore.Backbone` overrides `train`: while it is frozen, it stays in eval
-# mode whatever is called around it. In code without such a guard, call `network.eval()` *after* `model.train()`.
-#
-# **Question.** Meaning 3 saves memory. A prompt in front of block l needs the graph only from there on. How does the
-# memory for the backward pass depend on l?
-
-# %%
-def kept(layer):
-    """Return the MiB that a batch of 64 keeps for the backward pass, when learning begins before block `layer`."""
-    sizes, frozen = {}, {p.data_ptr() for p in backbone.state_dict().values()}
-    images = data.train.images[:64].float() / 255
-    with torch.no_grad():
-        z = images if layer < 0 else backbone.activations(images, layer)
-
-    def pack(tensor):
-        sizes[tensor.data_ptr()] = 0 if tensor.data_ptr() in frozen else tensor.numel() * tensor.element_size()
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        features = backbone(z.requires_grad_(), start=None if layer < 0 else layer)
-    return sum(sizes.values()) / 2**20 if features.requires_grad else 0.0
-
-
-# %%
-depth = backbone.spec.depth
-memory = {"one frozen network": (range(-1, depth + 1), [kept(layer) for layer in range(-1, depth + 1)])}
-words = {"across": "learning begins before block … (−1: at the pixels, 7: at pooling)", "up": "kept for backward (MiB)"}
-show.lines(memory, "What 64 images keep for the backward pass", **words, live=True, label="your run")
+# variance little by little with those of our images. And `freeze` did not help! The loop called `model.train()`, and
+# that put everything inside back into training mode. A function cannot see what happens later. So `vpcore.Backbone`
+# overrides `train`: while it is frozen, it stays in eval mode whatever is called around it. In code without such a
+# guard, call `network.eval()` *after* `model.train()`.
 
 # %% [markdown]
-# The weights are equally frozen at every point of this curve. "Frozen" does not mean "cheap": at the pixels, the
-# whole backward pass is still to be paid. The later learning begins, the less is kept. If only a head
-# learns, the network needs no graph at all, and it needs to see each image only once (section 5). PyTorch then builds
-# none by itself, because nothing requires a gradient; `no_grad` makes sure of it.
+# ## 4. A linear probe
+#
+# Data come in three parts. **train** is what the optimizer learns from. **valid** is what you choose with: learning
+# rate, epoch, method, as often as you like. **test** is looked at once, when everything is chosen.
+#
+# The simplest thing to learn on a frozen network is a linear layer on its features: a **linear probe**. It is the
+# baseline of every later lesson. If a prompt does not beat it, the prompt has not helped. Nothing below the head
+# learns,
+# so all three meanings of frozen apply: run each image through the network once, and keep the features.
+
+# %% name="features"
+head_only = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), vpcore.LinearHead(120, 10))
+features = {name: cached(head_only, getattr(data, name)) for name in ("train", "valid", "test")}
+pool = features["train"].activations
+print("features kept:", tuple(pool.shape), "instead of images", tuple(data.train.images.shape))
+
+# %% [markdown]
+# ### Exercise: one step of a linear probe
+#
+# For features $F$ of shape $n \times D$ the probe gives logits $L = F W^\top + b$, and the loss is the mean
+# cross-entropy over $n$ images. Its gradient is short enough to write down. With the one-hot labels $Y$ and
+#
+# $$S = \frac{1}{n} \big( \mathrm{softmax}(L) - Y \big)$$
+#
+# the gradient for $W$ is $S^\top F$, and for $b$ it is the sum of the rows of $S$. Return $W$ and $b$ after one step of
+# gradient descent, $W - \eta S^\top F$ and $b - \eta \sum_i S_i$ with $\eta$ = `rate`, as new tensors.
+
+# %% exercise={"id": "00-probe", "points": 3, "minutes": 6, "difficulty": 2, "path": "core", "needs": ["setup"]}
+def probe_step(features, labels, weight, bias, rate):
+    """Return weight (K, D) and bias (K,) after one step; features are (n, D), labels (n,) class indices."""
+    ### BEGIN SOLUTION
+    logits = features @ weight.T + bias
+    slope = torch.softmax(logits, dim=1)
+    slope[torch.arange(len(labels)), labels] -= 1
+    slope = slope / len(labels)
+    new_weight = weight - rate * slope.T @ features
+    new_bias = bias - rate * slope.sum(0)
+    return new_weight, new_bias
+    ### END SOLUTION
+
+
+# %% check="00-probe"
+check("00-probe", probe_step)
+
+# %% [markdown]
+# Now 300 such steps, for five seeds. A seed draws 300 training images out of 3,000, and the initial weights.
+
+# %% name="my-probe"
+def my_probe(seed, images=300, steps=300, rate=0.5):
+    """Train a probe with probe_step; return which test images it classifies right."""
+    step, rng = check.use("00-probe", probe_step), torch.Generator().manual_seed(seed)
+    chosen = torch.from_numpy(stratified_order(data.train.labels.numpy(), seed)[:images].copy())
+    weight, bias = 0.01 * torch.randn(10, 120, generator=rng), torch.zeros(10)
+    for _ in range(steps):
+        weight, bias = step(pool[chosen], data.train.labels[chosen], weight, bias, rate)
+    return (features["test"].activations @ weight.T + bias).argmax(1) == data.test.labels
+
+
+# %% name="five-probes"
+correct = [my_probe(seed) for seed in range(5)]  # each: right or wrong for 2,000 test images
+mine = [100 * float(right[:1000].float().mean()) for right in correct]
+table = recorded("start")
+print(len(correct), "probes are trained; made by:", check.made_by("00-probe"))
+
+# %% [markdown]
+# **Question.** Chance is 10 %. What will the probe reach, from a network that never saw a digit? And how far apart will
+# five seeds be?
+
+# %%
+SIZES = (100, 300, 1000, 2000)
+rows = {f"{n:,} images": table.accuracies("photodigits", f"probe:train={n}", "resnet_nano") for n in SIZES}
+rows["your probe, 300 images"] = mine
+label, who = "recorded, 10 seeds, 1,000 test images; your run, 5 seeds", check.made_by("00-probe")
+live = ("your probe, 300 images",)
+accuracies(rows, "Linear probes on photodigits", live=live, level=10, label=label, made_by=who)
+
+# %% [markdown] answer=true
+# Compare your five dots with the recorded line for 300 images. The training differs: the record used AdamW, batches of
+# 64 and the best of five learning rates; you took 300 plain steps on all images and chose nothing. But the loss of a
+# linear probe is
+# convex: it has no second valley to get lost in. So two sensible ways should end up close to each other.
+
+# %% [markdown]
+# ## 5. How sure is an accuracy?
+#
+# An accuracy of 30 % on 1,000 test images is a count: about 300 were right. With other images from the same source it
+# would be another count, for the *same* network.
+#
+# ### Exercise: the standard error
+#
+# One image is right with probability $p$. "Right" as 1 and "wrong" as 0 has variance $p(1 - p)$, and the mean of $n$
+# independent images has this variance divided by $n$. The **standard error** is its root:
+#
+# $$\mathrm{se} = \sqrt{\frac{p(1 - p)}{n}}$$
+#
+# `correct` holds True or False for each test image. Return the accuracy in percent, and its standard error in points.
+
+# %% exercise={"id": "00-error", "points": 2, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
+def standard_error(correct):
+    """Return (accuracy in percent, its standard error in points) for a bool tensor of n images."""
+    ### BEGIN SOLUTION
+    share = float(correct.double().mean())
+    error = math.sqrt(share * (1 - share) / len(correct))
+    return 100 * share, 100 * error
+    ### END SOLUTION
+
+
+# %% check="00-error"
+check("00-error", standard_error)
+
+# %% [markdown]
+# **Question.** 30 % of 1,000 images: is the first digit after the point worth printing? And how many images would make
+# it so?
+
+# %%
+error_of = check.use("00-error", standard_error)
+print("made by:", check.made_by("00-error"))
+for n in (100, 400, 1000, 10_000):
+    accuracy, error = error_of(torch.arange(n) < 0.3 * n)
+    print(f"30 % of {n:6,} images: 1.96 standard errors are ± {1.96 * error:.1f} points")
+
+# %% [markdown] answer=true
+# Four times the images halve the error. About 95 of 100 such intervals, ± 1.96 standard errors, hold the true
+# accuracy. So on 1,000 images, the digit after the point is noise, and even the one before it is not safe.
+
+# %% [markdown]
+# ## 6. Choose, then report
+#
+# Nearly every method has settings: a learning rate, a width, a layer. One tries several and keeps the best.
+#
+# ### Exercise: choose, then report
+#
+# `valid` and `test` are tensors of accuracies, a row for each setting and a column for each seed. Return three things:
+#
+# 1. the row of the setting that is best on validation, by its mean over seeds;
+# 2. the mean test accuracy of that setting: the honest number;
+# 3. the largest mean test accuracy of any setting: the tempting number.
+
+# %% exercise={"id": "00-choose", "points": 2, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
+def choose(valid, test):
+    """Return (setting, honest test accuracy, tempting test accuracy) from tensors (settings, seeds)."""
+    ### BEGIN SOLUTION
+    setting = int(valid.mean(dim=1).argmax())
+    means = test.mean(dim=1)
+    return setting, float(means[setting]), float(means.max())
+    ### END SOLUTION
+
+
+# %% check="00-choose"
+check("00-choose", choose)
+
+# %% [markdown]
+# The number that was used to choose is no longer a measurement: it holds the luck of the winner. *Deeper: choosing on
+# the test set* below shows how much that is. In this course validation chooses, and every condition of a table gets the
+# same number of trials.
+
+# %% [markdown]
+# ## Recap
+#
+# - The course in one line: $x \to x + \delta$, at the pixels, beside the tokens, or at the activations of a frozen
+#   network. One network then serves many tasks, and a task is a few kilobytes.
+# - Frozen means: no gradient for weights, fixed batch-norm statistics (eval mode); below all that learns, no graph.
+# - `model.train()` undoes eval mode; a backbone has to defend itself.
+# - A linear probe on cached features is the baseline that every prompt must beat.
+# - An accuracy has a standard error, $\sqrt{p(1 - p)/n}$. Train learns, valid chooses, test reports once.
+#
+# **Scale.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on CIFAR-100,
+# so
+# that every cell runs on a laptop. What such runs say about a network that is much larger, nobody measured here.
+#
+# Next: lesson 01, where a gradient draws a δ at the pixels.
+#
+# ## Deeper: your machine, and the shapes inside
+#
+# The next cell says what machine you are on. It is the only one in this lesson whose text may differ from ours.
+
+# %% tags=["nbval-ignore-output"]
+import os
+import platform
+
+print(f"Python {platform.python_version()}, torch {torch.__version__}, NumPy {np.__version__}, {platform.system()}")
+print(f"{os.cpu_count()} CPU cores; a GPU is not needed, and there is {'one' if torch.cuda.is_available() else 'none'}")
+
+# %%
+x = head_only.normalize(data.test.images[:8] / 255)  # to the mean and spread that the network was trained with
+z = backbone.embed(x)
+print("pixels     ", tuple(x.shape))
+print("after embed", tuple(z.shape))
+for layer, block in enumerate(backbone.blocks):
+    z = block(z)
+    print(f"after block {layer}", tuple(z.shape))
+print("features   ", tuple(backbone.pool(z).shape))
+print("as they were cached:", torch.allclose(features["test"].activations[:8], backbone.pool(z), atol=1e-4))
+
+# %% [markdown]
+# **Question.** This network knows apples, bees and cattle, and was never shown a digit. What will it call these?
+
+# %%
+named = classify(backbone)(data.test.images[:6].float() / 255).argmax(1)
+names = [trained_on["classes"][int(place)] for place in named]
+titles = [f"a {int(label)}: '{name}'" for label, name in zip(data.test.labels[:6], names, strict=True)]
+show.image_row(data.test.images[:6] / 255, titles, "What the pretrained classifier says")
+
+# %% [markdown] answer=true
+# It answers with the classes it has. The names are useless for our task. But under them lie 120 features, and a linear
+# probe can tell a 3 from an 8 by them.
+
+# %% [markdown]
+# ## Deeper: count what learns
 #
 # ### Exercise: count what learns
 #
 # Return two whole numbers: how many *numbers* of a model's parameters learn, and how many are frozen.
 # A tensor that two layers share counts once. Buffers, such as batch norm's statistics, are no parameters.
 
-# %% exercise={"id": "00-count", "points": 2, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
+# %% exercise={"id": "00-count", "points": 2, "minutes": 4, "difficulty": 1, "path": "extra", "needs": ["setup"]}
 def count_parameters(model):
     """Return (learned, frozen), the numbers in all parameters that do and do not require a gradient."""
     ### BEGIN SOLUTION
@@ -316,162 +466,51 @@ print(f"learned {learned:,}, frozen {frozen:,}: {100 * learned / (learned + froz
 print("vpcore says:", vpcore.count(model))
 print(f"difference of the frozen counts: {frozen - vpcore.count(model).backbone:,}")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # Both agree on what learns, and not on what is frozen. The difference is the pretrained classifier, 100 rows of 120
 # weights and 100 biases: it is kept for lesson 01 and not used here, so vpcore leaves it out. Ask of a published share,
 # "of what?"
 
 # %% [markdown]
-# ## 4. Three splits
+# ## Deeper: frozen is not cheap
 #
-# Data come in three parts, and each has one job.
-#
-# | split | job | who may look |
-# |---|---|---|
-# | train | learn from | the optimizer |
-# | valid | choose: learning rate, epoch, method | you, as often as you like |
-# | test | report | nobody, until everything is chosen; then once |
-#
-# **Question.** Why not choose on test as well? It is the number that will be reported, after all.
-# (Section 7 measures what happens.)
+# **Question.** Meaning 3 saves memory. A prompt in front of block l needs the graph only from there on. How does the
+# memory for the backward pass depend on l?
 
-# %%
-for name in ("train", "valid", "test"):
-    split = getattr(data, name)
-    print(f"{name:5} {tuple(split.images.shape)}, each class has {split.labels.bincount().unique().tolist()} images")
-show.image_row(data.train.images[:8] / 255, [str(int(label)) for label in data.train.labels[:8]], "Eight photodigits")
+# %% name="kept" point=true
+def kept(layer):
+    """Return the MiB that a batch of 64 keeps for the backward pass, when learning begins before block `layer`."""
+    sizes, frozen = {}, {p.data_ptr() for p in backbone.state_dict().values()}
+    images = data.train.images[:64].float() / 255
+    with torch.no_grad():
+        z = images if layer < 0 else backbone.activations(images, layer)
 
-# %% [markdown]
-# ## 5. A linear probe
-#
-# The simplest thing to learn on a frozen network is a linear layer on its features: a **linear probe**. It is the
-# baseline of every later lesson. If a prompt does not beat it, the prompt has not helped.
-#
-# Nothing below the head learns, so all three meanings of frozen apply. Run each image through the network once, and
-# keep the features.
+    def pack(tensor):
+        sizes[tensor.data_ptr()] = 0 if tensor.data_ptr() in frozen else tensor.numel() * tensor.element_size()
+        return tensor
 
-# %% name="features"
-features = {name: cached(head_only, getattr(data, name)) for name in ("train", "valid", "test")}
-pool = features["train"].activations
-print("features kept:", tuple(pool.shape), "instead of images", tuple(data.train.images.shape))
-print("and they are what the network gives:", torch.allclose(pool[:8], head_only.features(data.train.images[:8] / 255),
-                                                           atol=1e-4))  # fmt: skip
-
-# %% [markdown]
-# ### Exercise: one step of a linear probe
-#
-# The probe gives logits L = features · Wᵀ + b, and the loss is the mean cross-entropy over n images. Its gradient is
-# short enough to write down. Let S be the softmax of L over the classes, minus 1 at the true class of each image, all
-# divided by n. Then the gradient for W is Sᵀ · features, and for b the sum of S over the images.
-#
-# Return W and b after one step of gradient descent, as new tensors.
-
-# %% exercise={"id": "00-probe", "points": 3, "minutes": 6, "difficulty": 2, "path": "core", "needs": ["setup"]}
-def probe_step(features, labels, weight, bias, rate):
-    """Return weight (K, D) and bias (K,) after one step; features are (n, D), labels (n,) class indices."""
-    ### BEGIN SOLUTION
-    logits = features @ weight.T + bias
-    slope = torch.softmax(logits, dim=1)
-    slope[torch.arange(len(labels)), labels] -= 1
-    slope = slope / len(labels)
-    new_weight = weight - rate * slope.T @ features
-    new_bias = bias - rate * slope.sum(0)
-    return new_weight, new_bias
-    ### END SOLUTION
-
-
-# %% check="00-probe"
-check("00-probe", probe_step)
-
-# %% [markdown]
-# Now 300 such steps, for five seeds. A seed draws 300 training images out of 3,000, and the first weights.
-# Every 10 steps the validation accuracy is looked at, and the best moment is kept: that is choosing on valid.
-#
-# **Question.** Chance is 10 %. What will the probe reach, from a network that never saw a digit? And how far apart will
-# five seeds be?
-
-# %% name="my-probe"
-def my_probe(seed, images=300, steps=300, rate=0.5):
-    """Train a probe with probe_step; return which test images it classifies right."""
-    step, rng = check.use("00-probe", probe_step), torch.Generator().manual_seed(seed)
-    chosen = torch.from_numpy(stratified_order(data.train.labels.numpy(), seed)[:images].copy())
-    weight, bias = 0.01 * torch.randn(10, 120, generator=rng), torch.zeros(10)
-    best, kept = -1.0, (weight, bias)
-    for number in range(1, steps + 1):
-        weight, bias = step(pool[chosen], data.train.labels[chosen], weight, bias, rate)
-        if number % 10 == 0:
-            said = (features["valid"].activations @ weight.T + bias).argmax(1)
-            accuracy = float((said == data.valid.labels).float().mean())
-            best, kept = max((best, kept), (accuracy, (weight, bias)), key=lambda pair: pair[0])
-    return (features["test"].activations @ kept[0].T + kept[1]).argmax(1) == data.test.labels
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+        features = backbone(z.requires_grad_(), start=None if layer < 0 else layer)
+    return sum(sizes.values()) / 2**20 if features.requires_grad else 0.0
 
 
 # %%
-SEEDS = range(5)
-correct = [my_probe(seed) for seed in SEEDS]  # each: right or wrong for 2,000 test images
-mine = [100 * float(right[:1000].float().mean()) for right in correct]
-table = recorded("start")
-SIZES = (100, 300, 1000, 2000)
-rows = {f"{n:,} images": table.accuracies("photodigits", f"probe:train={n}", "resnet_nano") for n in SIZES}
-print(f"recorded: {len(rows['100 images'])} seeds a line, 1,000 test images, 5 learning rates tried on validation")
+depth = backbone.spec.depth
+memory = {"one frozen network": (range(-1, depth + 1), [kept(layer) for layer in range(-1, depth + 1)])}
+words = {"across": "learning begins before block … (−1: at the pixels, 7: at pooling)", "up": "kept for backward (MiB)"}
+show.lines(memory, "What 64 images keep for the backward pass", **words, live=True, label="your run")
 
-# %%
-rows = {**rows, "your probe, 300 images": mine}
-label, who = "recorded, 10 seeds, 1,000 test images; your run, 5 seeds", check.made_by("00-probe")
-live = ("your probe, 300 images",)
-accuracies(rows, "Linear probes on photodigits", live=live, level=10, label=label, made_by=who)
+# %% [markdown] answer=true
+# The weights are equally frozen at every point of this curve. "Frozen" does not mean "cheap": at the pixels, the
+# whole backward pass is still to be paid. The later learning begins, the less is kept. If only a head learns, the
+# network needs no graph at all, and it needs to see each image only once. PyTorch then builds none by itself, because
+# nothing requires a gradient; `no_grad` makes sure of it.
 
 # %% [markdown]
-# Compare your five dots with the recorded line for 300 images. The training differs: the record used AdamW, batches of
-# 64 and the best of five learning rates; you took 300 plain steps on all images. But the loss of a linear probe is
-# convex: it has no second valley to get lost in. So two sensible ways should end up close to each other.
+# ## Deeper: is the formula true?
 #
-# Five dots in a row are not one number. How far is each of them from what is true?
-
-# %% [markdown]
-# ## 6. How sure is an accuracy?
-#
-# An accuracy of 30 % on 1,000 test images is a count: about 300 were right. With other images from the same source it
-# would be another count, for the *same* network.
-#
-# **Question.** On 1,000 images, is the first digit after the point worth printing?
-#
-# ### Exercise: the standard error
-#
-# One image is right with probability p. "Right" as 1 and "wrong" as 0 has variance p(1 − p), and the mean of n
-# independent images has this variance divided by n. The **standard error** is its root.
-#
-# `correct` holds True or False for each test image. Return the accuracy in percent, and its standard error in points.
-
-# %% exercise={"id": "00-error", "points": 2, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
-def standard_error(correct):
-    """Return (accuracy in percent, its standard error in points) for a bool tensor of n images."""
-    ### BEGIN SOLUTION
-    share = float(correct.double().mean())
-    error = math.sqrt(share * (1 - share) / len(correct))
-    return 100 * share, 100 * error
-    ### END SOLUTION
-
-
-# %% check="00-error"
-check("00-error", standard_error)
-
-# %%
-error_of = check.use("00-error", standard_error)
-print("made by:", check.made_by("00-error"))
-accuracy, error = error_of(torch.arange(10_000) < round(10_000 * card["test_accuracy"]))
-print(f"resnet_nano on CIFAR-100: {accuracy:.2f} % ± {error:.2f} points")
-print(f"and its card says: ± {100 * card['test_standard_error']:.2f} points")
-for n in (100, 400, 1000, 10_000):
-    accuracy, error = error_of(torch.arange(n) < 0.3 * n)
-    print(f"30 % of {n:6,} images: 1.96 standard errors are ± {1.96 * error:.1f} points")
-
-# %% [markdown]
-# Four times the images halve the error. About 95 of 100 such intervals, ± 1.96 standard errors, hold the true
-# accuracy. So on 1,000 images, the digit after the point is noise, and even the one before it is not safe.
-#
-# **Question.** That was a formula. Is it true? Your probe of seed 0 classified 2,000 test images. Cut them into 40 test
-# sets of 50. How far do the 40 accuracies of one and the same probe lie apart?
+# **Question.** The standard error was a formula. Is it true? Your probe of seed 0 classified 2,000 test images. Cut
+# them into 40 test sets of 50. How far do the 40 accuracies of one and the same probe lie apart?
 
 # %%
 sets = correct[0].view(40, 50)
@@ -489,12 +528,15 @@ widths = {name: 1.96 * expected * math.sqrt(50 / n) for name, n in zip(groups, (
 title, label, who = "One probe, many test sets", "your run, seed 0", check.made_by("00-probe", "00-error")
 accuracies(groups, title, live=tuple(groups), error=widths, label=label, made_by=who, over="test sets")
 
+# %% [markdown] answer=true
+# As far as the formula says. One probe, 40 test sets, 40 accuracies: the spread is that of the images alone.
+
 # %% [markdown]
-# ### Three lotteries
+# ## Deeper: three lotteries
 #
 # A table that says "30 ± 1 (10 seeds)" may mean several things. Three things are left to chance:
 #
-# 1. first weights of the head and order of the batches;
+# 1. initial weights of the head and order of the batches;
 # 2. which training images one happened to have;
 # 3. which test images one happened to have.
 #
@@ -509,75 +551,44 @@ print(f"1. seed alone, same 1,000 training images: standard deviation {same.std(
 print(f"1 + 2. each seed draws its training images: {drawn.std(ddof=1):.2f} points (10 seeds)")
 print(f"3. 1,000 test images: standard error {images_error:.2f} points, the same images for all 10 seeds")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # The seed alone, all that a repeated training script changes, is the smallest of the three here. And neither of the two
 # standard deviations holds the third lottery: all ten seeds were tested on the same images, so they are lucky or
 # unlucky together. More seeds do not help against that. More test images do.
 #
 # For a *comparison* of two methods on the same images, part of the luck is shared and cancels. Lesson 02 makes
 # use of that: paired differences.
-#
+
+# %% [markdown]
 # **Question.** Is 30 % the network's fault, or is the task hard? Guess the order of five: plain digits without a
 # photograph; photodigits with the digit always in the middle; photodigits; and photodigits read from raw pixels, or
 # from a network with random weights.
 
 # %%
-arms = {
+conditions = {
     "plain digits": ("digits", name, "resnet_nano"),
     "photodigits, centered": ("photodigits:fixed", name, "resnet_nano"),
     "photodigits": ("photodigits", name, "resnet_nano"),
     "photodigits, raw pixels": ("photodigits", name, "pixels"),
     "photodigits, random network": ("photodigits", name, "resnet_nano:random"),
 }
-rows = {words: table.accuracies(*arm) for words, arm in arms.items()}
-widths = {words: 1.96 * error_of(torch.from_numpy(table.correct(*arm))[0].bool())[1] for words, arm in arms.items()}
+rows = {words: table.accuracies(*key) for words, key in conditions.items()}
+first = {words: torch.from_numpy(table.correct(*key))[0].bool() for words, key in conditions.items()}
+widths = {words: 1.96 * error_of(seed)[1] for words, seed in first.items()}
 title, label = "What a linear probe reads from 1,000 training images", "recorded, 10 seeds; 1,000 or 397 test images"
 accuracies(rows, title, level=10, error=widths, label=label, made_by=check.made_by("00-error"))
 
-# %%
-hits = {words: table.correct(*arm) for words, arm in arms.items()}  # (seeds, images), 0 or 1
-for words in ("photodigits", "photodigits, random network"):
-    before, after = hits["photodigits, raw pixels"], hits[words]
-    gain = paired_interval(list(100 * before.mean(1)), list(100 * after.mean(1)))
-    luck = 196 * math.sqrt(image_variance(before, after) / before.shape[1])
-    print(f"{words}, against raw pixels: {gain.mean:+.1f} points")
-    print(f"  interval over 10 paired seeds {gain.low:+.1f} to {gain.high:+.1f}; test images alone ± {luck:.1f}")
-
-# %% [markdown]
+# %% [markdown] answer=true
 # A network that never saw a digit reads plain digits well. So the features are good for more than photographs.
 # Color, photograph and random place hide most of it. A random network is no substitute: here its features are worse
-# than the pixels they are made from, and the difference is larger than either lottery explains.
+# than the pixels they are made from.
 #
 # This gap, from plain digits down to photodigits, is where prompts come in. Can a δ help the frozen network to see
 # what it is already able to read? That is the question of the next lessons, and the answer is not always yes.
 
 # %% [markdown]
-# ## 7. Choosing without fooling yourself
+# ## Deeper: choosing on the test set
 #
-# Nearly every method has settings: a learning rate, a width, a layer. One tries several and keeps the best.
-#
-# ### Exercise: choose, then report
-#
-# `valid` and `test` are tensors of accuracies, a row for each setting and a column for each seed. Return three things:
-#
-# 1. the row of the setting that is best on validation, by its mean over seeds;
-# 2. the mean test accuracy of that setting: the honest number;
-# 3. the largest mean test accuracy of any setting: the tempting number.
-
-# %% exercise={"id": "00-choose", "points": 2, "minutes": 4, "difficulty": 1, "path": "core", "needs": ["setup"]}
-def choose(valid, test):
-    """Return (setting, honest test accuracy, tempting test accuracy) from tensors (settings, seeds)."""
-    ### BEGIN SOLUTION
-    setting = int(valid.mean(dim=1).argmax())
-    means = test.mean(dim=1)
-    return setting, float(means[setting]), float(means.max())
-    ### END SOLUTION
-
-
-# %% check="00-choose"
-check("00-choose", choose)
-
-# %% [markdown]
 # **Question.** Suppose 20 settings are all *equally good*: each is right on 30 % of all images. What differs is luck.
 # There are 500 validation and 100 test images. What accuracy will the tempting number show, on average?
 
@@ -599,22 +610,23 @@ words = {"across": "settings tried, all equally good", "up": "reported − true 
 title, label = "What choosing on the test set adds", "your run, 1,000 simulated searches each, 100 test images"
 show.lines(curves, title, **words, log=True, label=label, made_by=check.made_by("00-choose"))
 
-# %%
-print("made by:", check.made_by("00-choose"))
-print("20 equal settings, chosen on valid: within 1 point of the truth:", bool(abs(honest[4]) < 1))
-print("20 equal settings, chosen on test: more than 5 points too high:", bool(tempting[4] > 5))
+# %% [markdown] answer=true
+# Nothing was learned, and yet with 20 settings more than five points were gained, by trying often enough. The number
+# that was used to choose is no longer a measurement. The released programs of
+# [Bahng et al. (2022)](https://github.com/hjbahng/visual_prompting/tree/679e71f),
+# [Chen et al. (2023)](https://github.com/OPTML-Group/ILM-VP/tree/84ca042) and
+# [AutoVP (Tsao et al. 2024)](https://github.com/IBM/AutoVP/tree/defe0d9) pick their best epoch by test accuracy. That
+# is a search
+# over as many settings as there are epochs.
 
 # %% [markdown]
-# Nothing was learned, and yet more than five points were gained, by trying often enough. The number that was used to
-# choose is no longer a measurement.
+# In the simulation, all settings were equal. Real ones are not. For this record the test set was split on purpose: 100
+# images to choose with, which is the sin, and 900 others, never looked at, to see what is true.
 #
-# **Question.** In the simulation, all settings were equal. Real ones are not. How large is the effect for real probes:
-# 20 combinations of learning rate and weight decay, 300 training images?
-#
-# For this record the test set was split on purpose: 100 images to choose with, which is the sin, and 900 others, never
-# looked at, to see what is true.
+# **Question.** How large is the effect for real probes: 20 combinations of learning rate and weight decay, 300 training
+# images?
 
-# %%
+# %% name="gains"
 pick, gains = check.use("00-choose", choose), []
 for run in table.runs:
     if run["cell"]["prompt"] == "probe:train=300,20 settings":
@@ -628,22 +640,21 @@ for words, gain in {"what it seems to gain": claimed, "on 900 other images  ": t
     verdict = "cannot tell" if gain.low <= 0 <= gain.high else "differs from choosing on validation"
     print(f"  {words} {gain.mean:+.1f} points ({gain.low:+.1f} to {gain.high:+.1f})  {verdict}")
 
-# %% [markdown]
+# %% [markdown] answer=true
 # The gain is there in the images that were used to choose, and its interval excludes zero. In other images it is not
 # found again. That does not prove it is zero; the interval says how large it could still be.
-#
-# The released programs of Bahng et al. (2022), Chen et al. (2023) and AutoVP (Tsao et al. 2024) pick their best epoch
-# by test accuracy. That is a search over as many settings as there are epochs. In this course validation chooses, and
-# every arm of a table gets the same number of trials.
+
+# %% [markdown]
+# ## Deeper: plan before you run
 #
 # ### Exercise: the smallest difference you can see
 #
-# Before running anything, one can ask what a test set is able to show. Two models disagree on a share `disagree` of
-# the images: exactly one of them is right. The standard error of their difference is about √(disagree / n).
-# A difference of 1.96 such errors would be found only in half of all comparisons, because luck may also reduce it.
-# To find it in 80 %, add the 0.8 quantile of the normal distribution: `stats.norm.ppf(0.8)`.
+# Before running anything, one can ask what a test set is able to show. Two models disagree on a share $q$ =
+# `disagree` of the images: exactly one of them is right. The standard error of their difference is about
+# $\sqrt{q / n}$. A difference of 1.96 such errors would be found only in half of all comparisons, because luck may also
+# reduce it. To find it in 80 %, add the 0.8 quantile of the normal distribution, $z_{0.8}$ = `stats.norm.ppf(0.8)`.
 #
-# Return the smallest detectable difference in points: (`ppf(0.975)` + `ppf(0.8)`) standard errors.
+# Return the smallest detectable difference in points, $100 \, (z_{0.975} + z_{0.8}) \sqrt{q / n}$.
 
 # %% exercise={"id": "00-detectable", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
 def detectable(disagree, num_test):
@@ -663,6 +674,7 @@ check("00-detectable", detectable)
 
 # %%
 smallest = check.use("00-detectable", detectable)
+right = torch.from_numpy(table.correct("photodigits", "probe:train=1000", "resnet_nano")).bool()
 disagree = float((right[0] != right[1]).double().mean())
 print("made by:", check.made_by("00-detectable"))
 print(f"recorded seeds 0 and 1: exactly one is right on {100 * disagree:.1f} % of 1,000 test images")
@@ -673,11 +685,16 @@ for n in (100, 1000, 10_000):
 rng, effect = np.random.default_rng(0), smallest(disagree, 1000) / 100
 shares = [(disagree + effect) / 2, (disagree - effect) / 2, 1 - disagree]
 better, worse, _ = rng.multinomial(1000, shares, 4000).T
-seen = np.abs(better - worse) > 1.96 * np.sqrt(better + worse)
-print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases:", bool(0.75 < seen.mean() < 0.85))
+found = np.abs(better - worse) > 1.96 * np.sqrt(better + worse)
+print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases:", bool(0.75 < found.mean() < 0.85))
+
+# %% [markdown] answer=true
+# On about one in four, though both are about equally good. That is why small differences need many test images.
 
 # %% [markdown]
-# ### Exercise: what may be claimed?
+# ## Deeper: what may be claimed?
+#
+# ### Exercise: judge a claim
 #
 # A colleague writes: "We tried 20 learning rates for our prompt on a frozen network, and took the best by test
 # accuracy. It has 32.5 % on 1,000 test images, 5 seeds, ± 0.4. The linear probe has 31.0 %, so the prompt helps."
@@ -707,19 +724,6 @@ print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases
 #
 # A grader has no network and none of your files. It takes no code that only your machine can import, no archive, no
 # script. `python -m course check-file FILE` says what is missing, doubled or unreadable in your file, without points.
-
-# %% [markdown]
-# ## Recap
-#
-# - The course in one line: x → x + δ, at the pixels, beside the tokens, or at the activations of a frozen network.
-# - Frozen means: no gradient for weights, fixed batch-norm statistics (eval mode); below all that learns, no graph.
-# - `model.train()` undoes eval mode; a backbone has to defend itself. Frozen is not cheap: a δ at the pixels still pays
-#   for the whole backward pass.
-# - A linear probe on cached features is the baseline that every prompt must beat.
-# - An accuracy has a standard error, √(p(1 − p)/n). Seeds, training images and test images are three lotteries.
-# - Train learns, valid chooses, test reports once. What chose a setting can no longer measure it.
-#
-# Next: lesson 01, where a gradient draws a δ at the pixels.
 
 # %% [markdown]
 # ## Self-test
@@ -783,11 +787,12 @@ check.quiz("00-quiz-error", needed)
 # ## Further reading
 #
 # - H. Bahng, A. Jahanian, S. Sankaranarayanan, P. Isola (2022). Exploring Visual Prompts for Adapting Large-Scale
-#   Models. arXiv:2203.17274. Prompts at the pixels.
-# - M. Jia et al. (2022). Visual Prompt Tuning. arXiv:2203.12119. Prompts beside the tokens, and linear probes to
-#   compare with.
+#   Models. [arXiv:2203.17274](https://arxiv.org/abs/2203.17274). Prompts at the pixels.
+# - M. Jia et al. (2022). Visual Prompt Tuning. [arXiv:2203.12119](https://arxiv.org/abs/2203.12119). Prompts beside the
+#   tokens, and linear probes to compare with.
 # - S. Ioffe, C. Szegedy (2015). Batch Normalization: Accelerating Deep Network Training by Reducing Internal Covariate
-#   Shift. arXiv:1502.03167. Where the running statistics come from.
-# - X. Bouthillier et al. (2021). Accounting for Variance in Machine Learning Benchmarks. arXiv:2103.03098. Which
-#   lotteries there are, and which to average over.
-# - G. Alain, Y. Bengio (2016). Understanding intermediate layers using linear classifier probes. arXiv:1610.01644.
+#   Shift. [arXiv:1502.03167](https://arxiv.org/abs/1502.03167). Where the running statistics come from.
+# - X. Bouthillier et al. (2021). Accounting for Variance in Machine Learning Benchmarks.
+#   [arXiv:2103.03098](https://arxiv.org/abs/2103.03098). Which lotteries there are, and which to average over.
+# - G. Alain, Y. Bengio (2016). Understanding intermediate layers using linear classifier probes.
+#   [arXiv:1610.01644](https://arxiv.org/abs/1610.01644).

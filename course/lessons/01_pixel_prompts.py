@@ -397,9 +397,9 @@ placed = scatter(some, patch, draws) * std + mean
 show.image_row(placed, [f"draw {i}" for i in range(5)], "A patch at random places", made_by=check.made_by("01-patch"))
 
 # %% [markdown]
-# The [published code](https://github.com/hjbahng/visual_prompting) draws from 0 … H − p − 1, so its last row and column
-# never come, and it draws one place for a whole batch. It also draws at test time: the same image may get two answers.
-# Ours then lies still in the center.
+# The [published code](https://github.com/hjbahng/visual_prompting/blob/679e71f/models/prompters.py) draws from
+# 0 … H − p − 1, so its last row and column never come, and it draws one place for a whole batch. It also draws at test
+# time: the same image may get two answers. Ours then lies still in the center.
 #
 # ## Deeper: in which space does δ live?
 #

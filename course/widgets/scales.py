@@ -89,5 +89,5 @@ class ScalesExplorer(Explorer):
         assert change is not None  # always drawn
         return (
             f"Scales {on}; {state['fusion']}; amplitude {state['amplitude']:.2f}; image {state['image']}; "
-            f"seed {state['seed']}; largest change {float(change.abs().max()):.2f}."
+            f"seed {state['seed']}; RMS change {float(change.square().mean().sqrt()):.2f}."
         )

@@ -76,7 +76,7 @@ def test_the_explorer_has_a_still_picture_and_its_sentence(site):
     with open_page() as (page, _):
         page.goto(f"{site}/{LESSON}.html")
         place = page.locator(".cell_output", has=page.locator("p", has_text="Scales 1, 4, 8; add")).first
-        assert "largest change" in place.locator("p").first.inner_text()
+        assert "RMS change" in place.locator("p").first.inner_text()
         assert place.locator("img.figure").count() == 1
 
 

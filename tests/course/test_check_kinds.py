@@ -155,7 +155,7 @@ def test_right_values_pass(value):
 
 VALUES = {
     81: "81 is one channel",
-    244: "off by one",
+    244: "one away from the right number",
     -243: "opposite sign",
     486: "2 times what it should be",
     1000: "too large",
@@ -174,7 +174,7 @@ def test_wrong_values_get_their_sentence(value):
 @pytest.mark.parametrize(
     ("want", "good", "bad", "words"),
     [
-        ((1, 2), [1, 2], (1, 3), "item 1 of your answer is 3, off by one"),
+        ((1, 2), [1, 2], (1, 3), "item 1 of your answer is 3, one away"),
         ((1, 2), torch.Size([1, 2]), (1, 2, 3), "has 3 items, and 2 are asked for"),
         ("Pad", " pad", "full", "is 'full', and another value is right there"),
         ({"a": 1.0}, {"a": 1}, {"b": 1.0}, "has the keys ['b'], and ['a'] are asked for"),

@@ -20,7 +20,7 @@ from course.handout.reference import GROUPS, Group
 from course.handout.site import MARK, WIDGET, export_site, readable, with_folded_answers
 
 PNG = base64.b64encode(b"\x89PNG made up").decode()
-STATE = "Scales 1, 4; add; largest change 0.44."
+STATE = "Scales 1, 4; add; RMS change 0.44."
 
 
 def figure(alt):

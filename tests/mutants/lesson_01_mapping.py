@@ -48,6 +48,17 @@ MAPPING = Suite(
             ),
             says="in order",
         ),
+        Mutant(
+            "the largest sum",
+            _mapping(
+                "from scipy.optimize import linear_sum_assignment",
+                "rows, columns = linear_sum_assignment(counts.numpy(), maximize=True)",
+                "out = torch.zeros(counts.shape[1], dtype=torch.long)",
+                "out[torch.from_numpy(columns)] = torch.from_numpy(rows)",
+                "return out",
+            ),
+            says="Hungarian",
+        ),
         Mutant("struck with zero", _greedy("= -1, -1", "= 0, 0"), says="use −1"),
         Mutant("smallest", _greedy("left.argmax()", "torch.where(left < 0, 999, left).argmin()"), says="smallest"),
         Mutant("shares", _greedy("counts.clone()", "counts / counts.sum(0).clamp(min=1)"), says="size of each class"),

@@ -47,7 +47,7 @@ AVERAGE = Suite(
         ),
         Mutant("keeps the last", _average(GROW, "return grown[-1]"), says="only the last map"),
         Mutant("cut off the graph", _average(GROW, "return (sum(grown) / len(grown)).detach()"), says="no gradient"),
-        Mutant("sides swapped", _average("size = size[::-1]", GROW, "return sum(grown) / len(grown)"), says="shape"),
+        Mutant("sides swapped", _average("size = size[::-1]", GROW, "return sum(grown) / len(grown)"), says="(W, H)"),
         Mutant("forgets return", _average(GROW, "sum(grown) / len(grown)"), says="return"),
         Mutant(
             "averages over channels",
@@ -194,6 +194,8 @@ ROWS = (
 RANK = Suite(
     mutants=(
         Mutant("counts numbers", _rank("return sum(s * s for s in scales)"), says="count the learned numbers"),
+        Mutant("one less for each scale",
+               _rank("return sum(s * s for s in scales) - (len(scales) - 1)"), says="where the grid points lie"),
         Mutant("one less", _rank("return sum(s * s for s in scales) - 1"), says="brings the constants again"),
         Mutant(
             "blocks",

@@ -147,6 +147,7 @@ IMAGES = Suite(
             _images("return math.ceil(1.96**2 * disagree * (1 - disagree) / effect**2)"),
             says="variance of disagreeing",
         ),
+        Mutant("as in lesson 00", _images("return math.ceil(1.96**2 * disagree / effect**2)"), says="lesson 00's"),
         Mutant(
             "two samples",
             _images("return math.ceil(2 * 1.96**2 * (disagree - effect**2) / effect**2)"),

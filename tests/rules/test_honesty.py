@@ -66,5 +66,7 @@ def test_a_seeded_number_is_found():
     assert untraced("Our method gains 3.2 points.", ["gains 3.2 points"]) == []
     assert untraced("It gains 3.2 points, and 3.2 points again.", ["gains 3.2 points"]) != []
     assert untraced("See `1.5 points`, [arXiv:2203.17274](https://arxiv.org/abs/2203.17274) and section 5.", []) == []
+    assert untraced("With $z_{0.8}$ and $$x = 0.5 y$$ it is right.", []) == []
+    assert untraced("It gains $3.2$ points.", []) != []
     assert numbers("about 14 and 9 points, −0.5 points, twenty points") == [14, 9, -0.5, 20]
     assert stale("one text", ["another"]) == ["another"]

@@ -22,7 +22,11 @@ HIT = re.compile(
     r"|(?<![\d.])[+−±]?\d[\d,]*\.\d+(?!\.?\d)",
     re.IGNORECASE,
 )
-CODE = re.compile(r"https?://[^\s)]+|```.*?```|`[^`\n]*`|(?m:^    [^\n]*$)|arXiv:\d{4}\.\d{4,5}", re.DOTALL)
+CODE = re.compile(
+    r"```.*?```|`[^`\n]*`|(?m:^    [^\n]*$)|arXiv:\d{4}\.\d{4,5}|https?://[^\s)]+"
+    r"|\$\$.*?\$\$|\$[^$\n]*[A-Za-z\\][^$\n]*\$",  # formulas have letters; a number between dollars is a number
+    re.DOTALL,
+)
 PARTS = re.compile(r"\n\s*\n|\n(?=[-|#]|\d\. |\d points?: )")
 MARKS = re.compile(r"\d points?: ")  # a line of a mark scheme
 

@@ -41,6 +41,8 @@ GIVEN = {
     },
     "00_start_here": {
         "An accuracy of 30 %": "an example",
+        "30 % of 1,000 images": "an example",
+        "The picture has 3,072 numbers": "3 · 32 · 32",
         "Is 30 % the network's fault": "the order of what the learner just saw",
         "each is right on 30 % of all images": "an example",
         "add the 0.8 quantile": "the power of 80 %",
@@ -282,6 +284,11 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
     },
     "course/instructor.md": {"a process of its own and 30 seconds": lambda: [seconds_of_an_exercise()]},
     "00_start_here": {
+        "whose 0.65 million weights": lambda: [round(millions("resnet_nano"), 2)],
+        "0.6 and 0.7 million weights": lambda: [round(millions(name), 1) for name in ("resnet_nano", "vit_nano")],
+        "About 38, and about nine points more": lambda: [
+            round(gaps("insvp_image", "universal", "none", "photodigits_fixed").mean())
+        ],
         "more than five points were gained": lambda: [5] if tempting() > 5 else [],
         "the standard error of those is 1.5": lambda: [round(100 * math.sqrt(0.31 * 0.69 / 1000), 1)],
         "has a standard error of 1.5 points": lambda: [round(100 * math.sqrt(0.31 * 0.69 / 1000), 1)],

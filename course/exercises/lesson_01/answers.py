@@ -55,8 +55,9 @@ def mapping_cases(rng: torch.Generator) -> list[Any]:
     clash = torch.tensor([[0, 0, 1], [2, 9, 8], [0, 1, 6], [5, 0, 0], [0, 2, 0]])
     order = torch.tensor([[6, 9, 0], [5, 0, 0], [0, 8, 4], [3, 0, 5]])  # class by class gives another answer
     absent = torch.tensor([[7, 0, 0, 2], [4, 0, 9, 8], [0, 0, 3, 0], [1, 0, 0, 5], [0, 0, 0, 0]])
+    sums = torch.tensor([[3, 7, 1], [0, 7, 4], [6, 8, 1], [8, 2, 9]])  # the largest sum of all is another mapping
     large = torch.randperm(240, generator=rng).view(24, 10)  # no ties
-    return [clash, order, absent, large]
+    return [clash, order, absent, sums, large]
 
 
 def add_patches(images: Tensor, patch: Tensor, draws: Tensor) -> Tensor:

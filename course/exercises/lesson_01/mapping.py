@@ -20,6 +20,11 @@ MAPPING = FunctionExercise(
     ),
     mistakes=(
         Mistake(
+            "you make the sum of all counts as large as possible (the Hungarian method); the method is greedy: the "
+            "largest count first, then the largest of what is left",
+            wrong.best_sum,
+        ),
+        Mistake(
             "your target classes share source classes, so two of them could never be told apart: strike each taken row",
             wrong.each_alone,
         ),

@@ -62,11 +62,12 @@ def fold(weight: Tensor, bias: Tensor, position: Tensor, added: Tensor) -> Tenso
 
 
 def fold_cases(rng: torch.Generator) -> list[Any]:
-    def case(chans: int, patch: int, side: int, dim: int) -> Any:
-        shapes = ((dim, chans, patch, patch), (dim,), (1, 1 + side * side, dim), (1, chans, patch * side, patch * side))
+    def case(chans: int, patch: int, rows: int, columns: int, dim: int) -> Any:
+        picture = (1, chans, patch * rows, patch * columns)
+        shapes = ((dim, chans, patch, patch), (dim,), (1, 1 + rows * columns, dim), picture)
         return tuple(torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes)
 
-    return [case(1, 7, 4, 6), case(3, 4, 3, 5)]
+    return [case(1, 7, 4, 3, 6), case(3, 4, 2, 5, 9)]
 
 
 def interval(baseline: np.ndarray, msvp: np.ndarray) -> tuple[float, float]:
@@ -115,8 +116,8 @@ def gated(images: Tensor, average: Tensor, weight: Tensor, bias: Tensor) -> Tens
 
 
 def gated_cases(rng: torch.Generator) -> list[Any]:
-    def case(batch: int, chans: int, side: int) -> Any:
-        shapes = ((batch, chans, side, side), (1, chans, side, side), (chans, chans, 1, 1), (chans,))
+    def case(batch: int, chans: int, height: int, width: int) -> Any:
+        shapes = ((batch, chans, height, width), (1, chans, height, width), (chans, chans, 1, 1), (chans,))
         return tuple(torch.randn(shape, generator=rng) for shape in shapes)
 
-    return [case(4, 3, 6), case(2, 1, 9)]
+    return [case(4, 3, 6, 5), case(2, 1, 9, 7)]

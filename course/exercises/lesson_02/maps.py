@@ -31,6 +31,7 @@ AVERAGE = FunctionExercise(
             "your maps are stretched in blocks (nearest neighbor): use mode='bilinear'",
             wrong.average_with(mode="nearest", align_corners=None),
         ),
+        Mistake("your size is (W, H): rows come first, size = (H, W) as it is given", wrong.average_turned),
         Mistake("only the last map is left: keep every stretched map, not just the newest", wrong.last_map),
     ),
     forbids=(f"{MSVP}.average_maps", f"{MSVP}.upsample", f"{MSVP}.MultiScalePrompt"),
@@ -115,7 +116,7 @@ RANK = FunctionExercise(
     id="02-rank",
     points=2,
     reference=answers.additive_rank,
-    cases=lambda rng: [((1, 4, 8), 28), ((1, 4), 28), ((1, 4, 8), 32), ((1, 3), 9)],
+    cases=lambda rng: [((1, 4, 8), 28), ((1, 4), 28), ((1, 4, 8), 32), ((1, 3), 9), ((2, 6), 30)],
     hints=(
         "Every additive map is a sum of stretched maps with a single 1 in them: those are the rows of a matrix.",
         "torch.eye(s * s).view(-1, 1, s, s) holds all unit maps of scale s; F.interpolate stretches them in one call.",
@@ -137,6 +138,11 @@ RANK = FunctionExercise(
         Mistake(
             "you take away one redundant number in all, and every scale after the first brings the constants again",
             wrong.one_less,
+        ),
+        Mistake(
+            "you take away one number for each scale after the first, and how many are redundant depends on where the "
+            "grid points lie: build the pictures and ask for their rank",
+            wrong.less_by_scales,
         ),
     ),
     forbids=(f"{HERE}.additive_rank",),

@@ -90,6 +90,11 @@ IMAGES = FunctionExercise(
             "you add two accuracies' variances: both models see the same images, so count each image once",
             wrong.images_with(twice=True),
         ),
+        Mistake(
+            "your variance is q, as in lesson 00's √(q / n), where both models are equally good; with an effect e it "
+            "is q − e²",
+            wrong.images_without_effect,
+        ),
         Mistake("your n leaves out the 1.96: one standard error is not enough for 95 %", wrong.images_with(1.0)),
         Mistake("your n is rounded down, which is one image short: use math.ceil", wrong.images_with(rounding=int)),
     ),

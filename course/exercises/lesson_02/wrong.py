@@ -146,6 +146,11 @@ def sum_maps(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     return average_maps(maps, size) * len(maps)
 
 
+def average_turned(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
+    """Take the size for (W, H)."""
+    return average_maps(maps, (size[1], size[0]))
+
+
 def last_map(maps: Sequence[Tensor], size: tuple[int, int]) -> Tensor:
     """Keep the last map only."""
     return average_maps(maps[-1:], size)
@@ -171,3 +176,13 @@ def count_numbers(scales: Sequence[int], size: int) -> int:
 def one_less(scales: Sequence[int], size: int) -> int:
     """Take away one redundant number, however many scales there are."""
     return sum(scale**2 for scale in scales) - 1
+
+
+def less_by_scales(scales: Sequence[int], size: int) -> int:
+    """Take away one number for each scale after the first."""
+    return sum(scale**2 for scale in scales) - (len(scales) - 1)
+
+
+def images_without_effect(disagree: float, effect: float) -> int:
+    """Leave the effect out of the variance, as the standard error of lesson 00 does."""
+    return math.ceil(1.96**2 * disagree / effect**2)
