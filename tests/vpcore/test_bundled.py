@@ -36,6 +36,20 @@ def test_at_least_one_backbone_ships() -> None:
     assert SHIPPED
 
 
+@pytest.mark.skipif("VPCORE_DATA" not in os.environ, reason="VPCORE_DATA names no folder with CIFAR-100")
+def test_the_cards_name_the_duplicates_of_their_set() -> None:
+    data = vpcore.load_data("cifar100")
+    train, valid, test = (
+        [image.numpy().tobytes() for image in part.images] for part in (data.train, data.valid, data.test)
+    )
+    known = set(train)
+    found = f"{sum(image in known for image in valid)} valid and {sum(image in known for image in test)} test images"
+    for name in SHIPPED:
+        card = bundled.read_card(name)["data"]
+        assert card["md5"] == data.source_md5
+        assert found in card["duplicates"]
+
+
 def test_nano_networks_have_the_sizes_on_their_label() -> None:
     sizes = {"resnet_nano": 648_836, "vit_nano": 701_188}
     for make, depth in ((resnet_nano, 7), (vit_nano, 6)):
