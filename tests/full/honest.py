@@ -318,33 +318,47 @@ def shapes(book: Book, kinds: tuple[str, ...] = ()) -> Iterator[tuple[str, bytes
     yield "a mark of byte order", b"\xef\xbb\xbf" + json.dumps(book).encode()
 
 
+def write_all(folder: Path, lesson: str, kinds: tuple[str, ...]) -> dict[str, str]:
+    """Write every shape of a solved lesson below a folder; returns {file: name of the shape}."""
+    names: dict[str, str] = {}
+    for number, (name, data) in enumerate(shapes(read("solutions", lesson), kinds)):
+        file = folder / f"{number:02}" / f"{lesson}.ipynb"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(data)
+        names[f"{number:02}/{lesson}.ipynb"] = name
+    return names
+
+
 def main() -> int:
     from course.grading.grade import grade
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lesson", action="append", help="only these, like 02")
     parser.add_argument("--kind", action="append", help="only these shapes")
+    parser.add_argument("--keep", type=Path, help="a folder for files and ledgers: a run that was stopped goes on there")
     chosen = parser.parse_args()
     lessons = sorted(path.stem for path in (REPOSITORY / "solutions").glob("[0-9]*.ipynb"))
     lessons = [name for name in lessons if not chosen.lesson or name[:2] in chosen.lesson]
     lost: list[str] = []
+    points, notebooks, kinds = 0.0, 0, set()
     with tempfile.TemporaryDirectory() as place:
-        names: dict[str, str] = {}
+        kept = chosen.keep or Path(place)
         for lesson in lessons:
-            for number, (name, data) in enumerate(shapes(read("solutions", lesson), tuple(chosen.kind or ()))):
-                file = Path(place) / "all" / f"{number:02}" / f"{lesson}.ipynb"
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(data)
-                names[f"{number:02}/{lesson}.ipynb"] = name
-        began, out = time.perf_counter(), Path(place) / "grades.csv"
-        grade(Path(place) / "all", out)
-        seconds = time.perf_counter() - began
-        for row in csv.DictReader(out.open(encoding="utf-8")):
-            if row["points"] != row["of"]:
-                lost.append(f"{row['lesson']}, {names[row['file']]}: {row['points']} of {row['of']} {row['problem']}")
-    print("\n".join(lost))
-    print(f"{len(names)} honest notebooks, {len(lost)} of them lost points, {seconds:.0f} s")
-    print("figures:", json.dumps({"notebooks": len(names), "lost": len(lost), "kinds": len(set(names.values()))}))
+            names = write_all(kept / lesson, lesson, tuple(chosen.kind or ()))
+            began, out = time.perf_counter(), kept / f"{lesson}.csv"
+            done = grade(kept / lesson, out)
+            seconds = time.perf_counter() - began
+            before = len(lost)
+            for row in csv.DictReader(out.open(encoding="utf-8")):
+                if row["points"] != row["of"]:
+                    points += float(row["of"]) - float(row["points"])
+                    lost.append(f"{lesson}, {names[row['file']]}: {row['points']} of {row['of']} {row['problem']}")
+            notebooks, kinds = notebooks + len(names), kinds | set(names.values())
+            print("\n".join(lost[before:]) or f"{lesson}: no point lost")
+            print(f"{lesson}: {len(names)} honest notebooks, {done.new} graded now in {seconds:.0f} s", flush=True)
+    print(f"{notebooks} honest notebooks, {len(lost)} of them lost {points:g} points")
+    figures = {"notebooks": notebooks, "lost": len(lost), "points": points, "kinds": len(kinds)}
+    print("figures:", json.dumps(figures))
     return int(bool(lost))
 
 
