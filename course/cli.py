@@ -152,20 +152,31 @@ def grade(
     out: Annotated[Path, typer.Option(help="The table; its ledger and the feedback pages stand beside it.")],
     lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Submissions at the same time.")] = 2,
+    regrade: Annotated[list[str] | None, typer.Option(help="Grade this exercise again, or: all; repeatable.")] = None,
+    roster: Annotated[Path | None, typer.Option(help="A class list: id,name,section; or Canvas's or Moodle's.")] = None,
+    late: Annotated[Path | None, typer.Option(help="A late policy: a TOML file with a deadline.")] = None,
+    hand: Annotated[Path | None, typer.Option(help="Marks by hand: the filled table OUT_to_mark.csv.")] = None,
     root: RootOption = ROOT,
 ) -> None:
     """Grade submissions, each in its own isolated process; a killed run continues when started again."""
+    from course.grading.changes import line as change_line
     from course.grading.grade import grade as grade_all
-    from course.grading.marks import line
+    from course.grading.outputs import Inputs
+    from course.grading.progress import Progress
     from course.grading.submission import archive_notes
 
+    progress = Progress()
     graded = grade_all(
-        submissions, out, lessons=tuple(lesson or ()), root=root, workers=workers, on_mark=lambda m: typer.echo(line(m))
-    )
-    for note in archive_notes(submissions):
+        submissions, out, lessons=tuple(lesson or ()), root=root, workers=workers, regrade=tuple(regrade or ()),
+        inputs=Inputs(roster, late, hand), on_start=progress.start, on_mark=lambda m: typer.echo(progress.line(m)),
+    )  # fmt: skip
+    for change in graded.changes:
+        typer.echo(change_line(change))
+    for note in (*archive_notes(submissions), *(f"note: {note}" for note in graded.notes)):
         typer.echo(note, err=True)
     typer.echo(f"{graded.new} graded now, {len(graded.marks) - graded.new} before; isolation: {graded.isolation}")
     typer.echo(f"table: {out}   feedback: {graded.feedback}")
+    typer.echo("\n".join(f"also: {path}" for path in graded.files))
 
 
 @app.command()

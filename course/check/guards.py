@@ -155,3 +155,24 @@ def guarded(action: Callable[[], Any], seconds: float, printed: list[str]) -> An
                 return action()
         finally:
             printed.append(text.kept)
+
+
+class Watched:
+    """A function whose draws from torch's global stream happen in another process, which tells of them.
+
+    Attributes:
+        drew: whether the last call drew from it.
+    """
+
+    drew = False
+
+
+def watched(function: Callable[..., Any], *inputs: Any) -> tuple[Any, bool]:
+    """Return what a function gives, and whether it drew from torch's global random stream, which is put back."""
+    state = torch.random.get_rng_state()
+    output = function(*inputs)
+    if isinstance(function, Watched):
+        return output, function.drew
+    drew = not torch.equal(state, torch.random.get_rng_state())
+    torch.random.set_rng_state(state)
+    return output, drew

@@ -9,12 +9,16 @@ from pathlib import Path
 
 from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import write_text
-from course.grading.marks import Ledger, Mark, page, page_path, table
+from course.grading import changes
+from course.grading.marks import Item, Ledger, Mark, page, page_path
+from course.grading.outputs import Inputs, read_inputs, write_tables
 from course.grading.plan import Plan, make_plan
 from course.grading.remote import NotStarted
 from course.grading.sandbox import isolation
 from course.grading.submission import find_files, learner_of
 from course.grading.worker import SECONDS, Opened, grade_one, open_submission
+
+ALL = "all"
 
 
 @dataclass(frozen=True)
@@ -26,12 +30,18 @@ class Graded:
         new: how many were graded in this run; the others were found in the ledger.
         isolation: how learner code was kept away from everything else, in words.
         feedback: the folder of pages.
+        notes: what the instructor should know, a line each.
+        files: tables and pages for the instructor that were written.
+        changes: what differs from earlier marks of the same files.
     """
 
     marks: list[Mark]
     new: int
     isolation: str
     feedback: Path
+    notes: tuple[str, ...] = ()
+    files: tuple[Path, ...] = ()
+    changes: tuple[changes.Change, ...] = ()
 
 
 def grade(
@@ -44,14 +54,18 @@ def grade(
     seconds: float = SECONDS,
     mode: str = "",
     on_mark: Callable[[Mark], object] = lambda _: None,
+    on_start: Callable[[int], object] = lambda _: None,
+    regrade: tuple[str, ...] = (),
+    inputs: Inputs | None = None,
 ) -> Graded:
     """Grade every notebook below a folder.
 
     Each finished submission is written to a ledger beside the table at once (grades.csv has grades.jsonl), so a run
-    that was killed continues there. The table is written at the end, aside and renamed.
+    that was killed continues there. The table is written at the end, aside and renamed. A file that changed, or whose
+    lesson, checks, grader, library or their versions changed, is graded again.
 
     Args:
-        folder: of submissions: NAME.ipynb, or NAME/.../LESSON.ipynb.
+        folder: of submissions: NAME.ipynb, or NAME/.../LESSON.ipynb, or as Canvas and Moodle name them.
         out: the table.
         lessons: lessons to expect, by the start of their name; all when empty.
         root: holds course/lessons.
@@ -59,30 +73,61 @@ def grade(
         seconds: time limit of each exercise.
         mode: BUBBLEWRAP or NONE of course.grading.sandbox; what works here when empty.
         on_mark: called with each new mark.
+        on_start: called once with the number of files that will be graded.
+        regrade: exercises to grade again in every file, the others keep their marks; ALL grades everything again.
+        inputs: class list, late policy and marks by hand.
 
     Raises:
-        ValueError: there is no submission, no such lesson, or the lesson cannot be graded.
+        ValueError: there is no submission, no such lesson or exercise, the lesson cannot be graded, or a file of the
+            instructor's is wrong.
         OSError: table, ledger or pages cannot be written, or another run writes them.
     """
     if out.suffix == ".jsonl":
         raise ValueError(f"--out must name the table, got {out.name}, the name of its ledger: end it with .csv")
-    paths, plans = find_files(folder), _plans(root, lessons)
+    paths, plans, given = find_files(folder), _plans(root, lessons), read_inputs(inputs)
+    _check_regrade(regrade, plans)
     mode = mode or isolation()
     opened = [open_submission(path, folder, plans) for path in paths]
     pages = out.with_name(f"{out.stem}_feedback")
     ledger = Ledger(out.with_suffix(".jsonl"))
+    before = dict(ledger.before)
     try:
-        waiting = [one for one in opened if one.key not in ledger.marks]
-        failed = _grade_all(waiting, mode, workers, seconds, ledger, pages, on_mark)
+        waiting = [one for one in opened if _must_run(one, ledger, regrade)]
+        on_start(len(waiting))
+        kept = {one.file: _kept(one, before.get(one.file), regrade) for one in waiting}
+        failed = _grade_all(waiting, kept, mode, workers, seconds, ledger, pages, on_mark)
     finally:
         ledger.close()
     marks = [failed.get(one.file) or ledger.marks[one.key] for one in opened]
-    write_text(out, table(marks))
-    return Graded(marks, len(waiting), mode, pages)
+    changed = tuple(changes.changes(before, marks))
+    marks, notes, files = write_tables(marks, folder, out, plans, given, changed)
+    return Graded(marks, len(waiting), mode, pages, tuple(notes), tuple(files), changed)
+
+
+def _must_run(opened: Opened, ledger: Ledger, regrade: tuple[str, ...]) -> bool:
+    if opened.key not in ledger.marks or ALL in regrade:
+        return True
+    return bool({item.id for item in ledger.marks[opened.key].items} & set(regrade))
+
+
+def _kept(opened: Opened, before: Mark | None, regrade: tuple[str, ...]) -> dict[str, Item]:
+    """Return the items of an earlier mark of the same bytes that stay: where exercises are named, all others."""
+    if not regrade or ALL in regrade or before is None or opened.submission is None:
+        return {}
+    same = before.content == opened.submission.digest and opened.plan and before.lesson == opened.plan.lesson
+    return {item.id: item for item in before.items if item.id not in regrade} if same else {}
+
+
+def _check_regrade(regrade: tuple[str, ...], plans: dict[str, Plan]) -> None:
+    known = [task.id for plan in plans.values() for task in plan.tasks]
+    strange = next((name for name in regrade if name not in (ALL, *known)), None)
+    if strange is not None:
+        raise ValueError(f"--regrade takes {ALL} or an exercise of these lessons, got {strange!r}: such as {known[0]}")
 
 
 def _grade_all(
     waiting: list[Opened],
+    kept: dict[str, dict[str, Item]],
     mode: str,
     workers: int,
     seconds: float,
@@ -92,7 +137,7 @@ def _grade_all(
 ) -> dict[str, Mark]:
     failed: dict[str, Mark] = {}
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        futures = {pool.submit(grade_one, one, mode, seconds): one for one in waiting}
+        futures = {pool.submit(grade_one, one, mode, seconds, kept[one.file]): one for one in waiting}
         try:
             for future in as_completed(futures):
                 one = futures[future]

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course.grading.objects import State, write_state
 from course.grading.wire import WireError
 
 
@@ -33,6 +34,14 @@ class Joined(torch.autograd.Function):
         return None, None, None, *found
 
 
+def floating(value: Any) -> list[Tensor]:
+    """Return the tensors inside tuples, lists and dictionaries that require a gradient, in order."""
+    if isinstance(value, Tensor):
+        return [value] if value.requires_grad else []
+    parts = value.values() if type(value) is dict else value if type(value) in (tuple, list) else ()
+    return [tensor for part in parts for tensor in floating(part)]
+
+
 def replace(value: Any, tensors: Iterator[Tensor]) -> Any:
     """Return a value with its tensors that require a gradient replaced, in order."""
     if isinstance(value, Tensor):
@@ -42,10 +51,14 @@ def replace(value: Any, tensors: Iterator[Tensor]) -> Any:
     return type(value)(replace(item, tensors) for item in value) if type(value) in (tuple, list) else value
 
 
-def write_back(given: Any, after: Any) -> None:
-    """Change an input as the learner's code changed its copy, in place."""
-    with contextlib.suppress(RuntimeError, TypeError, ValueError):
-        if isinstance(given, Tensor):
+def write_back(given: Any, after: Any, in_place: bool = False) -> None:
+    """Change an input as the other side changed its copy; `in_place` see `write_state`."""
+    with contextlib.suppress(RuntimeError, TypeError, ValueError, AttributeError):
+        if isinstance(after, State):
+            write_state(given, after, in_place=in_place)
+        elif isinstance(given, Tensor) and in_place:
+            given.data.copy_(after)
+        elif isinstance(given, Tensor):
             given.data = after.detach().to(given.dtype)
         elif isinstance(given, np.ndarray):
             given[...] = after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +13,14 @@ from course.check.exercise import Exercise
 from course.check.functions import FunctionExercise
 from course.check.modules import ModuleExercise
 from course.check.quiz import QuizExercise
-from course.check.values import ValueExercise
+from course.check.values import JudgeExercise, Specimen, ValueExercise
 from course.check.verdict import Finding, Verdict
+from course.check.words import type_words
 from course.grading.remote import START_SECONDS, NotStarted, Raised, RemoteFunction
 from course.grading.wire import Died, Late, Unsendable, WireError
 
-KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise)
+KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise, JudgeExercise)
+ROUNDS = 4  # in which a learner's test meets each specimen, so that guessing pays in one of thousands
 DIED = "your code ended its process: a crash in native code, os._exit, or too much memory"
 BROKEN = "your code sent something that no check can read ({reason})"
 AWAY = "in the sandbox, your code {sentence}"
@@ -94,10 +97,34 @@ def _examine(exercise: Exercise, prepared: Any, remote: RemoteFunction) -> Findi
     if remote.first["stub"]:
         return Finding("stub", texts.UNATTEMPTED, outcome="unattempted")
     answer: Any = remote.first["value"]
-    if remote.first["callable"] and isinstance(exercise, FunctionExercise | ModuleExercise):
-        from course.grading.remote_module import RemoteClass
-
-        answer = remote if isinstance(exercise, FunctionExercise) else RemoteClass(remote)
+    if remote.first["callable"] and isinstance(exercise, FunctionExercise | JudgeExercise):
+        answer = remote
+    elif remote.first["callable"] and isinstance(exercise, ModuleExercise):
+        answer = remote.make
     if not exercise.attempted(answer):
         return Finding("stub", texts.UNATTEMPTED, outcome="unattempted")
-    return exercise.examine(answer, prepared)
+    return (
+        _judge_cases(exercise, answer, prepared)
+        if isinstance(exercise, JudgeExercise)
+        else exercise.examine(answer, prepared)
+    )
+
+
+def _judge_cases(exercise: JudgeExercise, answer: Any, cases: list[Any]) -> Finding | None:
+    """Judge case by case in a secret order, and report of the first case of the exercise that was not right.
+
+    Learner code must not know from the order which specimen it meets; that of the exercise is public.
+    """
+    if not callable(answer):
+        return Finding("type", texts.NOT_CALLABLE.format(got=type_words(answer)))
+    order = [place for place, case in enumerate(cases) for _ in range(ROUNDS if isinstance(case, Specimen) else 1)]
+    random.SystemRandom().shuffle(order)
+    found: dict[int, Finding] = {}
+    for place in order:
+        try:
+            finding = exercise.examine(answer, [cases[place]])
+        except Raised as error:
+            finding = error.finding
+        if finding:
+            found.setdefault(place, finding)
+    return found[min(found)] if found else None

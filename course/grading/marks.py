@@ -13,13 +13,13 @@ from pathlib import Path
 from course.check.verdict import COLORS, SYMBOLS
 from vpcore.experiments.runs.runlog import append_line, locked, read_runs, repair_locked
 
-FIELDS = ("file", "learner", "lesson", "points", "of", "by_hand", "isolation", "problem")
+FIELDS = ("file", "learner", "lesson", "points", "of", "by_hand", "isolation", "problem", "marked", "total", "total_of")
 NAME_BYTES = 150  # of a page's name; most file systems take 255, and some space is for what is added
 BY_HAND = "graded by your instructor with a rubric"
 
 
 BADGES: dict[str, tuple[str, str]] = {name: (SYMBOLS[name], COLORS[name]) for name in SYMBOLS}
-BADGES["hand"] = ("✎", "#1f5a99")
+BADGES["hand"] = BADGES["marked"] = ("✎", "#1f5a99")
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,14 @@ class Item:
 
     Attributes:
         id: such as "02-average".
-        outcome: as in a verdict, or "hand" for what an instructor grades.
+        outcome: as in a verdict, "hand" for what an instructor still grades, or "marked" for what one has graded.
         sentence: what the learner reads.
         points: earned in the check.
         of: full points.
-        text: the learner's answer, where an instructor grades it.
+        text: the learner's answer, where the check did not give full points.
         automatic: whether a check can grade this exercise at all.
+        title: what the lesson calls the exercise.
+        given: points that an instructor gave, in place of those of the check.
     """
 
     id: str
@@ -43,6 +45,8 @@ class Item:
     of: float
     text: str = ""
     automatic: bool = True
+    title: str = ""
+    given: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,26 @@ class Mark:
         return sum(item.of for item in self.items if item.automatic)
 
     @property
+    def marked(self) -> float:
+        """Points that an instructor gave."""
+        return sum(item.given for item in self.items)
+
+    @property
+    def total(self) -> float:
+        """Points that were checked or given."""
+        return self.points + self.marked
+
+    @property
+    def total_of(self) -> float:
+        """All points of the lesson, the same for every file."""
+        return sum(item.of for item in self.items)
+
+    @property
+    def content(self) -> str:
+        """What identifies the submitted file's bytes, and nothing that graded it."""
+        return self.key.split("|")[-2] if self.key.count("|") > 1 else self.key
+
+    @property
     def by_hand(self) -> float:
         """Points an instructor still gives, of written answers and of answers that no check could judge here."""
         return sum(item.of for item in self.items if item.outcome == "hand")
@@ -78,6 +102,10 @@ class Ledger:
 
     Args:
         path: the file; lines of earlier runs are read, a torn last line is moved aside.
+
+    Attributes:
+        marks: the last mark of each key.
+        before: the last mark of each file that an earlier run wrote.
 
     Raises:
         OSError: the file cannot be written, or another run is writing it.
@@ -95,9 +123,11 @@ class Ledger:
             cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
             raise OSError(f"cannot write {path.name}: {cause.strerror}; choose another --out") from error
         self.marks: dict[str, Mark] = {}
+        self.before: dict[str, Mark] = {}
         for found in read_runs(path, skip_damaged=True):
             with suppress(TypeError, KeyError):  # of another release: graded again
-                self.marks[found["key"]] = Mark(**{**found, "items": tuple(Item(**item) for item in found["items"])})
+                mark = Mark(**{**found, "items": tuple(Item(**item) for item in found["items"])})
+                self.marks[mark.key] = self.before[mark.file] = mark
 
     def add(self, mark: Mark) -> None:
         """Write a mark down, through to the disk.
@@ -143,33 +173,51 @@ def table(marks: list[Mark]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*FIELDS, *ids])
     for mark in marks:
-        found = {item.id: f"{item.points:g}" if item.outcome != "hand" else "" for item in mark.items}
+        found = {item.id: f"{item.points + item.given:g}" if item.outcome != "hand" else "" for item in mark.items}
         sums = [f"{value:g}" for value in (mark.points, mark.of, mark.by_hand)]
+        totals = [f"{value:g}" for value in (mark.marked, mark.total, mark.total_of)]
         words = [mark.isolation.split(":")[0], " | ".join(mark.problem.split("\n"))]
-        texts = [_plain(text) for text in (mark.file, mark.learner, mark.lesson)]
-        writer.writerow([*texts, *sums, *map(_plain, words), *(found.get(name, "") for name in ids)])
+        texts = [plain(text) for text in (mark.file, mark.learner, mark.lesson)]
+        writer.writerow([*texts, *sums, *map(plain, words), *totals, *(found.get(name, "") for name in ids)])
     return text.getvalue()
 
 
-def page(mark: Mark) -> str:
+def page(mark: Mark, notes: tuple[str, ...] = ()) -> str:
     """Return the feedback for one submission as HTML; everything a learner wrote is escaped."""
     title = html.escape(f"{mark.lesson}: {mark.learner}")
     hand = f", and {mark.by_hand:g} more by hand" if mark.by_hand else ""
-    parts = [f"<h1>{title}</h1>", f"<p>{mark.points:g} of {mark.of:g} points{hand}.</p>"]
-    parts += [f"<p>{html.escape(line)}</p>" for line in mark.problem.split("\n") if line]
+    total = (
+        f" {mark.marked:g} points were given by hand: {mark.total:g} of {mark.total_of:g} in all."
+        if mark.marked
+        else ""
+    )
+    parts = [f"<h1>{title}</h1>", f"<p>{mark.points:g} of {mark.of:g} points{hand}.{total}</p>"]
+    parts += [f"<p>{html.escape(line)}</p>" for line in (*notes, *mark.problem.split("\n")) if line]
     parts += ["<ul>", *map(_entry, mark.items), "</ul>"]
-    style = "body{font-family:sans-serif;max-width:45em;margin:2em auto;padding:0 1em}li{margin:0.6em 0}"
+    return document(title, parts)
+
+
+def document(title: str, parts: list[str], width: str = "45em") -> str:
+    """Return a page of HTML; title and parts are escaped already."""
+    style = f"body{{font-family:sans-serif;max-width:{width};margin:2em auto;padding:0 1em}}li{{margin:0.6em 0}}"
+    style += "pre{white-space:pre-wrap;background:#f4f4f4;padding:0.6em}"
     head = f'<meta charset="utf-8"><title>{title}</title><style>{style}</style>'
     return f'<!DOCTYPE html>\n<html lang="en"><head>{head}</head>\n<body>\n' + "\n".join(parts) + "\n</body></html>\n"
 
 
-def _entry(item: Item) -> str:
+def badge(item: Item) -> str:
+    """Return the symbol of an outcome on its color."""
     symbol, color = BADGES[item.outcome]
-    badge = f'<span style="background:{color};color:#fff;padding:0 0.45em;border-radius:0.2em">{symbol}</span>'
-    words = f"{badge} {html.escape(item.id)}: {html.escape(item.sentence)} ({item.points:g} of {item.of:g})"
-    quoted = f"<pre>{html.escape(item.text)}</pre>" if item.text else ""
+    return f'<span style="background:{color};color:#fff;padding:0 0.45em;border-radius:0.2em">{symbol}</span>'
+
+
+def plain(text: str) -> str:
+    """Return a text of a learner as a cell of a table that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.lstrip(" ")[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+def _entry(item: Item) -> str:
+    name = html.escape(item.title or item.id)
+    words = f"{badge(item)} {name}: {html.escape(item.sentence)} ({item.points + item.given:g} of {item.of:g})"
+    quoted = f"<pre>{html.escape(item.text)}</pre>" if item.text and item.outcome in ("hand", "marked") else ""
     return f"<li>{words}{quoted}</li>"
-
-
-def _plain(text: str) -> str:
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text  # a spreadsheet must not run it

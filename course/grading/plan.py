@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import functools
 import hashlib
+import re
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,9 @@ from course.authoring.cells import LessonError, cell_name, where
 from course.check.exercise import Exercise
 from course.grading.cells import CALLS, Notebook
 
-GRADER = ("check", "grading")
+GRADER = ("check", "grading", "show")
+TITLE = re.compile(r"^#+ Exercise: *(.+)$", re.MULTILINE)
+RUBRIC = re.compile(r"^### BEGIN MARK SCHEME\n(.*?)^### END MARK SCHEME", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,8 @@ class Task:
         exercise: its check; None for a written answer.
         prepared: right answers, computed once.
         automatic: whether the sandbox can check it; an instructor grades the others.
+        title: what its heading calls it; the id if it has none.
+        rubric: for whom grades it by hand; empty if the lesson has none.
     """
 
     id: str
@@ -37,6 +44,8 @@ class Task:
     exercise: Exercise | None
     prepared: Any
     automatic: bool
+    title: str = ""
+    rubric: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,8 @@ class Plan:
         tasks: its exercises in order.
         cells: source of each named cell that the lesson itself brings, for a notebook that has lost one.
         preload: modules that the right answers import.
-        digest: changes with the lesson's source, its checks, and the code that grades.
+        digest: changes with the lesson's source, its checks, the code that grades, the library and its versions.
+        title: the lesson's first heading.
     """
 
     lesson: str
@@ -56,6 +66,7 @@ class Plan:
     cells: dict[str, str]
     preload: tuple[str, ...]
     digest: str
+    title: str = ""
 
 
 def answer_call(place: str, index: int, cell: Any) -> tuple[str, str]:
@@ -89,16 +100,21 @@ def make_plan(path: Path) -> Plan:
         if "check" in cell.metadata
     }
     answers = [cell for cell in notebook.cells if "exercise" in cell.metadata]
-    tasks = tuple(_task(cell, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
+    titles = _titles(notebook.cells)
+    tasks = tuple(_task(cell, titles, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
     named = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.get("name")]
     cells = {cell_name(cell): cell.source for cell in named}
     solved = Notebook([cell.source if cell.cell_type == "code" else None for cell in notebook.cells], [])
     needed = [s.node for task in tasks if task.automatic for s in solved.slice(task.id, task.answer).statements]
-    course = Path(__file__).parents[1]
-    folders = [course / "exercises" / f"lesson_{path.stem[:2]}", *(course / name for name in GRADER)]
-    files = [path, *(file for folder in folders for file in sorted(folder.glob("*.py")))]
-    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-    return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(m for node in needed for m in _imports(node))), digest)
+    folder = Path(__file__).parents[1] / "exercises" / f"lesson_{path.stem[:2]}"
+    files = [path, *sorted(folder.glob("*.py"))]
+    digest = hashlib.sha256(b"".join(file.read_bytes() for file in files) + what_grades().encode()).hexdigest()
+    preload = [name for node in needed for name in _imports(node)]
+    if any("optim" in ast.unparse(node) for node in needed):
+        preload.append("torch._dynamo")  # the first optimizer imports it, which takes seconds
+    headings = [cell.source.split("\n")[0] for cell in notebook.cells if cell.source.startswith("# ")]
+    title = headings[0].removeprefix("# ").strip() if headings else path.stem
+    return Plan(path.stem, tasks, cells, tuple(dict.fromkeys(preload)), digest, title)
 
 
 def all_needs(cells: list[Any]) -> dict[str, tuple[str, ...]]:
@@ -110,10 +126,39 @@ def all_needs(cells: list[Any]) -> dict[str, tuple[str, ...]]:
     return {name: tuple(dict.fromkeys(found)) for name, found in needs.items()}
 
 
-def _task(cell: Any, function: str, answer: str) -> Task:
+@functools.cache
+def what_grades() -> str:
+    """Return a hash of the code and the versions that decide about an answer besides its lesson."""
+    import numpy as np
+    import torch
+
+    import vpcore
+
+    course, library = Path(__file__).parents[1], Path(vpcore.__file__).parent
+    folders = [*(course / name for name in GRADER), library]
+    found = hashlib.sha256(f"{sys.version_info[:3]} {torch.__version__} {np.__version__}".encode())
+    for file in sorted(file for folder in folders for file in folder.rglob("*.py")):
+        found.update(file.name.encode() + file.read_bytes())
+    return found.hexdigest()
+
+
+def _titles(cells: list[Any]) -> dict[str, str]:
+    """Return for each exercise the words of the last heading "Exercise: ..." above it that no other one has taken."""
+    titles: dict[str, str] = {}
+    heading = ""
+    for cell in cells:
+        found = TITLE.findall(cell.source) if cell.cell_type == "markdown" else []
+        heading = found[-1].strip() if found else heading
+        if "exercise" in cell.metadata:
+            titles[cell_name(cell)], heading = heading or cell_name(cell), ""
+    return titles
+
+
+def _task(cell: Any, titles: dict[str, str], function: str, answer: str) -> Task:
     from course.check.guards import guarded
     from course.check.registry import find
     from course.grading.judge import KINDS
+    from course.grading.objects import Objects
     from course.grading.wire import Unsendable, encode
 
     metadata = cell.metadata["exercise"]
@@ -123,10 +168,15 @@ def _task(cell: Any, function: str, answer: str) -> Task:
         exercise = find(metadata["id"])
         if isinstance(exercise, KINDS):
             prepared = guarded(exercise.prepare, 60.0, [])
+            inputs = (
+                [case.inputs for case in prepared or () if hasattr(case, "inputs")] if type(prepared) is list else []
+            )
             with contextlib.suppress(Unsendable):
-                encode([case.inputs for case in prepared] if type(prepared) is list else None, strict=True)
+                encode(inputs, strict=True, pack=Objects(None, trusting=False).pack)
                 automatic = True
-    return Task(metadata["id"], metadata["points"], cell.id, answer, exercise, prepared, automatic)
+    rubric = "\n".join(RUBRIC.findall(cell.source)).strip()
+    title = titles[metadata["id"]]
+    return Task(metadata["id"], metadata["points"], cell.id, answer, exercise, prepared, automatic, title, rubric)
 
 
 def _function(node: ast.expr) -> str:

@@ -6,15 +6,19 @@ import socket
 import time
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
-from course.check.engine import failed
+from course.check.engine import error_words, failed
+from course.check.guards import Watched
 from course.check.verdict import Finding
-from course.grading.answers import floating
-from course.grading.gradients import Joined, replace, write_back
-from course.grading.wire import WireError, receive, transmit
+from course.grading.objects import State
+from course.grading.peer import Peer
+from course.grading.wire import WireError, receive
 
 START_SECONDS = 120.0  # until the libraries are imported on a busy machine
+ASKED = 2000  # times that code in the sandbox may call what the grader keeps
+NUMBERS = 2**15  # in all tensors of such a call
 NO_START = "the sandbox did not start ({reason}); grade this exercise again"
 
 
@@ -30,8 +34,12 @@ class NotStarted(RuntimeError):
     """The sandbox never began with the exercise: a fault of the machine and not of the learner."""
 
 
-class RemoteFunction:
-    """Calls the learner's function in the sandbox; gradients pass through.
+class Asserted(Raised, AssertionError):
+    """The learner's code failed by an assertion, which is how a test rejects."""
+
+
+class RemoteFunction(Peer, Watched):
+    """Calls the learner's function or class in the sandbox; gradients pass through.
 
     Args:
         connection: the socket of this exercise.
@@ -40,13 +48,12 @@ class RemoteFunction:
     """
 
     def __init__(self, connection: socket.socket, seconds: float, start: float = START_SECONDS) -> None:
-        self._connection, self._seconds = connection, seconds
         try:
             begun = receive(connection, time.monotonic() + start)
         except WireError as error:
             raise NotStarted(NO_START.format(reason=error)) from error
-        self._end = time.monotonic() + seconds
-        self._begun = begun == "started"
+        super().__init__(connection, time.monotonic() + seconds, grading=True)
+        self._begun, self._asked = begun == "started", 0
         self.told: dict[str, Any] = {}
         self.first: dict[str, Any] = {}
 
@@ -59,44 +66,57 @@ class RemoteFunction:
         """
         if not self._begun:
             raise WireError("no answer")
-        reply = self._reply()
+        reply = self.reply()
         if "text" in reply:
-            self.told, reply = reply, self._reply()
+            self.told, reply = reply, self.reply()
         self.first = {"stub": False, "callable": False, "value": None, **reply}
 
     def __call__(self, *inputs: Any) -> Any:
         """Return what the learner's function returns, with its inputs changed as it changed them."""
-        return self.call({"do": "call", "inputs": inputs}, inputs, [])
+        return self._called({"do": "answer", "inputs": inputs}, inputs, [])
 
-    def call(self, message: dict[str, Any], inputs: tuple[Any, ...], learned: list[Tensor]) -> Any:
-        """Return the output of a call; gradients reach its inputs and the learned tensors."""
-        reply = self.request(message)
-        for given, after in zip(inputs, reply["changed"] or (), strict=False):
-            write_back(given, after)
-        output, leaves = reply["output"], [*floating(inputs), *learned]
-        tensors = floating(output)
-        if not (leaves and tensors):
-            return replace(output, iter([tensor.detach() for tensor in tensors]))
-        joined = Joined.apply(self, reply["call"], tensors, *leaves)
-        return replace(output, iter(joined))
+    def make(self, *inputs: Any, **options: Any) -> Any:
+        """Return what the learner's class makes: a module whose forward runs in the sandbox, or something else."""
+        return self.request({"do": "make", "inputs": inputs, "options": options})["made"]
 
-    def slopes(self, call: int, slopes: list[Tensor]) -> list[Tensor | None]:
-        """Return the gradients to the inputs of an earlier call."""
-        return self.request({"do": "slopes", "call": call, "slopes": slopes})["slopes"]
+    def reply(self) -> dict[str, Any]:
+        """Wait for a reply.
 
-    def request(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Send a message and return the answer."""
-        transmit(self._connection, message, self._end, strict=True)
-        return self._reply()
-
-    def _reply(self) -> dict[str, Any]:
-        reply = receive(self._connection, self._end)
-        if type(reply) is not dict:
-            raise WireError("no answer")
+        Raises:
+            Raised: the learner's code failed.
+            WireError: there is no reply, or not in time.
+        """
+        reply = super().reply()
+        self.drew = reply.get("drew") is True
         if "raised" in reply:
             words, line = str(reply.get("words"))[:200], str(reply.get("line"))[:100]  # the sandbox may send anything
-            raise Raised(_raised(str(reply["raised"]), words, line))
+            finding = _raised(str(reply["raised"]), words, line)
+            raise (Asserted if words.startswith("AssertionError") else Raised)(finding)
         return reply
+
+    def serve(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Do what code in the sandbox asks of a function or module that was sent to it; errors are the reply."""
+        self._asked += 1
+        if self._asked > ASKED or _numbers(list(request.values())) > NUMBERS:
+            return {"raised": "large", "words": "too many or too large inputs for the grader's functions"}
+        try:
+            return super().serve(request)
+        except WireError:
+            raise
+        except Exception as error:
+            return {"raised": "raised", "words": error_words(error)}
+
+
+def _numbers(value: Any) -> int:
+    if isinstance(value, Tensor):
+        return value.numel()
+    if isinstance(value, State):
+        return sum(tensor.numel() for _, tensor in value.tensors)
+    if type(value) in (tuple, list):
+        return sum(map(_numbers, value))
+    if type(value) is dict:
+        return sum(map(_numbers, value.values()))
+    return value.size if isinstance(value, np.ndarray) else 0
 
 
 def _raised(kind: str, words: str, line: str) -> Finding:

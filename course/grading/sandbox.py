@@ -28,6 +28,7 @@ COURSE = Path(__file__).resolve().parents[1]
 FIXED = {
     "PATH": "/usr/bin:/bin",
     "HOME": "/tmp",
+    "USER": "learner",  # torch asks for a name, and inside there is no list of accounts
     "LANG": "C.UTF-8",
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",

@@ -11,6 +11,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -41,26 +42,66 @@ class Late(WireError):
     """The other side did not answer in time."""
 
 
-def encode(value: Any, *, strict: bool = False) -> bytes:
+@dataclass
+class Frame:
+    """One message while it is written or read.
+
+    Attributes:
+        blobs: its tensors by name; tensors that share their numbers share a name.
+        seen: the number of each tensor object that was written, by its id.
+        kept: tensor objects that were written, or read.
+        count: modules read so far.
+        left: entries of sets and dictionaries that may still be read.
+        places: the name of each tensor's numbers that were written, by where they lie.
+    """
+
+    blobs: dict[str, Tensor] = field(default_factory=dict)
+    seen: dict[int, int] = field(default_factory=dict)
+    kept: list[Tensor] = field(default_factory=list)
+    count: int = 0
+    left: int = HASHED_LIMIT
+    places: dict[tuple[Any, ...], str] = field(default_factory=dict)
+
+    def add(self, values: Tensor) -> str:
+        """Write a tensor and return its name."""
+        name = str(len(self.blobs))
+        self.blobs[name] = values
+        return name
+
+    def blob(self, tensor: Tensor) -> str:
+        """Write a tensor's numbers once, however many objects share them, and return their name."""
+        place = (tensor.data_ptr(), tensor.dtype, tensor.shape, tensor.stride())
+        if not tensor.numel() or place not in self.places:
+            self.places[place] = self.add(_copied(tensor))
+            self.kept.append(tensor)  # while it lives, nothing else gets its place
+        return self.places[place]
+
+
+Pack = Callable[[Any, Callable[[Any], Any], Frame], dict[str, Any] | None]
+Unpack = Callable[[str, Any, Callable[[Any], Any], Frame], Any]
+
+
+def encode(value: Any, *, strict: bool = False, pack: Pack | None = None) -> bytes:
     """Return a value as one frame.
 
     Args:
         value: numbers, texts, tensors, arrays, and tuples, lists, sets and dictionaries of them.
         strict: refuses any other object instead of sending the name of its type.
+        pack: writes objects of other kinds, or returns None.
 
     Raises:
         Unsendable: strict, and the value holds another object.
     """
     from safetensors.torch import save
 
-    blobs: dict[str, Tensor] = {}
-    text = json.dumps(_tree(value, blobs, strict, 0)).encode()
-    blob = save(blobs) if blobs else b""
+    frame = Frame()
+    text = json.dumps(_tree(value, frame, strict, pack, 0)).encode()
+    blob = save(frame.blobs) if frame.blobs else b""
     return struct.pack(">II", len(text), len(blob)) + text + blob
 
 
-def decode(text: bytes, blob: bytes) -> Any:
-    """Return the value of a frame's two parts.
+def decode(text: bytes, blob: bytes, unpack: Unpack | None = None) -> Any:
+    """Return the value of a frame's two parts; `unpack` reads what `pack` wrote.
 
     Raises:
         WireError: they are no message.
@@ -68,17 +109,18 @@ def decode(text: bytes, blob: bytes) -> Any:
     from safetensors.torch import load
 
     try:
-        return _value(json.loads(text), load(blob) if blob else {}, [HASHED_LIMIT])
+        return _value(json.loads(text), Frame(load(blob) if blob else {}), unpack)
     except Exception as error:  # whatever a hostile message makes json, safetensors or torch raise
         raise WireError(f"the message cannot be read ({type(error).__name__})") from error
 
 
-def receive(connection: socket.socket, deadline: float) -> Any:
+def receive(connection: socket.socket, deadline: float, unpack: Unpack | None = None) -> Any:
     """Return the next message.
 
     Args:
         connection: where it arrives.
         deadline: `time.monotonic()` after which no more is waited for.
+        unpack: see `decode`.
 
     Raises:
         Late: it did not arrive in time.
@@ -90,10 +132,13 @@ def receive(connection: socket.socket, deadline: float) -> Any:
         raise WireError(f"the message is larger than {LIMIT // 2**20} MB")
     if sizes[0] > TEXT_LIMIT:
         raise WireError(f"the message holds more than {TEXT_LIMIT // 2**20} MB of text and lists")
-    return decode(*(_exactly(connection, size, deadline) for size in sizes))
+    text, blob = (_exactly(connection, size, deadline) for size in sizes)
+    return decode(text, blob, unpack)
 
 
-def transmit(connection: socket.socket, value: Any, deadline: float, *, strict: bool = False) -> None:
+def transmit(
+    connection: socket.socket, value: Any, deadline: float, *, strict: bool = False, pack: Pack | None = None
+) -> None:
     """Send a message.
 
     Raises:
@@ -101,7 +146,7 @@ def transmit(connection: socket.socket, value: Any, deadline: float, *, strict: 
         Died: the other side is gone.
         Unsendable: see `encode`.
     """
-    frame = encode(value, strict=strict)
+    frame = encode(value, strict=strict, pack=pack)
     try:
         connection.settimeout(max(0.001, deadline - time.monotonic()))
         connection.sendall(frame)
@@ -127,7 +172,7 @@ def _exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
     return bytes(data)
 
 
-def _tree(value: Any, blobs: dict[str, Tensor], strict: bool, depth: int) -> Any:
+def _tree(value: Any, frame: Frame, strict: bool, pack: Pack | None, depth: int) -> Any:
     kind = type(value)
     if kind in _PLAIN:
         return value
@@ -135,25 +180,31 @@ def _tree(value: Any, blobs: dict[str, Tensor], strict: bool, depth: int) -> Any
         return {"ellipsis": True}
     if depth > 20:
         return {"object": "deeply_nested"}
+
+    def tree(part: Any) -> Any:
+        return _tree(part, frame, strict, pack, depth + 1)
+
     if kind in _NAMES:
-        return {_NAMES[kind]: [_tree(item, blobs, strict, depth + 1) for item in value]}
+        return {_NAMES[kind]: [tree(item) for item in value]}
     if kind is dict:
-        return {"dict": [[_tree(part, blobs, strict, depth + 1) for part in pair] for pair in value.items()]}
-    return _numbers(value, blobs) or _other(value, strict)
+        return {"dict": [[tree(part) for part in pair] for pair in value.items()]}
+    packed = _numbers(value, frame) or (pack(value, tree, frame) if pack else None)
+    return packed or _other(value, strict)
 
 
-def _numbers(value: Any, blobs: dict[str, Tensor]) -> dict[str, Any] | None:
-    kind, name = type(value), str(len(blobs))
+def _numbers(value: Any, frame: Frame) -> dict[str, Any] | None:
+    kind = type(value)
     if kind in (Tensor, torch.nn.Parameter) and value.layout is torch.strided and value.device.type != "meta":
-        blobs[name] = value.detach().cpu().contiguous().clone()
-        return {"tensor": name, "grad": bool(value.requires_grad)}
+        return {"tensor": frame.add(_copied(value)), "grad": bool(value.requires_grad)}
     if kind is torch.Generator:
-        blobs[name] = value.get_state()
-        return {"generator": name}
+        return {"generator": frame.add(value.get_state())}
     if (kind is np.ndarray or isinstance(value, np.generic)) and value.dtype.kind in "fiub":
-        blobs[name] = torch.from_numpy(np.array(value))
-        return {"array" if kind is np.ndarray else "number": name}
+        return {"array" if kind is np.ndarray else "number": frame.add(torch.from_numpy(np.array(value)))}
     return None
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor.detach().cpu().contiguous().clone()
 
 
 def _other(value: Any, strict: bool) -> dict[str, str]:
@@ -163,27 +214,33 @@ def _other(value: Any, strict: bool) -> dict[str, str]:
     return {"object": name}
 
 
-def _value(tree: Any, blobs: dict[str, Tensor], left: list[int]) -> Any:
+def _value(tree: Any, frame: Frame, unpack: Unpack | None) -> Any:
     if type(tree) is str:
         return tree.encode("utf-8", "replace").decode("utf-8")  # halves of characters cannot be written down
     if type(tree) in _PLAIN:
         return tree
     ((kind, content),) = [pair for pair in tree.items() if pair[0] != "grad"]
     if kind in ("set", "dict"):
-        left[0] -= len(content)
-        if left[0] < 0:
+        frame.left -= len(content)
+        if frame.left < 0:
             raise ValueError("too many entries")
+
+    def value(part: Any) -> Any:
+        return _value(part, frame, unpack)
+
     if kind in _SEQUENCES:
-        return _SEQUENCES[kind]([_value(item, blobs, left) for item in content])
+        return _SEQUENCES[kind]([value(item) for item in content])
     if kind == "dict":
-        return {_value(key, blobs, left): _value(item, blobs, left) for key, item in content}
+        return {value(key): value(item) for key, item in content}
     if kind == "tensor":
-        return blobs[content].requires_grad_(bool(tree["grad"]))
+        return frame.blobs[content].requires_grad_(bool(tree["grad"]))
     if kind == "generator":
-        return torch.Generator().set_state(blobs[content])
+        return torch.Generator().set_state(frame.blobs[content])
     if kind in ("array", "number"):
-        array = blobs[content].numpy()
+        array = frame.blobs[content].numpy()
         return array if kind == "array" else array[()]
     if kind == "ellipsis":
         return ...
+    if kind != "object" and unpack:
+        return unpack(kind, content, value, frame)
     return type(content if str(content).isidentifier() else "unknown", (), {})()

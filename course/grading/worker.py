@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -68,8 +68,8 @@ def open_submission(path: Path, folder: Path, plans: dict[str, Plan]) -> Opened:
     return Opened(file, submission, plan)
 
 
-def grade_one(opened: Opened, mode: str, seconds: float = SECONDS) -> Mark:
-    """Grade an opened submission.
+def grade_one(opened: Opened, mode: str, seconds: float = SECONDS, kept: dict[str, Item] | None = None) -> Mark:
+    """Grade an opened submission; items in `kept` stay as they are.
 
     Raises:
         NotStarted: the sandbox did not start; nothing is known about the submission.
@@ -77,8 +77,10 @@ def grade_one(opened: Opened, mode: str, seconds: float = SECONDS) -> Mark:
     submission, plan = opened.submission, opened.plan
     if submission is None or plan is None:
         return Mark(opened.file, learner_of(opened.file), "", opened.key, mode, (), opened.problem)
-    judged = _run(submission, plan, seconds) if mode == BUBBLEWRAP else _nothing_run(plan)
-    items = tuple(_item(submission, task, judged.get(task.id)) for task in plan.tasks)
+    kept = kept or {}
+    again = replace(plan, tasks=tuple(task for task in plan.tasks if task.id not in kept))
+    judged = _run(submission, again, seconds) if mode == BUBBLEWRAP else _nothing_run(again)
+    items = tuple(kept.get(task.id) or _item(submission, task, judged.get(task.id)) for task in plan.tasks)
     problems = [line for task in plan.tasks for line in _problems(submission, task, judged.get(task.id))]
     name = learner_of(submission.file)
     return Mark(submission.file, name, plan.lesson, opened.key, mode, items, "\n".join(problems))
@@ -122,13 +124,14 @@ def _item(submission: Submission, task: Task, judged: Judged | None) -> Item:
     source = answer_source(submission, task)[:5000]
     if judged is None:
         sentence = BY_HAND if task.exercise is None else HAND_KIND
-        return Item(task.id, "hand", sentence, 0.0, task.points, source, automatic=False)
+        return Item(task.id, "hand", sentence, 0.0, task.points, source, automatic=False, title=task.title)
     verdict, doubt = judged.verdict, judged.doubt
     if not verdict.passed and not doubt and says_passed(submission, task):
         doubt = SHOWN.format(sentence=verdict.sentence)
-    if doubt:
-        return Item(task.id, "hand", DOUBT.format(doubt=doubt), 0.0, task.points, judged.text or source)
-    return Item(task.id, verdict.outcome, verdict.sentence, task.points if verdict.passed else 0.0, task.points)
+    text = "" if verdict.outcome in ("passed", "unattempted") and not doubt else judged.text or source
+    outcome, sentence = ("hand", DOUBT.format(doubt=doubt)) if doubt else (verdict.outcome, verdict.sentence)
+    points = task.points if verdict.passed and not doubt else 0.0
+    return Item(task.id, outcome, sentence, points, task.points, text, title=task.title)
 
 
 def _problems(submission: Submission, task: Task, judged: Judged | None) -> list[str]:

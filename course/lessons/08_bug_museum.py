@@ -22,8 +22,8 @@ from torch.nn import functional as F
 
 import vpcore
 from course import check, show
-from course.exercises.lesson_08.specimens import MEASURES, Prompter, small_net, train_head
 from course.recorded import recorded
+from course.show.museum import MEASURES, Prompter, small_net, train_head
 from vpcore.statistics import t_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread

@@ -57,5 +57,5 @@ def test_a_sample_of_shapes_gets_all_points_from_the_grader(tmp_path: Path):
         names[f"{number}/{LESSON}.ipynb"] = name
     grade(tmp_path / "all", tmp_path / "grades.csv", lessons=("08",))
     rows = list(csv.DictReader((tmp_path / "grades.csv").open(encoding="utf-8")))
-    assert {names[row["file"]]: row["points"] for row in rows} == dict.fromkeys(names.values(), "10")
-    assert {row["of"] for row in rows} == {"10"}
+    assert {names[row["file"]]: row["points"] for row in rows} == dict.fromkeys(names.values(), "19")
+    assert {row["of"] for row in rows} == {"19"}

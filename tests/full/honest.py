@@ -335,7 +335,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lesson", action="append", help="only these, like 02")
     parser.add_argument("--kind", action="append", help="only these shapes")
-    parser.add_argument("--keep", type=Path, help="a folder for files and ledgers: a run that was stopped goes on there")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for files and ledgers: a run that was stopped goes on there"
+    )
     chosen = parser.parse_args()
     lessons = sorted(path.stem for path in (REPOSITORY / "solutions").glob("[0-9]*.ipynb"))
     lessons = [name for name in lessons if not chosen.lesson or name[:2] in chosen.lesson]

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from course.check import FunctionExercise, JudgeExercise, Mistake
+from course.check.guards import watched
 from course.exercises.lesson_07 import answers, wrong
 
 HERE = "course.exercises.lesson_07.answers"
@@ -19,10 +20,7 @@ def judge_shuffle(answer: Callable[..., Any], case: answers.Cascade) -> str | No
     """Say what is wrong with a shuffled copy, or None."""
     given = copy.deepcopy(case.parts)
     kept = copy.deepcopy(case.parts)
-    state = torch.random.get_rng_state()
-    made = answer(given, case.count, case.seed)
-    spent = not torch.equal(state, torch.random.get_rng_state())
-    torch.random.set_rng_state(state)
+    made, spent = watched(answer, given, case.count, case.seed)
     if not isinstance(made, nn.ModuleList):
         return f"your function returns a {type(made).__name__}: return the copy, a ModuleList"
     return (
