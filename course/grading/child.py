@@ -31,7 +31,7 @@ def main() -> None:
     for name in ("torch", "numpy", "course.grading.answers", *job["preload"]):
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    sockets = {task["id"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
+    sockets = {task["socket"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
     shared = {"cells": job["cells"], "lesson": job["lesson"]}
     for task in job["tasks"]:
         child = os.fork()
@@ -40,7 +40,7 @@ def main() -> None:
                 _exercise({**shared, **task}, sockets)
             finally:
                 os._exit(0)
-        sockets[task["id"]].close()
+        sockets[task["socket"]].close()
         _wait(child, task["seconds"] + GRACE, task["processes"])
 
 
@@ -71,14 +71,14 @@ def _others() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) not in (1, os.getpid())]
 
 
-def _exercise(task: dict[str, Any], sockets: dict[str, socket.socket]) -> None:
+def _exercise(task: dict[str, Any], sockets: dict[int, socket.socket]) -> None:
     from course.grading.answers import serve
     from course.grading.wire import transmit
 
     os.setpgid(0, 0)
     with contextlib.suppress(OSError, AttributeError):  # Linux: end with the process that forked it
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
-    connection = sockets.pop(task["id"])
+    connection = sockets.pop(task["socket"])
     for other in sockets.values():
         other.close()
     _limit(task)

@@ -76,11 +76,13 @@ def running(job: dict[str, Any]) -> Iterator[dict[str, socket.socket]]:
     """Start the child with a job and give one socket for each of its tasks; afterwards everything is killed.
 
     Args:
-        job: with "preload", "cells", "lesson" and "tasks"; sockets and limits are added here.
+        job: with "preload", "cells", "lesson" and "tasks"; sockets and limits are added here. A task's socket has the
+            name of its "key", or its "id" where it has none.
     """
-    pairs = {task["id"]: socket.socketpair() for task in job["tasks"]}
+    keys = [task.get("key", task["id"]) for task in job["tasks"]]
+    pairs = {key: socket.socketpair() for key in keys}
     limits = {"memory": SPARE_BYTES, "processes": PROCESSES}
-    tasks = [{**task, **limits, "socket": pairs[task["id"]][1].fileno()} for task in job["tasks"]]
+    tasks = [{**task, **limits, "socket": pairs[key][1].fileno()} for key, task in zip(keys, job["tasks"], strict=True)]
     process = _start([theirs.fileno() for _, theirs in pairs.values()])
     try:
         for _, theirs in pairs.values():
