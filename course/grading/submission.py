@@ -77,7 +77,15 @@ def read_submission(path: Path, folder: Path) -> Submission:
         BadSubmission: it cannot be graded at all.
     """
     file = file_name(path, folder)
-    data = _bytes(path, file)
+    return parse_submission(_bytes(path, file), file)
+
+
+def parse_submission(data: bytes, file: str) -> Submission:
+    """Read the bytes of a notebook.
+
+    Raises:
+        BadSubmission: it cannot be graded at all.
+    """
     try:
         book = json.loads(data.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

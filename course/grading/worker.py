@@ -79,7 +79,7 @@ def grade_one(opened: Opened, mode: str, seconds: float = SECONDS, kept: dict[st
         return Mark(opened.file, learner_of(opened.file), "", opened.key, mode, (), opened.problem)
     kept = kept or {}
     again = replace(plan, tasks=tuple(task for task in plan.tasks if task.id not in kept))
-    judged = _run(submission, again, seconds) if mode == BUBBLEWRAP else _nothing_run(again)
+    judged = judge_all(submission, again, seconds) if mode == BUBBLEWRAP else _nothing_run(again)
     items = tuple(kept.get(task.id) or _item(submission, task, judged.get(task.id)) for task in plan.tasks)
     problems = [line for task in plan.tasks for line in _problems(submission, task, judged.get(task.id))]
     name = learner_of(submission.file)
@@ -90,7 +90,12 @@ def _nothing_run(plan: Plan) -> dict[str, Judged]:
     return {task.id: Judged(Verdict(task.id, "error", ""), HAND_MODE) for task in plan.tasks if task.automatic}
 
 
-def _run(submission: Submission, plan: Plan, seconds: float) -> dict[str, Judged]:
+def judge_all(submission: Submission, plan: Plan, seconds: float = SECONDS) -> dict[str, Judged]:
+    """Judge every exercise of code in one sandbox, by id.
+
+    Raises:
+        NotStarted: the sandbox did not start; nothing is known about the submission.
+    """
     judged: dict[str, Judged] = {}
     jobs = [_job(submission, task, seconds) for task in plan.tasks if task.automatic]
     if not jobs:

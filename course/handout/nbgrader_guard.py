@@ -4,7 +4,8 @@ One line of nbgrader_config.py turns it on: `from course.handout.nbgrader_guard 
 nbgrader gives full points to a cell whose result is no number, and leaves a missing cell for manual grading.
 
 The learner's code runs in the same process as `check.grade`, so code that reads the key out of that process can
-still sign. `python -m course grade` has no such hole: there the comparison happens in another process.
+still sign, and code that changes torch can still deceive the comparison. So where bubblewrap works, the sandbox of
+`python -m course grade` decides about every exercise of code, and the kernel's results are only shown.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from nbgrader.preprocessors import Execute
 
 from course.authoring.execute import PollingClient
 from course.check.points import signed_points
+from course.grading.judge import Judged
+from course.handout.nbgrader_sandbox import sandbox_verdicts, words
 
 GRADE = re.compile(r'^check\.grade\("(?P<id>[^"]+)", (?P<answer>.+)\)$')
 UNSIGNED = "the result of this cell does not come from check.grade, so it earns 0 points"
@@ -33,13 +36,14 @@ def install(config: Any) -> None:
 
 
 class GuardedExecute(PollingClient, Execute):
-    """Executes a submission with a fresh key, and turns missing and unsigned results into errors, which earn 0.
+    """Executes a submission with a fresh key; missing, unsigned and in the sandbox wrong results become errors: 0.
 
     A signed result counts whatever else the cell wrote: a warning on stderr costs nothing.
     """
 
     def preprocess(self, nb: Any, resources: Any = None, km: Any = None) -> Any:
         """Execute the notebook and settle its graded cells."""
+        judged = sandbox_verdicts(nb, resources["nbgrader"]["notebook"])
         nonce = secrets.token_hex(16)
         sources = {cell.id: cell.source for cell in nb.cells if _graded(cell)}
         for cell in (cell for cell in nb.cells if _graded(cell)):
@@ -49,7 +53,7 @@ class GuardedExecute(PollingClient, Execute):
         nb, resources = super().preprocess(nb, resources, km)
         for cell in (cell for cell in nb.cells if cell.get("id") in sources):
             cell.source = sources[cell.id]
-            _settle(cell, nonce)
+            _settle(cell, nonce, judged)
         self._add_missing(nb, resources["nbgrader"])
         return nb, resources
 
@@ -75,9 +79,12 @@ def _graded(cell: Any) -> bool:
     return bool(automatic and GRADE.match(cell.source.split("\n")[-1]))
 
 
-def _settle(cell: Any, nonce: str) -> None:
+def _settle(cell: Any, nonce: str, judged: dict[str, Judged]) -> None:
     name = GRADE.match(cell.source.split("\n")[-1])
     assert name is not None
+    if name["id"] in judged:
+        cell.outputs = [_decided(judged[name["id"]], float(cell.metadata.nbgrader.points))]
+        return
     for output in cell.outputs:
         points = signed_points(output.data, name["id"], nonce) if output.output_type == "execute_result" else 0.0
         if points > 0:
@@ -87,6 +94,15 @@ def _settle(cell: Any, nonce: str) -> None:
             return
     if not any(output.output_type == "error" for output in cell.outputs):
         cell.outputs = [_error("Unsigned", UNSIGNED)]
+
+
+def _decided(judged: Judged, most: float) -> Any:
+    import nbformat
+
+    if judged.verdict.passed and not judged.doubt:
+        data = {"text/plain": repr(float(min(judged.verdict.points, most)))}
+        return nbformat.v4.new_output("execute_result", data=data, execution_count=1)
+    return _error("NotPassed", words(judged))
 
 
 def _error(name: str, sentence: str) -> Any:

@@ -34,5 +34,5 @@ NAMED = "solutions exercises others overwrites sockets forks 8_GiB ever 1_GB 10^
 def test_the_long_run_holds_every_kind_of_attack(tmp_path):
     found = hostile(learner(lesson(tmp_path)))
     kinds = " ".join(found)
-    assert len(found) == 22
+    assert len(found) == 51
     assert [word for word in NAMED.split() if word.replace("_", " ") not in kinds] == []

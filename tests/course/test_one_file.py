@@ -67,10 +67,10 @@ def test_a_fault_of_the_grader_itself_costs_one_row(root, tmp_path, monkeypatch)
     submit(tmp_path / "all", "b.ipynb", book)
     real = grading.grade_one
 
-    def fails_for_a(opened, mode, seconds):
+    def fails_for_a(opened, mode, seconds, kept):
         if opened.file == "a.ipynb":
             raise OverflowError("too large")
-        return real(opened, mode, seconds)
+        return real(opened, mode, seconds, kept)
 
     monkeypatch.setattr(grading, "grade_one", fails_for_a)
     grade(tmp_path / "all", tmp_path / "grades.csv", root=root, mode=NONE)

@@ -1,4 +1,4 @@
-"""Grade 60 submissions, 22 of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
+"""Grade 60 submissions, most of them hostile, with a kill -9 in the middle, and see that nobody gains a point.
 
 Run: python tests/full/attacks.py. Honest submissions are solved, half or untouched, in turn; an attack stands in the
 answer to one exercise (2 points), the rest of that submission is right. Prints a row for each attack.
@@ -54,6 +54,71 @@ ATTACKS = {
     "sends verdicts": "import os\nfor place in range(3, 20):\n    try:\n        os.write(place, b'passed' * 99)\n"
     "    except OSError: pass\nreturn number",
     "ends its sandbox": "import os, signal\nos.kill(os.getppid(), signal.SIGKILL)\nreturn number",
+}
+PEER = """import gc, struct
+from course.grading.peer import Peer
+peer = next((thing for thing in gc.get_objects() if isinstance(thing, Peer)), None)
+"""
+ATTACKS |= {
+    "kills all it can see": "import os, signal\nos.kill(-1, signal.SIGKILL)\nreturn number",
+    "stops the process above": "import os, signal\nos.kill(os.getppid(), signal.SIGSTOP)\nreturn number",
+    "forks 300 that leave their group": "import os, time\nfor _ in range(300):\n    if not os.fork():\n"
+    "        os.setsid()\n        time.sleep(600)\nreturn number",
+    "ignores every signal": "import signal\nfor one in range(1, 32):\n    try: signal.signal(one, signal.SIG_IGN)\n"
+    "    except OSError: pass\nwhile True: pass",
+    "catches what stops it": "while True:\n    try:\n        while True: pass\n    except BaseException: pass",
+    "returns a number no float holds": "return 10**400",
+    "returns nan": "return number * float('nan')",
+    "returns 400,000 colliding numbers": "return {(2**61 - 1) * (place + 1): 1 for place in range(400_000)}",
+    "returns 5 MB of text": "return 'x' * 5_000_000",
+    "raises half a character": "raise ValueError('\\ud800' * 99)",
+    "returns a list that holds itself": "found = []\nfound.append(found)\nreturn found",
+    "returns a list 900 deep": "found = number\nfor _ in range(900): found = [found]\nreturn found",
+    "returns a tensor that lies about functions": "class Same(torch.Tensor):\n    @classmethod\n"
+    "    def __torch_function__(cls, function, kinds, parts=(), options=None):\n        return True\n"
+    "return number.as_subclass(Same)",
+    "returns a module full of tensors": "net = torch.nn.Linear(2, 2)\nnet.weight = torch.nn.Parameter(2 * number)\n"
+    "return net",
+    "patches torch's comparisons": "import torch\ntorch.equal = torch.allclose = lambda *a, **k: True\n"
+    "torch.Tensor.__eq__ = torch.Tensor.__ne__ = lambda *a: True\nreturn number",
+    "patches the wire": "import course.grading.wire as wire\nwire.encode = lambda *a, **k: b'passed' * 99\n"
+    "return number",
+    "replies by itself": f"{PEER}peer.send({{'output': True, 'call': 0, 'changed': None, 'passed': True}})\n"
+    "return number",
+    "replies that it raised nothing": f"{PEER}peer.send({{'raised': 'passed', 'words': ''}})\nreturn number",
+    "asks the grader to make and to judge": f"{PEER}for what in ('make', 'answer', 'load', 'judge', 'slopes'):\n"
+    "    try: peer.request({'do': what, 'inputs': (), 'options': {}, 'call': 0, 'slopes': []})\n"
+    "    except Exception: pass\nreturn number",
+    "asks for what it was never sent": f"{PEER}from course.grading.objects import Ref\nfor place in range(99):\n"
+    "    try: peer.request({'do': 'call', 'what': Ref(place), 'inputs': (number,)})\n"
+    "    except Exception: pass\nreturn number",
+    "claims a frame of 4 GB": f"{PEER}peer._connection.sendall(struct.pack('>II', 2**32 - 1, 2**32 - 1))\n"
+    "return number",
+    "sends a frame of rubbish": f"{PEER}peer._connection.sendall(struct.pack('>II', 9, 9) + b'x' * 18)\nreturn number",
+    "closes every file": "import os\nos.closerange(0, 4096)\nreturn number",
+    "reads the memory of the process above": "import os, re\nfound = b''\ntry:\n"
+    "    for line in open(f'/proc/{os.getppid()}/maps'):\n"
+    "        first, last = re.match('(\\\\w+)-(\\\\w+)', line).groups()\n"
+    "        with open(f'/proc/{os.getppid()}/mem', 'rb') as file:\n            file.seek(int(first, 16))\n"
+    "            found += file.read(9)\nexcept OSError: pass\n"
+    "return number + number if b'2 * number' in found else number",
+    "mounts and leaves its name space": "import ctypes, os\nlibrary = ctypes.CDLL(None)\n"
+    "library.unshare(0x00020000)\nlibrary.umount2(b'/', 2)\n"
+    "done = library.mount(b'/', b'/tmp', None, 4096, None) == 0\n"
+    "return number + number if done else number",
+    "raises its limits": "import resource\ntry:\n    resource.setrlimit(resource.RLIMIT_AS, (-1, -1))\n"
+    "    held = bytearray(8 * 2**30)\nexcept (ValueError, OSError, MemoryError): pass\nreturn number",
+    "leaves a process for the next exercise": "import os, time\nif not os.fork():\n    os.setsid()\n"
+    "    while True:\n        for pid in filter(str.isdigit, os.listdir('/proc')):\n"
+    "            try: open(f'/proc/{pid}/mem', 'wb').write(b'0')\n            except OSError: pass\n"
+    "        time.sleep(0.1)\nreturn number",
+    "plants a module for the next exercise": "import os\nos.makedirs('/tmp/torch', exist_ok=True)\n"
+    "open('/tmp/torch/__init__.py', 'w').write('raise SystemExit')\nopen('/tmp/sitecustomize.py', 'w').write('1/0')\n"
+    "return number",
+    "looks through frames and objects for the answer": "import gc, sys\nframe, names = sys._getframe(), set()\n"
+    "while frame:\n    names |= set(frame.f_locals)\n    frame = frame.f_back\n"
+    "kept = [type(thing).__name__ for thing in gc.get_objects()]\n"
+    "return number + number if 'Case' in kept or 'prepared' in names else number",
 }
 TRANSFORMER = """class Hidden:
     from IPython import get_ipython
