@@ -12,12 +12,15 @@ import importlib
 import json
 import os
 import resource
+import select
 import signal
 import socket
 import sys
 import time
 import types
 from typing import Any
+
+from course.grading.patience import PATIENCE
 
 GRACE = 5.0  # seconds an exercise may live longer than its limit, before it is killed from outside
 
@@ -40,14 +43,15 @@ def main() -> None:
                 _exercise({**shared, **task}, sockets)
             finally:
                 os._exit(0)
+        _wait(child, sockets[task["socket"]], PATIENCE * task["seconds"] + GRACE, task["processes"])
         sockets[task["socket"]].close()
-        _wait(child, task["seconds"] + GRACE, task["processes"])
 
 
-def _wait(child: int, seconds: float, processes: int) -> None:
-    """Wait for an exercise; end it when it takes too long or has too many processes, and all it left running."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end and len(_others()) <= processes and not _ended(child):
+def _wait(child: int, connection: socket.socket, seconds: float, processes: int) -> None:
+    """Wait for an exercise; end it and all it left running when the grader hangs up, or it takes too much."""
+    end, hung_up = time.monotonic() + seconds, select.poll()
+    hung_up.register(connection, select.POLLRDHUP)
+    while time.monotonic() < end and len(_others()) <= processes and not _ended(child) and not hung_up.poll(0):
         time.sleep(0.01)
     for _ in range(1000):
         others = _others()
@@ -82,7 +86,7 @@ def _exercise(task: dict[str, Any], sockets: dict[int, socket.socket]) -> None:
     for other in sockets.values():
         other.close()
     _limit(task)
-    end = time.monotonic() + task["seconds"] + GRACE
+    end = time.monotonic() + PATIENCE * task["seconds"] + GRACE
     transmit(connection, "started", end)
     serve(connection, task, _module(), end)
 

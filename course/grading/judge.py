@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,12 @@ class Judged:
 
 
 def judge(
-    exercise: Exercise, prepared: Any, connection: socket.socket, seconds: float, start: float = START_SECONDS
+    exercise: Exercise,
+    prepared: Any,
+    connection: socket.socket,
+    seconds: float,
+    start: float = START_SECONDS,
+    used: Callable[[], float] = lambda: float("inf"),
 ) -> Judged:
     """Judge the answer in the sandbox; the comparison happens in this process.
 
@@ -56,12 +62,13 @@ def judge(
         connection: the socket of this exercise.
         seconds: the learner's code may take so long.
         start: seconds to wait until the sandbox comes to this exercise.
+        used: processor time of the sandbox so far, if it is known.
 
     Raises:
         NotStarted: the sandbox never came to this exercise.
         Unsendable: an input of the check is of a type that cannot be sent.
     """
-    remote = RemoteFunction(connection, seconds, start)
+    remote = RemoteFunction(connection, seconds, start, used)
     try:
         remote.load()
         finding = _examine(exercise, prepared, remote)

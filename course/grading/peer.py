@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from course.check.copies import fresh, touched
 from course.grading.gradients import Joined, floating, replace, write_back
 from course.grading.objects import Objects, Ref, State, learned, write_state
-from course.grading.wire import WireError, receive, transmit
+from course.grading.wire import Deadline, WireError, receive, transmit
 
 
 class Peer:
@@ -23,11 +23,11 @@ class Peer:
 
     Args:
         connection: the socket.
-        end: `time.monotonic()` after which nothing is waited for.
+        end: `time.monotonic()` after which nothing is waited for, or what says how long is left.
         grading: this end is the grader's: it believes nothing, and sends only what the other end can make use of.
     """
 
-    def __init__(self, connection: socket.socket, end: float, *, grading: bool) -> None:
+    def __init__(self, connection: socket.socket, end: Deadline, *, grading: bool) -> None:
         self._connection, self._end, self._grading = connection, end, grading
         self.objects = Objects(self, trusting=not grading)
         self._kept: list[tuple[list[Tensor], list[Tensor]]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from course.check.engine import error_words, failed
 from course.check.guards import Watched
 from course.check.verdict import Finding
 from course.grading.objects import State
+from course.grading.patience import Limit
 from course.grading.peer import Peer
 from course.grading.wire import WireError, receive
 
@@ -45,14 +47,21 @@ class RemoteFunction(Peer, Watched):
         connection: the socket of this exercise.
         seconds: all calls together may take so long.
         start: seconds to wait until the sandbox comes to this exercise.
+        used: processor time of the sandbox so far, if it is known.
     """
 
-    def __init__(self, connection: socket.socket, seconds: float, start: float = START_SECONDS) -> None:
+    def __init__(
+        self,
+        connection: socket.socket,
+        seconds: float,
+        start: float = START_SECONDS,
+        used: Callable[[], float] = lambda: float("inf"),
+    ) -> None:
         try:
             begun = receive(connection, time.monotonic() + start)
         except WireError as error:
             raise NotStarted(NO_START.format(reason=error)) from error
-        super().__init__(connection, time.monotonic() + seconds, grading=True)
+        super().__init__(connection, Limit(seconds, used), grading=True)
         self._begun, self._asked = begun == "started", 0
         self.told: dict[str, Any] = {}
         self.first: dict[str, Any] = {}

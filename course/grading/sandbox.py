@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from course.grading.patience import processor_seconds
+
 BUBBLEWRAP = "bubblewrap: no network, read-only system, solutions and other submissions hidden"
 NONE = (
     "none: bubblewrap does not work here, so no submission is run and an instructor grades every answer; "
@@ -71,8 +73,20 @@ def _try_inside(code: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(command, capture_output=True, timeout=120, check=False, env=_environment(), cwd="/")
 
 
+class Sockets(dict[str, socket.socket]):
+    """One socket for each exercise of a running sandbox, and what the sandbox has used."""
+
+    def __init__(self, sockets: dict[str, socket.socket], process: int) -> None:
+        super().__init__(sockets)
+        self._process = process
+
+    def used(self) -> float:
+        """Return the processor time of the sandbox so far."""
+        return processor_seconds(self._process)
+
+
 @contextlib.contextmanager
-def running(job: dict[str, Any]) -> Iterator[dict[str, socket.socket]]:
+def running(job: dict[str, Any]) -> Iterator[Sockets]:
     """Start the child with a job and give one socket for each of its tasks; afterwards everything is killed.
 
     Args:
@@ -88,7 +102,7 @@ def running(job: dict[str, Any]) -> Iterator[dict[str, socket.socket]]:
         for _, theirs in pairs.values():
             theirs.close()
         _send(process, {**job, "tasks": tasks})
-        yield {name: ours for name, (ours, _) in pairs.items()}
+        yield Sockets({name: ours for name, (ours, _) in pairs.items()}, process.pid)
     finally:
         for ours, _ in pairs.values():
             ours.close()

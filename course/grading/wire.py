@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -24,6 +24,17 @@ HASHED_LIMIT = 1000  # entries of all sets and dictionaries of a frame: numbers 
 _SEQUENCES: dict[str, Callable[[list[Any]], Any]] = {"list": list, "tuple": tuple, "size": torch.Size, "set": set}
 _NAMES = {list: "list", tuple: "tuple", torch.Size: "size", set: "set", frozenset: "set"}
 _PLAIN = (type(None), bool, int, float, str)
+
+
+class Ending(Protocol):
+    """Says how many seconds are left; the answer may change."""
+
+    def left(self) -> float:
+        """Return the seconds that are left."""
+        ...
+
+
+Deadline = float | Ending
 
 
 class WireError(RuntimeError):
@@ -114,12 +125,12 @@ def decode(text: bytes, blob: bytes, unpack: Unpack | None = None) -> Any:
         raise WireError(f"the message cannot be read ({type(error).__name__})") from error
 
 
-def receive(connection: socket.socket, deadline: float, unpack: Unpack | None = None) -> Any:
+def receive(connection: socket.socket, deadline: Deadline, unpack: Unpack | None = None) -> Any:
     """Return the next message.
 
     Args:
         connection: where it arrives.
-        deadline: `time.monotonic()` after which no more is waited for.
+        deadline: `time.monotonic()` after which no more is waited for, or what says how long is left.
         unpack: see `decode`.
 
     Raises:
@@ -137,7 +148,7 @@ def receive(connection: socket.socket, deadline: float, unpack: Unpack | None = 
 
 
 def transmit(
-    connection: socket.socket, value: Any, deadline: float, *, strict: bool = False, pack: Pack | None = None
+    connection: socket.socket, value: Any, deadline: Deadline, *, strict: bool = False, pack: Pack | None = None
 ) -> None:
     """Send a message.
 
@@ -148,7 +159,7 @@ def transmit(
     """
     frame = encode(value, strict=strict, pack=pack)
     try:
-        connection.settimeout(max(0.001, deadline - time.monotonic()))
+        connection.settimeout(max(0.001, _left(deadline)))
         connection.sendall(frame)
     except TimeoutError as error:
         raise Late("no answer in time") from error
@@ -156,13 +167,19 @@ def transmit(
         raise Died("the process ended") from error
 
 
-def _exactly(connection: socket.socket, size: int, deadline: float) -> bytes:
+def _left(deadline: Deadline) -> float:
+    return deadline - time.monotonic() if isinstance(deadline, int | float) else deadline.left()
+
+
+def _exactly(connection: socket.socket, size: int, deadline: Deadline) -> bytes:
     data = bytearray()
     while len(data) < size:
         try:
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            connection.settimeout(max(0.001, _left(deadline)))
             part = connection.recv(min(size - len(data), 2**20))
         except TimeoutError as error:
+            if _left(deadline) > 0:
+                continue
             raise Late("no answer in time") from error
         except OSError as error:
             raise Died("the process ended") from error

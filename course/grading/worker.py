@@ -25,7 +25,7 @@ from course.grading.submission import (
 from course.grading.wire import Unsendable
 
 SECONDS = 30.0  # an exercise whose code takes longer earns nothing
-LATER_SECONDS = 30.0  # beyond that, until the sandbox has cleared away an exercise and comes to the next one
+LATER_SECONDS = 120.0  # beyond that, until the sandbox has cleared away an exercise and comes to the next one
 HAND_MODE = "bubblewrap does not work on the grader's machine, so no code was run; graded by your instructor"
 HAND_KIND = "no check in the sandbox for an answer of this kind; graded by your instructor"
 DOUBT = "graded by your instructor: {doubt}"
@@ -112,7 +112,7 @@ def judge_all(submission: Submission, plan: Plan, seconds: float = SECONDS) -> d
             try:
                 if stopped:
                     raise NotStarted(stopped)
-                judged[task.id] = judge(task.exercise, task.prepared, sockets[task.id], seconds, start)
+                judged[task.id] = judge(task.exercise, task.prepared, sockets[task.id], seconds, start, sockets.used)
             except Unsendable as error:
                 judged[task.id] = Judged(Verdict(task.id, "error", ""), str(error))
             except NotStarted as error:

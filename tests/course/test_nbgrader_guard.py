@@ -15,7 +15,7 @@ LESSON = "04_instance_feature_prompts"
 RIGHT, WRONG, AWAY = "04-rescale", "04-reshape", "04-count"
 SIGNS = """
 def to_tokens(maps, dim):
-    return None
+    return maps
 
 import course.check
 course.check.grade = lambda name, answer, nonce="": course.check.Points(2, name, nonce)

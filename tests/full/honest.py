@@ -355,7 +355,8 @@ def together(folder: Path, lesson: str, names: dict[str, str]) -> list[tuple[str
                     socket = sockets[f"{file} {task.id}"]
                     assert task.exercise is not None
                     assert one.submission is not None
-                    item = _item(one.submission, task, judge(task.exercise, task.prepared, socket, SECONDS, 600.0))
+                    judged = judge(task.exercise, task.prepared, socket, SECONDS, 600.0, sockets.used)
+                    item = _item(one.submission, task, judged)
                     socket.close()
                     if item.points < item.of:
                         lost.append((f"{names[file]}, {task.id}: {item.sentence}", item.of - item.points))
