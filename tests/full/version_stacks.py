@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
-import venv
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 HERE = Path(__file__).resolve()
 ROOT = HERE.parents[2]
@@ -25,6 +27,15 @@ STACKS = {
     "newest": "the newest on the index",
     "colab": "constraints.txt, with Colab's ipywidgets and IPython",
 }
+# Stacks of another Python than the one that runs this: on demand, where such a Python is on the PATH or in the folder
+# that VPCOURSE_PYTHONS names. They get a row in the table once they have run.
+PYTHONS = {"python315": "3.15", "colab313": "3.13"}
+ON_DEMAND = {
+    "python315": "constraints.txt, on the newest Python",
+    "colab313": "Colab's torch, numpy, timm, IPython and ipywidgets, on its Python",
+}
+COLAB = {**stacks.COLAB, "torch": "2.11.0", "torchvision": "0.26.0", "timm": "1.0.28", "numpy": "2.1.3"}
+TOOLS = ("pytest", "hypothesis", "beartype", "jupytext", "peft", "hatchling")  # nbgrader refuses Colab's IPython
 
 
 def bounds() -> dict[str, str]:
@@ -35,10 +46,13 @@ def bounds() -> dict[str, str]:
     return {name: version + ".0" * (2 - version.count(".")) for name, version in oldest.items()}
 
 
-def constraints() -> dict[str, str]:
-    """Return the tested version of every package."""
+def constraints(python: str = "") -> dict[str, str]:
+    """Return the tested version of every package, for a version of Python; by default the one that runs this."""
     lines = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split("==", 1) for line in lines if "==" in line)
+    pins = [Requirement(line) for line in lines if "==" in line]
+    asked = {"python_version": python, "python_full_version": f"{python}.0"} if python else {}
+    here = [pin for pin in pins if pin.marker is None or pin.marker.evaluate(asked)]
+    return {pin.name: next(iter(pin.specifier)).version for pin in here}
 
 
 def pins(stack: str) -> dict[str, str]:
@@ -50,7 +64,28 @@ def pins(stack: str) -> dict[str, str]:
     if stack == "oldest":
         tools = ("ipykernel", "ipython", "ipywidgets", "jupyterlab", "matplotlib", "nbclient", "nbformat", "nbval")
         return {name: tested[name] for name in tools if name in tested} | bounds()
-    return {"tested": tested, "newest": {}, "colab": {**tested, **stacks.COLAB}}[stack]
+    return {
+        "tested": tested,
+        "newest": {},
+        "colab": {**tested, **stacks.COLAB},
+        "python315": constraints(PYTHONS["python315"]),
+        "colab313": COLAB,
+    }[stack]
+
+
+def interpreter(stack: str) -> str:
+    """Return the Python of a stack: the one that runs this, or another version that must be found.
+
+    Raises:
+        FileNotFoundError: there is no such Python.
+    """
+    if stack not in PYTHONS:
+        return sys.executable
+    name, path = f"python{PYTHONS[stack]}", os.environ.get("VPCOURSE_PYTHONS", "")
+    found = shutil.which(name, path=os.pathsep.join(filter(None, [path, os.environ.get("PATH", "")])))
+    if found is None:
+        raise FileNotFoundError(f"stack {stack} needs {name}: put it on the PATH, or its folder into VPCOURSE_PYTHONS")
+    return found
 
 
 def install(stack: str, folder: Path) -> Path:
@@ -58,14 +93,16 @@ def install(stack: str, folder: Path) -> Path:
 
     Raises:
         CalledProcessError: pip failed.
+        FileNotFoundError: there is no Python of the stack's version.
     """
     if stack == "colab":
         return stacks.make(folder)  # sees the packages of the present environment
-    venv.create(folder, with_pip=True)
+    subprocess.run([interpreter(stack), "-m", "venv", str(folder)], check=True)
     python, file = folder / "bin" / "python", folder / "pins.txt"
     file.write_text("".join(f"{name}=={version}\n" for name, version in pins(stack).items()), encoding="utf-8")
     more = ["--upgrade", "--upgrade-strategy", "eager"] if stack == "newest" else ["-c", str(file)]
-    subprocess.run([python, "-m", "pip", "install", "-q", "-e", f"{ROOT}[dev]", *more], check=True)
+    wanted = [str(ROOT), *TOOLS] if stack == "colab313" else [f"{ROOT}[dev]"]
+    subprocess.run([python, "-m", "pip", "install", "-q", "-e", *wanted, *more], check=True)
     return python
 
 
@@ -104,7 +141,7 @@ def dry_run(names: list[str]) -> int:
     missing = 0
     for stack in names:
         wanted = {name: version for name, version in pins(stack).items() if name in SHOWN}
-        print(f"{stack}: {STACKS[stack]}")
+        print(f"{stack}: {(STACKS | ON_DEMAND)[stack]}")
         for name in NAMES:
             there = name not in wanted or exists(name, wanted[name])
             missing += not there

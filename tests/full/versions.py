@@ -1,6 +1,7 @@
 """Runs unit tests and strict notebooks with the oldest supported, the tested, the newest and Colab's packages; hours.
 
     python tests/full/versions.py [--stack NAME ...] [--only tests|notebooks] [--dry-run] [--envs FOLDER]
+    VPCOURSE_PYTHONS=FOLDER python tests/full/versions.py --stack python315 colab313     other Pythons, on demand
     python tests/full/versions.py --table          CONTRIBUTING's table, from course/results/ci.json
 
 Each stack gets a fresh environment; an index for pip must be at hand. --envs keeps them as FOLDER/NAME and takes those
@@ -27,7 +28,7 @@ from types import MappingProxyType
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
-from full.version_stacks import NAMES, ROOT, SHOWN, STACKS, dry_run, environment, installed, pins  # noqa: E402
+from full.version_stacks import NAMES, ON_DEMAND, ROOT, SHOWN, STACKS, dry_run, environment, installed, pins  # noqa: E402
 
 # Left out: what holds of files and texts, with the tested packages alone; the browser and the site, which needs an
 # extra; and what the other steps of `.ci/full` run at length.
@@ -44,7 +45,7 @@ TESTS = [
 PARTS = {"tests": TESTS, "notebooks": ["--nbval", "notebooks", "solutions", "-k", "not budget"]}
 # Colab is where learners run notebooks. They are built with the tested packages: ipywidgets 7 numbers its models in
 # another way. The tests of the export run nbgrader, which refuses Colab's IPython.
-NOT_THERE = {"colab": ("course/test_build.py", "course/test_export.py")}
+NOT_THERE = dict.fromkeys(("colab", "colab313"), ("course/test_build.py", "course/test_export.py"))
 EMPTY: Mapping[str, object] = MappingProxyType({})
 SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
@@ -73,7 +74,7 @@ def run(
     with kept as place:
         try:
             python = environment(stack, Path(place) / stack)
-        except (subprocess.CalledProcessError, SystemExit) as error:
+        except (subprocess.CalledProcessError, FileNotFoundError, SystemExit) as error:
             return {**row, "problem": f"pip failed: {str(error)[-200:]}"}
         row |= installed(python)
         same = all(earlier.get(name) == version for name, version in row.items() if name in SHOWN)
@@ -93,8 +94,10 @@ def table(records: dict) -> list[str]:
     """Return the table of CONTRIBUTING.md; what was not run says so."""
     rows = records.get("steps", {}).get("versions", {}).get("figures", {}).get("stacks", {})
     lines = ["| packages | Python | torch | torchvision | timm | unit tests | notebooks | run on |", "|---" * 8 + "|"]
-    for stack, what in STACKS.items():
+    for stack, what in (STACKS | ON_DEMAND).items():
         row = rows.get(stack)
+        if row is None and stack in ON_DEMAND:
+            continue
         if row is None:
             said = ["", *(pins(stack).get(name, "newest") for name in NAMES), "not run", "not run", "never"]
         else:
@@ -107,7 +110,7 @@ def table(records: dict) -> list[str]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--stack", choices=STACKS, nargs="*", default=list(STACKS))
+    parser.add_argument("--stack", choices=STACKS | ON_DEMAND, nargs="*", default=list(STACKS))
     parser.add_argument("--dry-run", action="store_true")
     parser.add_argument("--table", action="store_true")
     parser.add_argument("--only", choices=PARTS, help="runs this part; the other stays as it is in the records")

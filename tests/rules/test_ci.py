@@ -97,7 +97,25 @@ def test_what_was_not_run_says_so_and_what_failed_too():
     assert [versions.good(each) for each in (row, done, {**done, "notebooks": "301 passed"})] == [False, False, True]
 
 
-@pytest.mark.parametrize("stack", versions.STACKS)
+def test_a_stack_on_demand_has_a_row_once_it_ran():
+    ran = {"python": "3.13.0", "torch": "2.11.0", "torchvision": "0.26.0", "timm": "1.0.28", "date": "2026-11-29"}
+    row = {**ran, "tests": "9 passed", "notebooks": "8 passed"}
+    lines = versions.table({"steps": {"versions": {"figures": {"stacks": {"colab313": row}}}}})
+    assert [line.split(":")[0] for line in lines[2:]] == ["| oldest", "| tested", "| newest", "| colab", "| colab313"]
+    assert "| 3.13.0 | 2.11.0 | 0.26.0 | 1.0.28 | 9 passed | 8 passed | 2026-11-29 |" in lines[-1]
+
+
+def test_another_python_is_looked_for_and_its_lack_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert version_stacks.interpreter("tested") == sys.executable
+    row = versions.run("python315", tmp_path / "envs")
+    assert "needs python3.15: put it on the PATH, or its folder into VPCOURSE_PYTHONS" in row["problem"]
+    (tmp_path / "python3.15").touch(mode=0o755)
+    monkeypatch.setenv("VPCOURSE_PYTHONS", str(tmp_path))
+    assert version_stacks.interpreter("python315") == str(tmp_path / "python3.15")
+
+
+@pytest.mark.parametrize("stack", versions.STACKS | version_stacks.ON_DEMAND)
 def test_each_stack_asks_for_its_versions(stack):
     pins = version_stacks.pins(stack)
     asked = {
@@ -105,6 +123,8 @@ def test_each_stack_asks_for_its_versions(stack):
         "tested": version_stacks.constraints(),
         "newest": {},
         "colab": version_stacks.stacks.COLAB,
+        "colab313": {"torch": "2.11.0", "numpy": "2.1.3", "timm": "1.0.28", "ipython": "7.34.0", "ipywidgets": "7.7.1"},
+        "python315": {"torch": "2.15.0", "torchvision": "0.29.2", "numpy": "2.5.5"},
     }[stack]
     assert asked.items() <= pins.items()
     assert version_stacks.bounds() == {"torch": "2.6.0", "torchvision": "0.21.0", "timm": "1.0.21"}
@@ -124,7 +144,7 @@ def test_what_the_versions_leave_out_is_there():
     tests = ROOT / "tests"
     there = [name for names in versions.NOT_THERE.values() for name in names]
     assert [name for name in (*versions.LEFT_OUT, *there) if not (tests / name).exists()] == []
-    assert set(versions.NOT_THERE) <= set(versions.STACKS)
+    assert set(versions.NOT_THERE) <= set(versions.STACKS | version_stacks.ON_DEMAND)
     for name in versions.SINGLE:
         file, test = name.split("::")
         assert f"def {test}(" in (tests / file).read_text(encoding="utf-8")
