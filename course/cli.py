@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -10,9 +12,10 @@ from typing import Annotated
 
 import typer
 
-from course.authoring.lesson_names import ROOT, select
+from course.authoring.lesson_names import ROOT, handed_out, is_clone, lessons_in, select
 
 app = typer.Typer(add_completion=False, help="Run, build and check the lessons.")
+LAB = ["-m", "jupyterlab"]  # what Python is asked to run
 Names = Annotated[list[str] | None, typer.Argument(help="Lessons, by the start of their name, like 02; all if none.")]
 RootOption = Annotated[Path, typer.Option(help="The clone to work on.", hidden=True)]
 
@@ -20,7 +23,7 @@ RootOption = Annotated[Path, typer.Option(help="The clone to work on.", hidden=T
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command and returns its exit status: 0 fine, 1 a lesson failed, 2 the input was wrong."""
     try:
-        return app(args=arguments, prog_name="python -m course", standalone_mode=False) or 0
+        return app(args=arguments, prog_name=program(), standalone_mode=False) or 0
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted; nothing was left half-written", 130)
     except (ValueError, OSError, ImportError) as error:
@@ -31,21 +34,47 @@ def main(arguments: list[str] | None = None) -> int:
         usage = getattr(error, "format_message", None)  # a usage error of the command line library
         if usage is None:
             raise
-        command = getattr(getattr(error, "ctx", None), "command_path", "python -m course")
+        command = getattr(getattr(error, "ctx", None), "command_path", program())
         return _complain(f"{usage()} See: {command} --help", 2)
+
+
+def program() -> str:
+    """Returns how these commands were called, for messages."""
+    return "vpcourse" if Path(sys.argv[0]).stem == "vpcourse" else "python -m course"
+
+
+@app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(help="Where to work; is made if it is not there.")],
+    lesson: Annotated[list[str] | None, typer.Option(help="Only these lessons, like 02; may be repeated.")] = None,
+    root: RootOption = ROOT,
+) -> None:
+    """Copy the learner notebooks into a folder of your own; what lies there already is kept."""
+    from course.handout.new_folder import new_folder
+
+    made = new_folder(folder, tuple(lesson or ()), root)
+    for path in made.kept:
+        typer.echo(f"kept: {path.name} lies there already", err=True)
+    typer.echo(f"{len(made.written)} notebooks in {folder}; to open them, in that folder: {program()} lab")
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lab(context: typer.Context, root: RootOption = ROOT) -> None:
     """Open JupyterLab at the first notebook, or at a lesson, as in: lab 03; further options go to JupyterLab."""
     named = context.args[:1] if context.args[:1] and not context.args[0].startswith("-") else []
-    first = _notebooks(root / "notebooks", tuple(named))[0]
+    first = _notebooks(_working_folder(root), tuple(named))[0]
     as_root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
-    command = [sys.executable, "-m", "jupyterlab", str(first), *as_root, *context.args[len(named) :]]
+    command = [sys.executable, *LAB, str(first), *as_root, *context.args[len(named) :]]
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     environment = {"VPCOURSE_PROFILE": "quick", **os.environ, "PYTHONPATH": path}
     sys.stdout.flush()
-    os.execve(sys.executable, command, environment)
+    with subprocess.Popen(command, env=environment) as process:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for JupyterLab, which asks what is meant
+        try:
+            status = process.wait()
+        finally:
+            signal.signal(signal.SIGINT, before)
+    raise typer.Exit(status)
 
 
 @app.command()
@@ -55,8 +84,12 @@ def run(
     unsolved: Annotated[bool, typer.Option("--unsolved", help="Run notebooks/ instead of solutions/.")] = False,
     root: RootOption = ROOT,
 ) -> None:
-    """Execute the solved lessons offline and print lesson, seconds, checks, result."""
-    paths = _notebooks(root / ("notebooks" if unsolved else "solutions"), (*(names or ()), *(lesson or ())))
+    """Execute the solved lessons offline and print lesson, seconds, checks, result; without a clone, your own."""
+    if not unsolved and not lessons_in(root / "solutions") and not is_clone(root) and lessons_in(handed_out(root)):
+        unsolved = True
+        typer.echo("note: the solutions are not in the package; these are the learner notebooks", err=True)
+    folder = _own_folder(root) or handed_out(root) if unsolved else root / "solutions"
+    paths = _notebooks(folder, (*(names or ()), *(lesson or ())))
     from tqdm import tqdm
 
     from course.authoring.notebook_file import read_notebook
@@ -81,11 +114,27 @@ def build(
     """Build notebooks/ and solutions/ from course/lessons/; executes what changed."""
     from course.authoring import build as builder
 
+    _needs_clone("build", root)
     if check:
         return _fail(builder.check(tuple(names or ()), root))
     for built in builder.build(tuple(names or ()), root, force=force, on_step=_show_step):
         typer.echo(f"{built.action:<9}  {built.path.parent.name}/{built.path.name}")
     return None
+
+
+@app.command()
+def publish(
+    repository: Annotated[str, typer.Argument(help="OWNER/NAME on GitHub.")],
+    branch: Annotated[str, typer.Option(help="The branch that links lead to.")] = "main",
+    root: RootOption = ROOT,
+) -> None:
+    """Write where the course is published, and build the lessons with their links to Colab."""
+    from course.authoring.publish import publish as write
+
+    _needs_clone("publish", root)
+    for path in write(repository, branch, root):
+        typer.echo(f"written    {path.name}")
+    build(root=root)
 
 
 @app.command(name="check")
@@ -95,6 +144,7 @@ def check_lessons(names: Names = None, root: RootOption = ROOT) -> None:
     from course.authoring.notebook_file import read_notebook
     from course.authoring.notebook_rules import lint
 
+    _needs_clone("check", root)
     problems = builder.check(tuple(names or ()), root)
     if not problems:
         paths = [root / "notebooks" / f"{path.stem}.ipynb" for path in builder.lesson_paths(root, tuple(names or ()))]
@@ -124,6 +174,7 @@ def export(
     from course.handout.export import KINDS, export_path, export_to
     from course.handout.variants import export_variant
 
+    _needs_clone("export", root)
     if [bool(to), bool(path), variant is not None].count(True) != 1 or (to and to not in KINDS):
         kinds = f"--to {' or '.join(KINDS)}, --path lab2x90, or --variant SEED"
         raise ValueError(f"export needs {kinds}, got --to {to!r} --path {path!r} --variant {variant}: give one")
@@ -159,6 +210,11 @@ def grade(
     root: RootOption = ROOT,
 ) -> None:
     """Grade submissions, each in its own isolated process; a killed run continues when started again."""
+    if sys.platform != "linux":
+        raise ValueError(
+            "marking needs Linux, whose sandbox runs the learners' code: use WSL2, a container, or nbgrader"
+        )
+    _needs_clone("grade", root)
     from course.grading.changes import line as change_line
     from course.grading.grade import grade as grade_all
     from course.grading.outputs import Inputs
@@ -190,6 +246,7 @@ def similar(
     from course.handout.similar.find import find_similar
     from course.handout.similar.page import line, page
 
+    _needs_clone("similar", root)
     found = find_similar(submissions, root)
     for text in [*found.problems, *map(line, found.matches)]:
         typer.echo(text)
@@ -197,11 +254,29 @@ def similar(
     typer.echo(f"{len(found.matches)} matches in {found.files} files; page: {out}")
 
 
+def _own_folder(root: Path) -> Path | None:
+    """Returns the present folder if it holds lessons of a learner's own, and none of this clone."""
+    here = Path.cwd()
+    return here if lessons_in(here) and not here.is_relative_to(root.absolute()) else None
+
+
+def _working_folder(root: Path) -> Path:
+    own = _own_folder(root)
+    if own is None and not is_clone(root) and not lessons_in(root / "notebooks"):
+        raise ValueError(f"{Path.cwd()} holds no lesson: run {program()} new DIR, and this in DIR")
+    return own or root / "notebooks"
+
+
+def _needs_clone(command: str, root: Path) -> None:
+    if root == ROOT and not is_clone(root):
+        raise ValueError(f"{command} works on the lessons' sources: run it in a clone of the course's repository")
+
+
 def _notebooks(folder: Path, names: tuple[str, ...]) -> list[Path]:
-    paths = sorted(folder.glob("[0-9]*.ipynb"))
+    paths = lessons_in(folder)
     chosen = select(paths, names, f" in {folder.name}/")
     if not paths:
-        raise ValueError(f"{folder.name}/ holds no lesson; work in a clone, or run: python -m course build")
+        raise ValueError(f"{folder.name}/ holds no lesson; in a clone of the course, run: python -m course build")
     return chosen
 
 

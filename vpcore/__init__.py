@@ -1,5 +1,7 @@
 """Visual prompt methods in PyTorch: a prompt, a backbone, a head, and a training loop in plain sight."""
 
+from importlib.metadata import version
+
 from vpcore.backbone import Backbone, Spec
 from vpcore.cache import cached
 from vpcore.count import count, trainable_report
@@ -28,6 +30,8 @@ from vpcore.statistics import paired_interval
 from vpcore.train import Evaluation, History, evaluate, fit
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
 
+__version__ = version("vpcore")  # pyproject.toml has it
+del version
 __all__ = [
     "PROMPTS",
     "SSF",

@@ -58,8 +58,15 @@ def memory_named(says: str) -> Iterator[None]:
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """Return the device asked for, or CUDA if there is one, or the CPU."""
-    return torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    """Return the device asked for, or CUDA if there is one, or the CPU.
+
+    Raises:
+        ValueError: Apple's MPS, which has no float64; measures here need it.
+    """
+    chosen = torch.device(device if device is not None else "cuda" if torch.cuda.is_available() else "cpu")
+    if chosen.type == "mps":
+        raise ValueError("vpcore runs on the CPU and on CUDA, got mps: it has no float64; give device='cpu'")
+    return chosen
 
 
 def choose_precision(precision: str | None, device: torch.device) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -49,17 +48,35 @@ def witnessed(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
 
 def note_spent(folder: Path) -> None:
     """Write what this process and its ended children spent into a witness's folder; run in the kernel."""
+    spent = _of_windows() if sys.platform == "win32" else _of_posix()
+    (folder / "spent.json").write_text(json.dumps(spent), encoding="utf-8")
+
+
+def _of_windows() -> dict[str, float]:
+    import psutil
+
+    process = psutil.Process()
+    times, memory = process.cpu_times(), process.memory_info()
+    return {
+        "processor_seconds": times.user + times.system,
+        "mebibytes": getattr(memory, "peak_wset", memory.rss) / 2**20,
+    }
+
+
+def _of_posix() -> dict[str, float]:
+    import resource
+
     own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     peak = own.ru_maxrss * KIBIBYTE
     status = Path("/proc/self/status")
     if status.is_file():  # Linux counts into ru_maxrss what the starting process had
-        peaks = [line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+        lines = status.read_text(encoding="utf-8").splitlines()
+        peaks = [line.split()[1] for line in lines if line.startswith("VmHWM")]
         peak = int(peaks[0]) * 1024 if peaks else peak
-    spent = {
+    return {
         "processor_seconds": own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime,
         "mebibytes": max(peak, children.ru_maxrss * KIBIBYTE) / 2**20,
     }
-    (folder / "spent.json").write_text(json.dumps(spent), encoding="utf-8")
 
 
 def read_cost(folder: Path, seconds: float) -> Cost:

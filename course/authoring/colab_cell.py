@@ -27,17 +27,26 @@ def repository(root: Path = ROOT) -> str:
     Raises:
         ValueError: it is set to something else.
     """
-    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
-    name = settings.get("tool", {}).get("vpcourse", {}).get("repository", "")
+    name = _setting("repository", root)
     if name and not re.fullmatch(r"[\w.-]+/[\w.-]+", name):
         raise ValueError(f"[tool.vpcourse] repository must be OWNER/NAME, got {name!r}; correct pyproject.toml")
     return name
 
 
+def branch(root: Path = ROOT) -> str:
+    """Returns the branch that links lead to, `[tool.vpcourse] branch`; "main" while unset."""
+    return _setting("branch", root) or "main"
+
+
+def _setting(name: str, root: Path) -> str:
+    settings = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
+    return settings.get("tool", {}).get("vpcourse", {}).get(name, "")
+
+
 def link(lesson: str, root: Path = ROOT) -> str:
     """Returns a link that opens a lesson in Colab, as text without a picture from elsewhere; empty while unset."""
     name = repository(root)
-    address = f"https://colab.research.google.com/github/{name}/blob/main/notebooks/{lesson}.ipynb"
+    address = f"https://colab.research.google.com/github/{name}/blob/{branch(root)}/notebooks/{lesson}.ipynb"
     return f"[Open this lesson in Colab]({address})" if name else ""
 
 

@@ -8,6 +8,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def is_clone(root: Path = ROOT) -> bool:
+    """Say whether a folder holds the sources of the lessons, which an installed package does not."""
+    return (root / "course" / "lessons").is_dir()
+
+
+def lessons_in(folder: Path) -> list[Path]:
+    """Return the notebooks of lessons in a folder, in their order."""
+    return sorted(folder.glob("[0-9]*.ipynb"))
+
+
+def handed_out(root: Path = ROOT) -> Path:
+    """Return the folder of the learner notebooks as they are handed out: a clone's, or those in the package."""
+    return root / "notebooks" if is_clone(root) or lessons_in(root / "notebooks") else root / "course" / "notebooks"
+
+
 def select(paths: Sequence[Path], names: Sequence[str], where: str = "") -> list[Path]:
     """Return the files of the named lessons, in their order; all where none is named.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from course.authoring.cells import LessonError
+from course.authoring.lesson_names import is_clone
 
 
 def read_notebook(path: Path) -> Any:
@@ -21,7 +22,8 @@ def read_notebook(path: Path) -> Any:
     except (OSError, ValueError, AttributeError, TypeError, nbformat.ValidationError) as error:
         reason = "is not a readable notebook" if path.is_file() else "is missing"
         place = f"{path.parent.name}/{path.name}"
-        raise LessonError(f"{place} {reason}; run: python -m course build {path.stem}") from error
+        cure = f"run: python -m course build {path.stem}" if is_clone(path.parents[1]) else "take a fresh copy of it"
+        raise LessonError(f"{place} {reason}; {cure}") from error
 
 
 def notebook_text(notebook: Any) -> str:

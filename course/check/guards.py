@@ -141,7 +141,7 @@ def _address_space() -> int | None:
     try:
         import resource
 
-        with open("/proc/self/statm") as file:
+        with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[0]) * resource.getpagesize()
     except (ImportError, OSError, ValueError):
         return None

@@ -11,7 +11,6 @@ import ctypes
 import importlib
 import json
 import os
-import resource
 import select
 import signal
 import socket
@@ -92,8 +91,10 @@ def _exercise(task: dict[str, Any], sockets: dict[int, socket.socket]) -> None:
 
 
 def _limit(task: dict[str, Any]) -> None:
+    import resource  # here, since Windows has none
+
     seconds = int(task["seconds"] + GRACE)
-    with open("/proc/self/statm") as file:
+    with open("/proc/self/statm", encoding="ascii") as file:
         held = int(file.read().split()[0]) * resource.getpagesize()
     limits = {"CPU": seconds, "FSIZE": 64 * 2**20, "CORE": 0, "NOFILE": 256, "AS": held + task["memory"]}
     limits["NPROC"] = task["processes"]

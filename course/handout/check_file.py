@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from course.authoring.lesson_names import ROOT
+from course.authoring.lesson_names import ROOT, handed_out, lessons_in
 from course.authoring.notebook_file import read_notebook
 from course.check.texts import join
 from course.check.variants import plain_id
@@ -49,23 +49,23 @@ def check_file(path: Path, root: Path = ROOT) -> Said:
 
     Args:
         path: the learner's file.
-        root: the clone; its notebooks/ are what was handed out.
+        root: the clone, whose notebooks/ are what was handed out, or where the package is installed.
 
     Raises:
-        ValueError: the clone holds no notebooks.
+        ValueError: there are no notebooks.
     """
-    handed_out = {found.stem: found for found in sorted((root / "notebooks").glob("[0-9]*.ipynb"))}
-    if not handed_out:
+    books = {found.stem: found for found in lessons_in(handed_out(root))}
+    if not books:
         raise ValueError("notebooks/ holds no lesson to compare with; run this in a clone of the course")
     try:
         submission = read_submission(path, path.parent)
     except BadSubmission as error:
         return Said([str(error).replace("ask for", "give")], fine=False)
-    lesson = next((name for name in (submission.lesson, path.stem) if name in handed_out), "")
+    lesson = next((name for name in (submission.lesson, path.stem) if name in books), "")
     if not lesson:
-        other = OTHER.format(file=submission.file, lesson=submission.lesson[:60], known=", ".join(handed_out))
+        other = OTHER.format(file=submission.file, lesson=submission.lesson[:60], known=", ".join(books))
         return Said([other], fine=False)
-    return _compare(submission, lesson, asked_in(handed_out[lesson]))
+    return _compare(submission, lesson, asked_in(books[lesson]))
 
 
 def _compare(submission: Submission, lesson: str, asked: list[Asked]) -> Said:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -20,7 +21,7 @@ from course.authoring.lesson_names import ROOT
 
 KEPT = ("torch", "torchvision", "numpy", "ipywidgets", "ipykernel", "ipython")  # Colab's own; no version may change
 LOCAL = ("jupyterlab", "nbval", "nbclient", "nbformat", "typer")  # of no use in Colab: it is the notebook program
-LARGEST = 10 * 2**20  # bytes of the wheel
+LARGEST = 15 * 2**20  # bytes of the wheel
 Run = Callable[..., Any]
 
 
@@ -47,14 +48,10 @@ def build_wheel(folder: Path, root: Path = ROOT, run: Run = subprocess.run) -> P
     """Builds the wheel into a folder and returns its path.
 
     Raises:
-        RuntimeError: the build failed, or the wheel is larger than 10 MiB.
+        RuntimeError: the build failed, or the wheel is larger than 15 MiB.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    options = ["--quiet", "--no-deps", "--wheel-dir", str(folder)]
-    if importlib.util.find_spec("hatchling"):
-        options.append("--no-build-isolation")  # pip would fetch another copy
-    command = [sys.executable, "-m", "pip", "wheel", *options, str(root)]
-    done = run(command, capture_output=True, text=True, check=False)
+    done = run(_build_command(folder, root), cwd=root, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RuntimeError(f"the wheel was not built: {done.stderr.strip()[-400:]}")
     path = max(folder.glob("vpcore-*.whl"), key=lambda found: found.stat().st_mtime)
@@ -62,6 +59,15 @@ def build_wheel(folder: Path, root: Path = ROOT, run: Run = subprocess.run) -> P
     if size > LARGEST:
         raise RuntimeError(f"the wheel must have at most {LARGEST:,} bytes, got {size:,}; move large files elsewhere")
     return path
+
+
+def _build_command(folder: Path, root: Path) -> list[str]:
+    if importlib.util.find_spec("hatchling"):
+        return [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder.absolute())]
+    if not importlib.util.find_spec("pip") and shutil.which("uv"):
+        return ["uv", "build", "--quiet", "--wheel", "--out-dir", str(folder.absolute()), str(root)]
+    options = ["--quiet", "--no-deps", "--wheel-dir", str(folder.absolute())]
+    return [sys.executable, "-m", "pip", "wheel", *options, str(root)]
 
 
 def export_colab(folder: Path, root: Path = ROOT) -> list[Path]:
@@ -134,6 +140,6 @@ def _install(needs: list[str], keep: dict[str, str], run: Run) -> None:
         constraints = Path(folder) / "keep.txt"
         constraints.write_text(pins, encoding="utf-8")
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--constraint", str(constraints), *needs]
-        done = run(command, capture_output=True, text=True, check=False)
+        done = run(command, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         raise RuntimeError(f"pip could not install {', '.join(needs)}: {done.stderr.strip()[-400:]}")

@@ -42,7 +42,11 @@ def own_memory() -> int:
     gc.collect()
     with suppress(AttributeError):  # not glibc
         ctypes.CDLL(None).malloc_trim(0)
-    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon")]
+    [line] = [
+        line
+        for line in Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        if line.startswith("RssAnon")
+    ]
     return int(line.split()[1]) * 1024
 
 

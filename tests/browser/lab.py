@@ -127,7 +127,7 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: Path) -> None:
             direct.open(url, timeout=5).read()
             return
         time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab did not start: {log.read_text()[-2000:]}")
+    raise RuntimeError(f"JupyterLab did not start: {log.read_text(encoding='utf-8')[-2000:]}")
 
 
 def _stop(server: subprocess.Popen[bytes]) -> None:

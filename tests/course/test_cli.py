@@ -1,10 +1,12 @@
 """The commands: a table and an exit status; every error is one line on stderr."""
 
+import contextlib
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from toy_lesson import TOY, contents, copied, write
@@ -115,27 +117,40 @@ def test_a_broken_lesson_is_one_line_and_status_2(tmp_path, call):
 
 def test_without_lessons_run_says_what_to_do(tmp_path, call):
     status, _, err = call("run", root=tmp_path)
-    assert (status, err) == (2, "error: solutions/ holds no lesson; work in a clone, or run: python -m course build\n")
+    assert (status, err) == (
+        2,
+        "error: solutions/ holds no lesson; in a clone of the course, run: python -m course build\n",
+    )
+
+
+@pytest.fixture
+def started(monkeypatch):
+    """The commands and environments of the programs that were started, in place of starting them."""
+    found = []
+
+    def start(command, env):
+        found.append((command, env))
+        return contextlib.nullcontext(SimpleNamespace(wait=lambda: 0))
+
+    monkeypatch.setattr(cli.subprocess, "Popen", start)
+    return found
 
 
 @pytest.mark.parametrize(("user", "as_root"), [(1000, []), (0, ["--allow-root"])])
-def test_lab_opens_the_first_notebook(built, call, monkeypatch, user, as_root):
+def test_lab_opens_the_first_notebook(built, call, monkeypatch, started, user, as_root):
     monkeypatch.setattr("os.geteuid", lambda: user)
-    started = []
-    monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments))
-    status, _, _ = call("lab", "--no-browser", root=built)
-    program, command, environment = started[0]
-    assert (status, program) == (0, sys.executable)
-    assert command[1:] == ["-m", "jupyterlab", str(built / "notebooks" / "99_toy.ipynb"), *as_root, "--no-browser"]
+    assert call("lab", "--no-browser", root=built)[0] == 0
+    ((program, *command), environment) = started[0]
+    assert program == sys.executable
+    assert command == ["-m", "jupyterlab", str(built / "notebooks" / "99_toy.ipynb"), *as_root, "--no-browser"]
     assert environment["VPCOURSE_PROFILE"] == os.environ.get("VPCOURSE_PROFILE", "quick")
 
 
-def test_lab_opens_the_lesson_that_is_named(built, call, monkeypatch):
-    started = []
-    monkeypatch.setattr(os, "execve", lambda *arguments: started.append(arguments[1]))
+def test_lab_opens_the_lesson_that_is_named(built, call, started):
     assert call("lab", "99", "--port", "8890", root=built)[0] == 0
-    assert started[0][3] == str(built / "notebooks" / "99_toy.ipynb")
-    assert started[0][-2:] == ["--port", "8890"]
+    command, _ = started[0]
+    assert command[3] == str(built / "notebooks" / "99_toy.ipynb")
+    assert command[-2:] == ["--port", "8890"]
     assert call("lab", "3", root=built) == (2, "", "error: no lesson '3' in notebooks/; lessons: 99_toy\n")
 
 

@@ -50,7 +50,7 @@ def test_a_tiny_study_writes_every_run_and_tries_rates_without_the_test_set(
     assert [run["cell"]["seed"] for run in runs] == [*range(5), *range(5)]
     assert all(run["num_train"] == 20 for run in runs)
     assert {len(values) for run in runs[5:] for values in run["extra"].values()} == {4}
-    trials = [json.loads(line) for line in Path(f"{out}.trials").read_text().splitlines()]
+    trials = [json.loads(line) for line in Path(f"{out}.trials").read_text(encoding="utf-8").splitlines()]
     assert len(trials) == 5
     model, history = train(TINY, 1000, trials[0]["rate"], size=SIZE, seen=20)
     assert history.best.valid_accuracy == trials[0]["valid_accuracy"]

@@ -189,7 +189,7 @@ def submissions(book, folder: Path, total: int = TOTAL, attacks: Sequence[str] =
 
 def wrong_marks(files: dict[str, str], table: Path) -> tuple[dict[str, float], list[str]]:
     """Return the points of each attack, and the files with wrong marks: honest ones, or attacks that gained."""
-    rows = {row["file"]: row for row in csv.DictReader(table.open())}
+    rows = {row["file"]: row for row in csv.DictReader(table.open(encoding="utf-8"))}
     points, wrong = {}, []
     for file, name in files.items():
         if name:

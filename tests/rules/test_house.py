@@ -24,7 +24,7 @@ def label(path: Path) -> str:
 
 
 def functions(path: Path) -> Iterator[Function]:
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, Function):
             yield node
 
@@ -53,7 +53,7 @@ def asserts(node: ast.AST, path: Path) -> bool:
 @cache
 def helpers(path: Path) -> set[str]:
     """Return the functions that assert and that a file of tests defines, or imports from another file of tests."""
-    tree = ast.parse(path.read_text())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = {node.name for node in functions(path) if checks(node) and not node.name.startswith("test_")}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:

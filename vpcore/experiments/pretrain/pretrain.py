@@ -211,7 +211,7 @@ def _progress(epochs: int, log: Path) -> Iterator[Callable[[EpochRecord], None]]
         def note(record: EpochRecord) -> None:
             bar.update(record.epoch + 1 - bar.n)
             bar.set_postfix(valid=f"{record.valid_accuracy:.3f}")
-            with log.open("a") as file:
+            with log.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(record)) + "\n")
 
         yield note

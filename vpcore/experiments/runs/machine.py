@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 PACKAGES = ("vpcore", "torch", "torchvision", "timm", "numpy")
+
+
+def print_utf8() -> None:
+    """Print in UTF-8 from now on, whatever the code page of the console is."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(encoding="utf-8")
 
 
 def versions() -> dict[str, str]:
@@ -38,7 +47,7 @@ def hardware(device: str = "cpu") -> dict[str, Any]:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

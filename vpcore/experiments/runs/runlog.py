@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)  # Windows would turn \n into \r\n
+
 
 def append_run(path: str | Path, record: dict[str, Any]) -> None:
     """Add one run to the end of a file; raises what `append_line` raises."""
@@ -119,7 +121,7 @@ def locked(path: str | Path, wait: bool = True) -> Iterator[int]:
         OSError: the file cannot be written.
     """
     try:
-        file = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        file = os.open(path, FLAGS, 0o644)
     except OSError as error:
         raise OSError(_complaint(path, error)) from error
     try:
