@@ -168,18 +168,9 @@ def projection(output: Any) -> Tensor | None:
 def slope_finding(got: Tensor | None, want: Tensor | None, where: str, tolerance: float) -> Finding | None:
     """Compare one gradient with the right one; an absent gradient equals a zero one."""
     reaches, wanted = (slope is not None and bool(slope.any()) for slope in (got, want))
-    if got is None or want is None or not (reaches and wanted):
-        if wanted == reaches:
-            return None
-        if got is not None and reaches:
-            return compare_slope(got, torch.zeros_like(got), where, tolerance)
-        return Finding("gradient", texts.NO_GRADIENT.format(where=where))
-    return compare_slope(got, want, where, tolerance)
-
-
-def compare_slope(got: Tensor, want: Tensor, where: str, tolerance: float) -> Finding | None:
-    """Compare two gradients of one shape."""
-    found = compare(got, want, "the gradient", 10 * tolerance)
+    if got is None or not reaches:
+        return Finding("gradient", texts.NO_GRADIENT.format(where=where)) if wanted else None
+    found = compare(got, want if wanted else torch.zeros_like(got), "the gradient", 10 * tolerance)
     return Finding("gradient", texts.GRADIENT.format(where=where, sentence=found.sentence)) if found else None
 
 

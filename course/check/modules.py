@@ -1,4 +1,4 @@
-"""Exercises whose answer is a torch.nn.Module class."""
+"""Exercises whose answer is a torch.nn.Module class: its learned tensors are listed, made random, and copied to it."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from course.check.compare import compare
 from course.check.copies import arguments, fresh, touched
 from course.check.exercise import Cases, Exercise, Mistake
 from course.check.functions import known_mistake, projection, slope_finding
-from course.check.learned import copy_learned, layout, learned, learned_finding, randomize
 from course.check.stubs import class_is_stub
 from course.check.verdict import Finding
 from course.check.words import type_words
+
+_named_parameters, _named_buffers = nn.Module.named_parameters, nn.Module.named_buffers
 
 
 @dataclass(frozen=True)
@@ -168,3 +169,69 @@ def _missing(answer: Any, methods: tuple[str, ...]) -> str | None:
         return None
     empty = getattr(nn.Module, "forward", None)
     return next((name for name in methods if getattr(answer, name, empty) in (None, empty)), None)
+
+
+def learned(module: nn.Module) -> dict[str, Tensor]:
+    """Return the tensors that require a gradient, by name."""
+    return {name: tensor for name, tensor in _named_parameters(module) if tensor.requires_grad}
+
+
+def layout(module: nn.Module) -> list[tuple[int, ...]]:
+    """Return the sorted shapes of the learned tensors."""
+    return sorted(tuple(tensor.shape) for tensor in learned(module).values())
+
+
+def randomize(module: nn.Module, rng: torch.Generator) -> None:
+    """Fill every learned tensor with draws from a standard normal distribution."""
+    with torch.no_grad():
+        for tensor in learned(module).values():
+            tensor.copy_(torch.randn(tensor.shape, generator=rng))
+
+
+def copy_learned(source: nn.Module, target: nn.Module) -> dict[str, int]:
+    """Copy learned tensors and like-named buffers; return for each target name its place in the source."""
+    have, get = learned(source), learned(target)
+    places = _places(have, get)
+    values = list(have.values())
+    buffers = dict(_named_buffers(source))
+    with torch.no_grad():
+        for name, tensor in get.items():
+            tensor.copy_(values[places[name]])
+        for name, buffer in _named_buffers(target):
+            if name in buffers and buffers[name].shape == buffer.shape:
+                buffer.copy_(buffers[name])
+    return places
+
+
+def learned_finding(module: nn.Module, reference: nn.Module) -> Finding | None:
+    """Say how the learned tensors differ from those of the reference in number or shape, or None."""
+    have, want = layout(module), layout(reference)
+    if have == want:
+        return None
+    if len(have) < len(want):
+        own = vars(module).items()
+        plain = [name for name, value in own if isinstance(value, Tensor) and value.is_floating_point()]
+        frozen = [name for name, tensor in _named_parameters(module) if not tensor.requires_grad]
+        if plain or frozen:
+            text = texts.PLAIN_TENSOR if plain else texts.FROZEN
+            return Finding("frozen", text.format(name=(plain or frozen)[0]))
+        if not have:
+            return Finding("learned", texts.NOTHING_LEARNED)
+    counts = [sum(tensor.numel() for tensor in learned(each).values()) for each in (module, reference)]
+    if counts[0] != counts[1]:
+        got = texts.plural(counts[0], "number")
+        return Finding("learned", texts.LEARNED_COUNT.format(got=got, want=counts[1]))
+    got, wanted = (texts.join([str(shape) for shape in shapes]) for shapes in (have, want))
+    return Finding("learned", texts.LEARNED_SHAPES.format(got=got, want=wanted))
+
+
+def _places(have: dict[str, Tensor], get: dict[str, Tensor]) -> dict[str, int]:
+    names = list(have)
+    if set(have) == set(get) and all(have[name].shape == get[name].shape for name in have):
+        return {name: names.index(name) for name in get}
+    free = {index: have[name].shape for index, name in enumerate(names)}
+    places = {}
+    for name, tensor in get.items():
+        places[name] = next(index for index, shape in free.items() if shape == tensor.shape)
+        del free[places[name]]
+    return places
