@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 CELL_SECONDS = 120
 THREADS = "2"
@@ -49,14 +51,6 @@ def kernel_environment() -> Iterator[dict[str, str]]:
         yield {**kept, **FIXED, "IPYTHONDIR": folder, "PYTHONPATH": path}
 
 
-@contextmanager
-def patched_environment(environment: dict[str, str]) -> Iterator[None]:
+def patched_environment(environment: dict[str, str]) -> AbstractContextManager[Any]:
     """Gives this process another environment for a moment, for a tool that passes its own on to a kernel."""
-    before = dict(os.environ)
-    os.environ.clear()
-    os.environ.update(environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+    return patch.dict(os.environ, environment, clear=True)

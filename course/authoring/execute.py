@@ -81,9 +81,18 @@ def execute(
     """
     clear(notebook)
     language = dict(notebook.metadata.get("language_info", {}))
+    client = PollingClient(
+        notebook,
+        km=AsyncKernelManager(kernel_spec_manager=ThisInterpreter(), kernel_name="python3"),
+        timeout=timeout,
+        record_timing=False,
+        resources={"metadata": {"path": str(folder)}},
+        on_cell_executed=lambda **_: on_cell(),
+    )
+    client.widget_registry = {}
     try:
         with kernel_environment() as environment:
-            _client(notebook, folder, on_cell, timeout).execute(env=environment, cleanup_kc=True)
+            client.execute(env=environment, cleanup_kc=True)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise LessonFailed(_failure(place, notebook, error, timeout)) from error
     notebook.metadata["language_info"] = language
@@ -129,19 +138,6 @@ def strip_png(data: bytes) -> bytes:
             kept.append(data[position:end])
         position = end
     return b"".join(kept)
-
-
-def _client(notebook: Any, folder: Path, on_cell: Callable[[], object], timeout: float) -> PollingClient:
-    client = PollingClient(
-        notebook,
-        km=AsyncKernelManager(kernel_spec_manager=ThisInterpreter(), kernel_name="python3"),
-        timeout=timeout,
-        record_timing=False,
-        resources={"metadata": {"path": str(folder)}},
-        on_cell_executed=lambda **_: on_cell(),
-    )
-    client.widget_registry = {}
-    return client
 
 
 def _stable_value(kind: str, value: Any, models: dict[str, str]) -> Any:
