@@ -51,10 +51,17 @@ class Recorded:
     ) -> tuple[float, float, float]:
         """Return what `treated` gains over `base` in points, and its 95 % interval over seeds and test images.
 
+        Where one of the two has more seeds than the other, those of both are compared.
+
         Raises:
-            ValueError: nothing was recorded for these, or not the same seeds of both.
+            ValueError: nothing was recorded for these, or fewer than two seeds of both.
         """
-        before, after = (self.correct(data, prompt, backbone, **settings) for prompt in (base, treated))
+        sides = [
+            {run["cell"]["seed"]: right(run) for run in self._chosen(data, prompt, backbone, settings)}
+            for prompt in (base, treated)
+        ]
+        both = sorted(set.intersection(*map(set, sides)))
+        before, after = (np.stack([side[seed] for seed in both]) for side in sides)
         found = two_way_interval(before, after)
         return 100 * found.mean, 100 * found.low, 100 * found.high
 

@@ -130,4 +130,7 @@ def test_a_gain_counts_seeds_and_test_images():
     before, after = (table.accuracies("photodigits_fixed", name, "resnet_nano") for name in ("none", "universal"))
     assert mean == pytest.approx((after - before).mean())
     seeds = paired_interval(list(before), list(after))
+    small = recorded("msvp_small")  # 20 seeds without a prompt, 10 with this one
+    ten = [small.accuracies("digits", name)[:10] for name in ("none", "multiscale:scales=1")]
+    assert small.gain("digits", "none", "multiscale:scales=1")[0] == pytest.approx((ten[1] - ten[0]).mean())
     assert high - low > seeds.high - seeds.low  # the test images are a lottery of their own
