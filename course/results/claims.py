@@ -107,7 +107,10 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
         claims = [Claim("", "", data, backbone, arm, base) for data in sets]
         p_values += [two_way_p_value(*both(table, claim)) for claim in claims]
         found = [verdict(difference(table, claim)[0]) for claim in claims]
+        at_edge = {run["cell"]["data"] for run in table.runs if run.get("rate_at_edge") and run["cell"]["prompt"] == arm
+                   and run["cell"]["backbone"] == backbone}  # fmt: skip
         counts.append(f"  - `{arm}` {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")
+        counts[-1] += f", rate at an edge on {len(at_edge)}" if at_edge else ""
     singly = sum(p_value < 0.05 for p_value in p_values)
     stand = f"{singly} of {len(p_values)} differences stand singly, {sum(holm(p_values))} after Holm's correction"
     report = f"`python -m vpcore.grid --report course/results/{table.name}.json --report-to FOLDER`"

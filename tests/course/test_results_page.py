@@ -13,6 +13,7 @@ from course.results import questions as results_questions
 from course.results.claims import Claim, best_layer, count_better, difference, verdict
 from course.results.page import page, speed
 from course.results.questions import NEGATIVE, QUESTIONS
+from vpcore.rates import default_rate
 from vpcore.statistics import Interval
 
 
@@ -56,6 +57,18 @@ def test_counts_and_layers_agree_with_the_tables():
                                        and r["cell"]["backbone"] == "vit_nano" for r in table.runs)]  # fmt: skip
     best = max(here, key=lambda arm: table.accuracies("digits", arm, "vit_nano").mean())
     assert f"stands at layer {best[3:]}." in best_layer(RESULTS, "digits", "vit_nano")
+
+
+def test_rates_of_the_largest_table_that_stayed_at_an_edge_are_marked():
+    """Its searches tried five rates a factor of √10 apart and no more: at the edge, the best lies three steps off."""
+    arms = set()
+    for run in recorded("transfer").runs:
+        cell = run["cell"]
+        steps = np.log(cell["lr"] / default_rate(cell["prompt"])) / np.log(10**0.5)
+        assert run["rate_at_edge"] is bool(np.isclose(abs(steps), cell["trials"] - 2, atol=0.01))
+        arms |= {(cell["data"], cell["backbone"], cell["prompt"])} if run["rate_at_edge"] else set()
+    marked = re.findall(r"rate at an edge on (\d)", page())
+    assert sum(map(int, marked)) == len(arms) == 51
 
 
 def test_a_file_nobody_asked_about_is_named(tmp_path):
