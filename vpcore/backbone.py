@@ -37,6 +37,7 @@ class Spec:
     num_prefix_tokens: int = 0
     interpolation: str = "bilinear"  # how images were resized when the weights were trained
     free_tokens: bool = True  # a ViT's blocks take more tokens than the image has
+    class_token: bool = True  # the first prefix token is one; else all of them are registers
 
     @property
     def depth(self) -> int:
@@ -115,11 +116,12 @@ class Backbone(nn.Module):
             std: divides images afterwards.
             classifier: from features to the source classes.
             name: of the spec; the class of the network, if empty.
-            sizes: more fields of `Spec` (kind, patch_size, num_heads, num_prefix_tokens, free_tokens).
+            sizes: more fields of `Spec` (kind, patch_size, num_heads, num_prefix_tokens, class_token, free_tokens).
 
         Raises:
             ValueError: no such part, parts that do not fit one another, or features that are no vectors.
         """
+        check_edge(image_size)
         row = find(module, blocks).children() if isinstance(blocks, str) else (find(module, part) for part in blocks)
         first, layers, last = chain(module, embed), list(row), chain(module, pool)
         try:
@@ -203,6 +205,12 @@ class Backbone(nn.Module):
         """Set training mode; a frozen backbone stays in eval mode."""
         super().train(mode and not self.frozen)
         return self
+
+
+def check_edge(image_size: object) -> None:
+    """Refuse an image size that is no whole number with a TypeError."""
+    if isinstance(image_size, bool) or not hasattr(image_size, "__index__"):
+        raise TypeError(f"image_size is one number, the edge of square images in pixels, got {image_size!r}: pass one")
 
 
 def find(module: nn.Module, part: Part) -> nn.Module:

@@ -117,9 +117,13 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def prefer_channels_last(model: nn.Module) -> nn.Module:
     """Store the weights of a convolutional model channels-last, in place, and return it; other models stay as they are.
 
-    The layout changes no value. Measured on two CPU cores, it makes training of the small CNNs faster.
+    The layout changes no value. Measured on two CPU cores, it makes training of the small CNNs faster. On a CPU, models
+    with a group norm stay as they are: its backward pass in torch crashes on this layout.
     """
-    if sum(isinstance(module, nn.Conv2d) for module in model.modules()) > 1:  # a ViT has one, its patch embedding
+    convolutions = sum(isinstance(module, nn.Conv2d) for module in model.modules())  # a ViT has one, which cuts patches
+    on_cpu = all(parameter.device.type == "cpu" for parameter in model.parameters())
+    crashes = on_cpu and any(isinstance(module, nn.GroupNorm) for module in model.modules())
+    if convolutions > 1 and not crashes:
         for module in model.modules():
             if isinstance(module, nn.Conv2d):
                 module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]

@@ -31,6 +31,7 @@ class Prompted(nn.Module):
         tuning: a baseline that changes backbone weights, built for `backbone`; on its own with `NoPrompt`.
 
     Raises:
+        TypeError: a part is of another kind, as a network that is no `Backbone`.
         ValueError: the prompt, the tuning or the head was built for a backbone of other sizes, or the backbone is to be
             trained and tuned at once.
     """
@@ -48,6 +49,11 @@ class Prompted(nn.Module):
         tuning: Tuning | None = None,
     ) -> None:
         super().__init__()
+        _check_kind("backbone", backbone, Backbone, "load it with load_backbone, or give its parts to Backbone.wrap")
+        _check_kind("prompt", prompt, Prompt, "make it a subclass of vpcore.Prompt, or pass NoPrompt(backbone.spec)")
+        _check_kind("head", head, nn.Module, "pass LinearHead(backbone.spec.dim, num_classes)")
+        if tuning is not None:
+            _check_kind("tuning", tuning, Tuning, "make it of this backbone, as NormTuning(backbone)")
         for what, part in (("prompt", prompt), ("tuning", tuning)):
             if part is not None and part.spec != backbone.spec:
                 raise ValueError(
@@ -153,6 +159,11 @@ class Prompted(nn.Module):
     def extra_repr(self) -> str:
         """Say in one line what learns."""
         return f"train_backbone={not self.backbone.frozen}"
+
+
+def _check_kind(what: str, part: object, kind: type, fix: str) -> None:
+    if not isinstance(part, kind):
+        raise TypeError(f"the {what} must be a {kind.__name__}, got a {type(part).__name__}: {fix}")
 
 
 def classify(backbone: Backbone) -> nn.Module:

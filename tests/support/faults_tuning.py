@@ -19,8 +19,8 @@ from nets import small_vit
 import vpcore
 from vpcore.backbone import Backbone
 from vpcore.heads import label_mapping
-from vpcore.models import resnet, timm_nets
-from vpcore.tuning import SSF, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning, deltas
+from vpcore.models import timm_nets
+from vpcore.tuning import SSF, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning, deltas, lora
 from vpcore.tuning.base import slot
 
 
@@ -112,11 +112,12 @@ def by_present_class(
     return counts
 
 
-def swapped_rows(self: LoRA, name: str) -> tuple[str, ...]:
-    return (":v", ":k", ":q") if name.endswith("attn.qkv.weight") else ("",)
+def swapped_rows(*given: Any, right: Any = lora._rows) -> dict[str, lora.Rows]:
+    found = right(*given)
+    return {**found, "q": found["v"], "v": found["q"]} if len(found) == 3 else found
 
 
-def without_pooling(net: Any, *arguments: Any, right: Any = resnet.split_resnet) -> Backbone:
+def without_pooling(net: Any, *arguments: Any, right: Any = timm_nets.split_chain) -> Backbone:
     net.maxpool = torch.nn.MaxPool2d(1, 2)
     return right(net, *arguments)
 
@@ -156,7 +157,7 @@ NAMES = test_tuning.test_tuned_names_are_the_ones_meant
 FAULTS = [
     Fault("alpha divided without remainder", LORA, instead(LoRA, "weights", floored),
           guard(test_tuning.test_lora_equals_peft, 4, 1)),
-    Fault("query and value rows swapped", LORA, instead(LoRA, "_rows", swapped_rows),
+    Fault("query and value rows swapped", LORA, instead(lora, "_rows", swapped_rows),
           guard(test_tuning.test_lora_equals_peft, 4, 4)),
     Fault("tuned weights cut off from their gradient", LORA, instead(LoRA, "weights", detached),
           guard(test_tuning.test_gradients_reach_everything_within_two_steps_and_nothing_else, "vit", "lora")),
@@ -183,7 +184,7 @@ FAULTS = [
           instead(timm_nets, "_spread", lambda values, channels: (0.5,) * channels),
           test_timm_backbones.test_normalization_and_interpolation_come_from_the_weights_config),
     Fault("stem pools with another window", tuned(BitFit, resnet18),
-          instead(timm_nets, "SPLITTERS", {**timm_nets.SPLITTERS, "resnet": without_pooling}),
+          instead(timm_nets, "split_chain", without_pooling),
           partial(test_timm_backbones.test_features_and_logits_equal_timms_own, name="resnet18", image_size=33,
                   in_chans=1)),
     Fault("pickles are run", LORA,

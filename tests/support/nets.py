@@ -12,7 +12,7 @@ import vpcore
 from vpcore.backbone import Backbone
 from vpcore.data.splits import Split
 from vpcore.device import own_random_stream
-from vpcore.models.vit import split_vit
+from vpcore.models.split import split_chain
 
 
 def small_cnn(seed: int = 0) -> Backbone:
@@ -45,7 +45,7 @@ def _vit(seed: int) -> Backbone:
     with own_random_stream(seed):
         sizes = {"img_size": 32, "patch_size": 8, "embed_dim": 96, "depth": 3, "num_heads": 3, "num_classes": 7}
         net = VisionTransformer(**sizes, drop_rate=0.3)
-    return split_vit(net, "small_vit", 32, (0.5, 0.4, 0.45), (0.25, 0.3, 0.2))
+    return split_chain(net, "small_vit", 32, (0.5, 0.4, 0.45), (0.25, 0.3, 0.2))
 
 
 BACKBONES = {"cnn": small_cnn, "vit": small_vit}

@@ -9,7 +9,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone, Spec, measure_shapes
-from vpcore.models.vit import split_vit
+from vpcore.models.split import split_chain
 
 HALF = (0.5, 0.5, 0.5)
 
@@ -38,7 +38,7 @@ def vit_pair(depth: int = 3, pool: str = "token", dim: int = 48) -> tuple[Vision
     )  # fmt: skip
     randomize(net, seed=5, scale=0.2)
     untouched = copy.deepcopy(net).double().eval()
-    return untouched, split_vit(net.double().float(), "tiny", 16, HALF, HALF).double()
+    return untouched, split_chain(net.double().float(), "tiny", 16, HALF, HALF).double()
 
 
 def vit_spec(dim: int, depth: int = 12, image_size: int = 224, patch: int = 16) -> Spec:

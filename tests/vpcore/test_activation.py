@@ -6,6 +6,7 @@ import torch
 from small import CNN_SPEC, SWIN_SPEC, cnn, images, noise, randomize, vit_pair, vit_spec
 from torch import nn
 
+import vpcore
 from vpcore import ActivationPrompt, LinearHead, Prompted
 from vpcore.backbone import Backbone, Spec
 
@@ -181,3 +182,18 @@ def test_a_layer_that_is_no_whole_number_is_refused(layer) -> None:
 
 def test_a_numpy_layer_is_a_layer() -> None:
     assert ActivationPrompt(vit_spec(48, depth=3), layer=np.int64(2)).layers == (2,)
+
+
+def test_cls_only_never_prompts_a_register():
+    """The first: a class token and four registers; the second: one register and no class token."""
+    spec = vpcore.load_backbone("vit_tiny_patch16_dinov3_qkvb", pretrained=False, image_size=32).spec
+    assert (spec.num_prefix_tokens, spec.class_token) == (5, True)
+    prompt = ActivationPrompt(spec, 1, "cls_only")
+    nn.init.ones_(prompt.deltas["1"])
+    assert prompt.delta(1)[0].abs().sum(1).nonzero().flatten().tolist() == [0]
+    for name in ("vit_dwee_patch16_reg1_gap_256", "naflexvit_base_patch16_gap"):  # by both splitters
+        with torch.device("meta"):
+            spec = vpcore.load_backbone(name, pretrained=False).spec
+        assert spec.num_prefix_tokens > 0
+        with pytest.raises(ValueError, match=f"cls_only needs a class token, {name} has none: use full or shared"):
+            ActivationPrompt(spec, 1, "cls_only")

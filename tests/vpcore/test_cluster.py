@@ -112,3 +112,11 @@ def test_a_backbone_that_trains_is_refused() -> None:
         model(floats(backbone))
     with pytest.raises(ValueError, match="clusters need the frozen backbone"):
         ClusterPrompt(backbone.spec).attach(backbone)
+
+
+def test_prepare_takes_images_not_the_data_they_are_in() -> None:
+    backbone = small_cnn()
+    data = vpcore.Split(pixels(backbone, 9), torch.arange(9) % 3)
+    for given in (data, torch.utils.data.TensorDataset(data.images, data.labels)):
+        with pytest.raises(TypeError, match=f"a tensor of images, got a {type(given).__name__}: pass train.images"):
+            ClusterPrompt(backbone.spec).prepare(backbone, given)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -129,3 +132,19 @@ def test_eval_mode_lasts_as_long_as_the_block_also_when_it_fails(mode):
     with pytest.raises(ZeroDivisionError, match="division"), evaluating(model):
         1 / 0  # noqa: B018
     assert model[0].training is mode
+
+
+def test_a_model_with_group_norms_keeps_its_layout_on_a_cpu():
+    """In a process of its own: on this layout the backward pass of torch's group norm ends it (exit 139)."""
+    code = """
+import torch, vpcore
+backbone = vpcore.load_backbone("resnet50_gn", pretrained=False, image_size=33)
+images, labels = torch.randint(0, 256, (6, 3, 33, 33), dtype=torch.uint8), torch.arange(6) % 3
+data = vpcore.Split(images, labels)
+for tuning in (None, vpcore.NormTuning(backbone)):
+    head = vpcore.LinearHead(backbone.spec.dim, 3)
+    model = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head, tuning=tuning)
+    vpcore.fit(model, data, data, epochs=1, batch_size=3, lr=1e-3, device="cpu")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, (done.returncode, done.stderr[-500:])

@@ -167,10 +167,28 @@ def test_token_grid(dim, grid):
     assert token_grid(dim) == grid
 
 
-@pytest.mark.parametrize(("dim", "near"), [(1024, 1023), (64, 63), (128, 129), (1, 3)])
-def test_dim_without_a_token_picture_names_the_nearest(dim, near):
-    with pytest.raises(ValueError, match=f"dim {dim} is not: the nearest dim that works is {near}"):
+@pytest.mark.parametrize("dim", [1024, 64, 128, 1])
+def test_dim_without_a_token_picture_names_the_switch(dim):
+    with pytest.raises(ValueError, match=f"dim {dim} is not: pass map_tokens=True for a learned map .* use insta"):
         InstancePrompt(vit_spec(dim))
+
+
+@pytest.mark.parametrize(("dim", "grid"), [(1024, (19, 18)), (64, (11, 2)), (128, (43, 1)), (1, (1, 1))])
+def test_a_learned_map_makes_tokens_of_any_dim(dim, grid):
+    prompt = InstancePrompt(vit_spec(dim, depth=2, image_size=32), num_tokens=4, map_tokens=True).double()
+    maps, linear = prompt.specific
+    assert (prompt.grid, 3 * grid[0] * grid[1] - dim in (1, 2)) == (grid, True)
+    x = images(size=32)
+    made = torch.einsum("btp,dp->btd", maps(x), linear.weight) + linear.bias  # a 1×1 map of the pictures' numbers
+    torch.testing.assert_close(prompt.condition(x).specific, made)
+    prompt.condition(x).specific.square().sum().backward()
+    assert all(p.grad.abs().max() > 0 for p in prompt.specific.parameters())
+
+
+def test_a_dim_that_three_divides_gets_no_map():
+    plain, asked = (InstancePrompt(vit_spec(96, depth=2), map_tokens=switch) for switch in (False, True))
+    assert plain.state_dict().keys() == asked.state_dict().keys()
+    assert all(map(torch.equal, plain.parameters(), asked.parameters()))
 
 
 def test_specific_prompter_runs_once_a_batch_on_the_original_images():

@@ -137,3 +137,30 @@ def test_a_head_for_other_features_is_refused() -> None:
     for head in (vpcore.LinearHead(7, 3), vpcore.MLPHead(7, 3), torch.nn.Linear(7, 3)):
         with pytest.raises(ValueError, match=f"this head takes 7 features, simple_cnn gives {backbone.spec.dim}"):
             vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head)
+
+
+def test_parts_that_are_none_of_vpcores_are_named() -> None:
+    backbone, layer = tiny_backbone(), torch.nn.Conv2d(3, 3, 1)
+    prompt, head = vpcore.NoPrompt(backbone.spec), vpcore.LinearHead(backbone.spec.dim, 3)
+    with pytest.raises(TypeError, match=r"the backbone must be a Backbone, got a Conv2d: load it .* Backbone.wrap"):
+        vpcore.Prompted(layer, prompt, head)
+    with pytest.raises(TypeError, match=r"the prompt must be a Prompt, got a Conv2d: .* or pass NoPrompt"):
+        vpcore.Prompted(backbone, layer, head)
+    with pytest.raises(TypeError, match=r"the head must be a Module, got a int: pass LinearHead"):
+        vpcore.Prompted(backbone, prompt, 10)
+    with pytest.raises(TypeError, match=r"the tuning must be a Tuning, got a Conv2d: make it of this backbone"):
+        vpcore.Prompted(backbone, prompt, head, tuning=layer)
+
+
+@pytest.mark.parametrize("name", vpcore.PROMPTS)
+def test_a_prompt_takes_the_sizes_of_a_backbone_not_the_backbone(name) -> None:
+    with pytest.raises(TypeError, match=r"needs the sizes of a backbone, got a Backbone: pass backbone.spec"):
+        vpcore.PROMPTS[name](tiny_backbone())
+
+
+@pytest.mark.parametrize("name", vpcore.TUNINGS)
+def test_a_tuning_takes_the_backbone_not_its_sizes(name) -> None:
+    for given in (tiny_backbone().spec, torch.nn.Linear(2, 2)):
+        kind = type(given).__name__
+        with pytest.raises(TypeError, match=f"a tuning needs the whole backbone, got a {kind}: pass what you load"):
+            vpcore.TUNINGS[name](given)

@@ -297,3 +297,32 @@ def test_flipped_bytes_give_one_kind_of_error(tmp_path):
         except ValueError:
             refused += 1
     assert refused > 10
+
+
+def test_image_size_is_one_number(tmp_path):
+    for name in ("resnet18", "resnet_nano", "simple_cnn", "vit_tiny_small"):
+        with pytest.raises(TypeError, match=r"image_size is one number, .*, got \(32, 32\)"):
+            vpcore.load_backbone(name, pretrained=False, image_size=(32, 32))
+    parts = {"embed": nn.Identity(), "blocks": [nn.ReLU()], "pool": nn.Flatten()}
+    with pytest.raises(TypeError, match=r"image_size is one number, .*, got \[8, 8\]"):
+        vpcore.Backbone.wrap(nn.Module(), **parts, image_size=[8, 8])
+
+
+@pytest.mark.parametrize("name", ["eva02_tiny_patch14_224", "vit_small_patch14_dinov2"])
+def test_patches_of_another_size_are_refused_and_not_resampled(tmp_path, name):
+    net = timm.create_model(name, img_size=112, patch_size=16)
+    save_file(net.state_dict(), tmp_path / "w.safetensors")
+    with pytest.raises(ValueError, match=r"; of another shape: patch_embed.proj.weight: load it under the name it was"):
+        vpcore.load_backbone(name, checkpoint=tmp_path / "w.safetensors", image_size=112)
+
+
+def test_a_flexivit_checkpoint_is_resampled_as_timm_does(tmp_path):
+    net = timm.create_model("flexivit_small", patch_size=32, img_size=224)
+    randomize(net)
+    save_file(net.state_dict(), tmp_path / "w.safetensors")
+    source = {"file": str(tmp_path / "w.safetensors"), "source": "file"}
+    theirs = timm.create_model("flexivit_small", pretrained=True, pretrained_cfg_overlay=source).state_dict()
+    ours = vpcore.load_backbone("flexivit_small", checkpoint=tmp_path / "w.safetensors").embed.net.state_dict()
+    for name in ("patch_embed.proj.weight", "pos_embed"):
+        assert ours[name].shape != net.state_dict()[name].shape
+        assert torch.equal(ours[name], theirs[name]), name

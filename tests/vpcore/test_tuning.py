@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import vpcore
-from vpcore.models.swin import split_swin
+from vpcore.models.split import split_chain
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK
 
 
@@ -18,7 +18,7 @@ def small_swin():
     net = timm.create_model(
         "swin_tiny_patch4_window7_224", img_size=32, window_size=4, embed_dim=24, depths=(2, 2), num_heads=(2, 4)
     )
-    return split_swin(net, "small_swin", 32, (0.5,) * 3, (0.5,) * 3)
+    return split_chain(net, "small_swin", 32, (0.5,) * 3, (0.5,) * 3)
 
 
 BACKBONES = {
@@ -391,3 +391,96 @@ def test_prompted_refuses_a_tuning_that_does_not_fit(backbones):
         vpcore.Prompted(
             vit, vpcore.NoPrompt(vit.spec), vpcore.LinearHead(vit.spec.dim, 4), train_backbone=True, tuning=BitFit(vit)
         )
+
+
+def test_networks_of_rms_norms_are_tuned_wholly():
+    backbone = vpcore.load_backbone("convnext_atto_rms", pretrained=False, image_size=32)
+    norms = [name for name, module in backbone.named_modules() if type(module).__name__.startswith("RmsNorm")]
+    assert len(norms) > backbone.spec.depth
+    assert set(NormTuning(backbone).names) >= {f"{name}.weight" for name in norms}
+    assert set(SSF(backbone).scale) >= {name.replace(".", "/") for name in norms}
+    both = nn.Sequential(nn.RMSNorm(8), nn.GroupNorm(2, 8), nn.BatchNorm1d(8), nn.Identity())
+    spec = vpcore.Spec("norms", "vit", 4, 3, 8, ((4, 8), (4, 8)), (0.5,) * 3, (0.5,) * 3)
+    plain = vpcore.Backbone(nn.Identity(), [both], nn.Identity(), spec)
+    leaves = {f"blocks.0.{place}.{leaf}" for place in (0, 1, 2) for leaf in ("weight", "bias")}
+    assert set(NormTuning(plain).names) == leaves - {"blocks.0.0.bias"}
+    assert set(SSF(plain).names) == {"blocks.0.0.weight", "blocks.0.1.weight", "blocks.0.1.bias"}
+
+
+OTHERS = {"convnext_atto_rms": 32, "test_efficientnet_gn": 32, "test_nfnet": 32, "convnext_atto": 32}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_ssf_equals_scaling_every_output_of_other_layers(name):
+    """RMSNorms have no shift; convolutions of standardized weights are scaled by their gain."""
+    backbone = vpcore.load_backbone(name, pretrained=False, image_size=OTHERS[name])
+    randomize(backbone)
+    tuning, x = SSF(backbone, init="normal", seed=3), some_images()
+    hooked = copy.deepcopy(backbone)
+    for key, scale in tuning.scale.items():
+        module = hooked.get_submodule(key.replace("/", "."))
+        shift = tuning.shift[key] if key in tuning.shift else torch.zeros_like(scale)
+        last = isinstance(module, nn.Linear) or type(module).__name__ in ("LayerNorm", "RmsNorm", "GlobalResponseNorm")
+        if "Act" in type(module).__name__:  # scaled before the activation that is part of it
+            module.weight.data, module.bias.data = module.weight * scale, module.bias * scale + shift
+        else:
+            module.register_forward_hook(scale_and_shift(scale, shift, -1 if last else 1))
+    expected, ours = hooked(x), tuning(backbone, x)
+    assert not torch.allclose(ours, backbone(x), rtol=1e-3, atol=0)
+    assert torch.allclose(ours, expected, atol=1e-5 * float(expected.detach().abs().max()))
+
+
+def test_biases_of_query_and_value_alone_are_tuned():
+    net = timm.create_model("beit_base_patch16_224", img_size=32, depth=2, embed_dim=24, num_heads=2)
+    backbone = split_chain(net, "small_beit", 32, (0.5,) * 3, (0.5,) * 3)
+    randomize(backbone)
+    name = next(name for name, _ in backbone.named_parameters() if name.endswith("q_bias")).removesuffix(".q_bias")
+    both = {f"{name}.q_bias", f"{name}.v_bias"}
+    assert both <= set(BitFit(backbone).names)
+    tuning, x = SSF(backbone, init="normal", seed=3), some_images()
+    assert both <= set(tuning.names)
+    assert f"{name}.qkv.bias" not in tuning.names
+    tuning(backbone, x).square().sum().backward()
+    assert all(p.grad.abs().max() > 0 for p in tuning.parameters())
+
+
+ATTENTIONS = {  # fused in one layer, head by head in it, in two, in three
+    "test_vit": 32, "tiny_vit_5m_224": 224, "maxvit_rmlp_pico_rw_256": 256, "pvt_v2_b0": 64, "cait_xxs24_224": 32,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_lora_knows_the_rows_of_query_key_and_value(name):
+    """A constant added to every key changes nothing, for softmax forgets it; added to a query or value it does."""
+    options = {"img_size": 32, "depth": 2} if name == "cait_xxs24_224" else {}
+    net = timm.create_model(name, **options)
+    backbone = split_chain(net, name, ATTENTIONS[name], (0.5,) * 3, (0.5,) * 3)
+    randomize(backbone.double())
+    x, noise = some_images(1, ATTENTIONS[name]).double(), torch.Generator().manual_seed(5)
+    found = LoRA(backbone, 2, targets="qkv").parts
+    plain, checked = backbone(x), set()
+    for weight, parts in found.items():
+        layer = backbone.get_submodule(weight.removesuffix(".weight"))
+        for part, (groups, start, stop) in parts.items():
+            letter = part[1:] or weight.split(".")[-2][0]
+            if letter in checked:
+                continue
+            with torch.no_grad():
+                rows = torch.arange(len(layer.bias)).view(groups, -1)[:, start:stop].flatten()
+                kept = layer.bias.clone()
+                layer.bias[rows] += 3 * torch.randn(len(rows), generator=noise)
+                off = float((backbone(x) - plain).abs().max())
+                layer.bias.copy_(kept)
+            assert (off < 1e-9) == (letter == "k"), (weight, letter, off)
+            checked.add(letter)
+    assert checked == {"q", "k", "v"}
+
+
+@pytest.mark.parametrize("name", ATTENTIONS)
+def test_lora_changes_the_rows_asked_for_and_no_others(name):
+    with torch.device("meta"):
+        net = timm.create_model(name)
+        backbone = split_chain(net, name, timm.get_pretrained_cfg(name).input_size[-1], (0.5,) * 3, (0.5,) * 3)
+    for targets in ("q", "v", "qv", "o"):
+        for weight, parts in LoRA(backbone, 2, targets=targets).parts.items():
+            assert {part[1:] or weight.split(".")[-2].replace("proj", "o") for part in parts} <= set(targets)

@@ -11,7 +11,7 @@ from torch import nn
 from vpcore.backbone import Backbone, Spec, measure_shapes
 from vpcore.device import own_random_stream
 from vpcore.models.scratch import check_image, per_channel
-from vpcore.models.vit import split_vit
+from vpcore.models.split import split_chain
 
 
 def simple_cnn(
@@ -114,20 +114,9 @@ def resnet18_small(
         net: Any = ResNet(kind, (2, 2, 2, 2), num_classes=0, in_chans=in_chans, zero_init_last=False)
         net.conv1 = nn.Conv2d(in_chans, 64, 3, padding=1, bias=False)
         nn.init.kaiming_normal_(net.conv1.weight, mode="fan_out", nonlinearity="relu")
-    embed = nn.Sequential(net.conv1, net.bn1, net.act1)
-    blocks = [block for stage in (net.layer1, net.layer2, net.layer3, net.layer4) for block in stage]
-    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    spec = Spec(
-        name="resnet18_small",
-        kind="cnn",
-        image_size=image_size,
-        in_chans=in_chans,
-        dim=512,
-        shapes=measure_shapes(embed, blocks, in_chans, image_size),
-        mean=per_channel(mean, in_chans, "mean"),
-        std=per_channel(std, in_chans, "std"),
-    )
-    return Backbone(embed, blocks, pool, spec)
+    net.maxpool = nn.Identity()
+    means, stds = per_channel(mean, in_chans, "mean"), per_channel(std, in_chans, "std")
+    return split_chain(net, "resnet18_small", image_size, means, stds)
 
 
 def vit_tiny_small(
@@ -192,7 +181,7 @@ def vit_tiny_small(
             nn.init.trunc_normal_(net.cls_token, std=0.02)
             nn.init.trunc_normal_(net.pos_embed, std=0.02)
     means, stds = per_channel(mean, in_chans, "mean"), per_channel(std, in_chans, "std")
-    return split_vit(net, "vit_tiny_small", image_size, means, stds)
+    return split_chain(net, "vit_tiny_small", image_size, means, stds)
 
 
 def _publish(module: nn.Module) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from vpcore.backbone import Backbone, Spec, measure_shapes
+from vpcore.backbone import Backbone, Spec, check_edge, measure_shapes
 from vpcore.device import own_random_stream
 from vpcore.models.scratch import per_channel
-from vpcore.models.vit import split_vit
+from vpcore.models.split import split_chain
 
 CIFAR100_MEAN = (0.5071, 0.4865, 0.4409)
 CIFAR100_STD = (0.2673, 0.2564, 0.2762)
@@ -67,6 +67,7 @@ def resnet_nano(
 
 
 def _check_images(name: str, image_size: int, in_chans: int) -> None:
+    check_edge(image_size)
     if (image_size, in_chans) != (32, 3):
         raise ValueError(
             f"{name} takes images of 32 pixels and 3 channels, got {image_size} and {in_chans}: "
@@ -119,4 +120,4 @@ def vit_nano(
         net = VisionTransformer(
             img_size=32, patch_size=8, embed_dim=96, depth=6, num_heads=3, num_classes=num_source_classes
         )
-    return split_vit(net, "vit_nano", 32, per_channel(mean, 3, "mean"), per_channel(std, 3, "std"))
+    return split_chain(net, "vit_nano", 32, per_channel(mean, 3, "mean"), per_channel(std, 3, "std"))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from vpcore.backbone import check_edge
+
 
 def per_channel(values: float | Sequence[float], in_chans: int, what: str) -> tuple[float, ...]:
     """Spread one number over the channels, or check that there is one per channel."""
@@ -15,6 +17,7 @@ def per_channel(values: float | Sequence[float], in_chans: int, what: str) -> tu
 
 def check_image(image_size: int, in_chans: int, smallest: int = 8) -> None:
     """Refuse image sizes and channel counts the small networks cannot take."""
+    check_edge(image_size)
     if image_size < smallest:
         raise ValueError(f"image_size must be at least {smallest}, got {image_size}")
     if in_chans < 1:

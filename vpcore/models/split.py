@@ -12,6 +12,7 @@ import inspect
 import math
 import operator
 import re
+from functools import partial
 from types import NoneType
 from typing import Any
 
@@ -27,11 +28,10 @@ from vpcore.backbone import Backbone, Spec
 # The names timm gives to its rows of blocks.
 ROWS = re.compile(
     r"(encoder\.)?(blocks|stages|layers|features|levels|network|body|transformers|dense_stages|layer\d+|stage\d+|s\d+"
-    r"|level\d+|repeat(_\d+)?|block\d+|Mixed_\w+|mixed_\w+|cell_\d+|reduction_cell_\d+)(\.|$)"
+    r"|level\d+|serial_blocks\d+|repeat(_\d+)?|block\d+|Mixed_\w+|mixed_\w+|cell_\d+|reduction_cell_\d+)(\.|$)"
 )
 STAGE = re.compile(r"(.*?\d+)(\.|$)")
 NUMBERED = re.compile(r"(.*\.)?(?!norm|down|patch)\w*\d")
-RUNS = (1, 2)  # images in the two measuring runs: they tell a size of the batch from a size of the network
 TOKEN_HEADS = ("VisionTransformerDistilled", "VOLO")  # their second head reads tokens that features do not hold
 NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)  # belong to the block before them
 KINDS = {"vit": 3, "cnn": 4, "swin": 4}  # kind: axes of z
@@ -42,7 +42,7 @@ class NoChain(ValueError):
 
 
 def split_chain(
-    net: nn.Module, name: str, image_size: int, in_chans: int, mean: tuple[float, ...], std: tuple[float, ...]
+    net: nn.Module, name: str, image_size: int, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Backbone:
     """Take a timm network apart into embed, blocks and pool.
 
@@ -54,27 +54,32 @@ def split_chain(
     """
     if not (hasattr(net, "forward_head") and hasattr(net, "get_classifier")):
         raise NoChain("it is an encoder, which makes no one vector an image")
-    flow = Flow(net.eval(), in_chans, image_size)
+    flow = _Flow(net.eval(), len(mean), image_size)
     kind, cuts = flow.choose()
     embed, *blocks, pool = (flow.piece(a, b) for a, b in zip([0, *cuts], [*cuts, len(flow.nodes) - 1], strict=True))
-    shapes = tuple(flow.shape(cut) for cut in cuts)
+    shapes = tuple(tuple(flow.values[flow.crossing(cut)[0]].shape[1:]) for cut in cuts)
     features = flow.values[flow.nodes[-1]]
     if not isinstance(features, Tensor) or features.dim() != 2:
         raise NoChain("its features are not one vector an image")
-    num_tokens, prefix = shapes[0][0], getattr(net, "num_prefix_tokens", 0)
-    if math.isqrt(num_tokens - prefix) ** 2 != num_tokens - prefix:
-        prefix = num_tokens - math.isqrt(num_tokens) ** 2  # some class tokens come after the blocks
     patch = getattr(getattr(net, "patch_embed", None), "patch_size", None)
     patch = getattr(getattr(net.patch_embed, "proj", None), "stride", patch) if patch else None  # patches may overlap
     attention = (m for m in blocks[0].modules() if hasattr(m, "num_heads"))
     spec = Spec(
-        name, kind, image_size, in_chans, features.shape[1], shapes, mean, std,
+        name, kind, image_size, len(mean), features.shape[1], shapes, mean, std,
         patch_size=patch[0] if isinstance(patch, tuple) else patch,
         num_heads=next((m.num_heads for m in attention if isinstance(m.num_heads, int)), None),
-        num_prefix_tokens=prefix if kind == "vit" else 0,
-        free_tokens=kind == "vit" and _take_tokens(blocks, shapes, flow.device),
+        num_prefix_tokens=_prefix(net, shapes[0][0]) if kind == "vit" else 0,
+        free_tokens=kind == "vit" and _take_tokens(blocks, shapes, next(net.parameters()).device),
+        class_token=any("cls_token" in name for name, _ in net.named_parameters()),
     )  # fmt: skip
     return Backbone(embed, blocks, pool, spec, _classifier(net, features.shape[1]))
+
+
+def _prefix(net: nn.Module, num_tokens: int) -> int:
+    """Return how many tokens stand before the patches; some networks add theirs after the blocks."""
+    prefix = getattr(net, "num_prefix_tokens", 0)
+    square = math.isqrt(num_tokens - prefix) ** 2 == num_tokens - prefix
+    return prefix if square else num_tokens - math.isqrt(num_tokens) ** 2
 
 
 def _take_tokens(blocks: list[nn.Module], shapes: tuple[tuple[int, ...], ...], device: torch.device) -> bool:
@@ -119,7 +124,7 @@ class Mean(nn.Module):
         return torch.stack([head(features) for head in self.heads]).mean(0)
 
 
-class Headless(nn.Module):
+class _Headless(nn.Module):
     """A timm network without its classifier."""
 
     def __init__(self, net: Any) -> None:
@@ -127,71 +132,90 @@ class Headless(nn.Module):
         self.net = net
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images to features."""
         return self.net.forward_head(self.net.forward_features(images), pre_logits=True)
 
 
-class Whole(fx.Tracer):
-    """Trace a `Headless` network; blocks, and all that holds no block and no classifier, stay whole.
+class _Step(fx.Proxy):
+    """A value of the trace that knows its length, and which of its parts are None."""
 
-    Where the forward pass asks about a value ("is this map as large as the position embedding?"), the steps so far are
-    run on `images` for the answer.
+    tracer: _Whole
+
+    def __len__(self) -> int:
+        return len(self.tracer.values[self.node][0])
+
+    def __iter__(self) -> Any:
+        step: Any = self
+        return iter([None if part is None else step[i] for i, part in enumerate(self.tracer.values[self.node][0])])
+
+
+class _Whole(fx.Tracer):
+    """Trace a network; blocks, and all that holds no block and no classifier, stay whole.
+
+    Every step is run at once, on one black image and on two. So a question of the forward pass ("is this map as large
+    as the position embedding?") has its answer, and a size of the batch can be told from one of the network.
+
+    Attributes:
+        values: what each step makes of one image and of two; of tensors of the images' content only the sizes.
+        content: tensors that depend on the images.
+        learned: what depends on parameters.
     """
 
-    def __init__(self, net: Any, images: Tensor) -> None:
+    def __init__(self, net: Any, in_chans: int, image_size: int) -> None:
         from timm.layers._fx import get_notrace_functions, get_notrace_modules
 
         super().__init__(autowrap_functions=tuple(get_notrace_functions()), param_shapes_constant=True)
-        self.never = tuple(get_notrace_modules())
-        self.heads = _heads(net)
-        self.images, self.asked, self.asking = images, {}, False
+        self.never, self.heads, self.running = tuple(get_notrace_modules()), _heads(net), False
+        self.images = torch.zeros(2, in_chans, image_size, image_size, device=next(net.parameters()).device)
+        self.values: dict[fx.Node, tuple[Any, Any]] = {}
+        self.content: set[fx.Node] = set()
+        self.learned: set[fx.Node] = set()
 
-    def answer(self, node: fx.Node) -> Any:
-        """Return what a step makes of `images`."""
-        if node.op == "placeholder":
-            return self.images
-        if node not in self.asked:
-            args, kwargs = fx.map_arg((node.args, node.kwargs), self.answer)
-            if node.op == "get_attr":
-                made = operator.attrgetter(str(node.target))(self.root)
-            elif node.op == "call_method":
-                made = getattr(args[0], str(node.target))(*args[1:], **kwargs)
-            else:
-                step = node.target if callable(node.target) else self.root.get_submodule(str(node.target))
-                made = step(*args, **kwargs)
-            self.asked[node] = made
-        return self.asked[node]
-
-    def ask(self, obj: fx.Proxy) -> Any:
-        """Run the steps behind a value of the trace."""
-        self.asking = True
+    def create_node(self, *given: Any, **options: Any) -> fx.Node:
+        node = super().create_node(*given, **options)
+        self.running = True
         with torch.no_grad():
-            found = self.answer(obj.node)
-        self.asking = False
-        return found
+            one, two = self.run(node, 0), self.run(node, 1)
+        self.running, inputs, tensors = False, set(node.all_input_nodes), _tensors(one)
+        module = self.root.get_submodule(str(node.target)) if node.op == "call_module" else nn.Identity()
+        if node.op == "placeholder" or (self.content & inputs and tensors):
+            self.content.add(node)
+            one, two = tree_map_only(Tensor, lambda t: t.to("meta"), (one, two))
+        if isinstance(one, nn.Parameter) or list(module.parameters()) or (self.learned & inputs and tensors):
+            self.learned.add(node)
+        self.values[node] = one, two
+        return node
+
+    def run(self, node: fx.Node, which: int) -> Any:
+        """Return what a step makes of one image (0) or two; in the place of what was made of them stand zeros."""
+
+        def value(node: fx.Node) -> Any:
+            zeros = partial(torch.zeros_like, device=self.images.device)
+            made = self.values[node][which]
+            return tree_map_only(Tensor, zeros, made) if node in self.content else made
+
+        args, kwargs = fx.map_arg((node.args, node.kwargs), value)
+        if node.op in ("placeholder", "output"):
+            return self.images[: which + 1] if node.op == "placeholder" else args[0]
+        if node.op == "get_attr":
+            return operator.attrgetter(str(node.target))(self.root)
+        if node.op == "call_method":
+            return getattr(args[0], str(node.target))(*args[1:], **kwargs)
+        step = node.target if callable(node.target) else self.root.get_submodule(str(node.target))
+        return step(*args, **kwargs)
 
     def proxy(self, node: fx.Node) -> fx.Proxy:
-        """Return the stand-in for a step's result."""
-        return Step(node, self)
+        return _Step(node, self)
 
     def to_bool(self, obj: fx.Proxy) -> bool:
-        """Answer a question of the forward pass."""
-        return bool(self.ask(obj))
-
-    def iter(self, obj: Any) -> Any:
-        """Unpack a value."""
-        return iter([obj[i] for i in range(len(self.ask(obj)))])
+        return bool(self.values[obj.node][0])
 
     def call_module(self, m: nn.Module, forward: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Record a module's call, or run it while answering."""
-        return forward(*args, **kwargs) if self.asking else super().call_module(m, forward, args, kwargs)
+        return forward(*args, **kwargs) if self.running else super().call_module(m, forward, args, kwargs)
 
     def getattr(self, attr: str, attr_val: Any, parameter_proxy_cache: dict[str, Any]) -> Any:
-        """Record the use of a parameter, or give it while answering."""
-        return attr_val if self.asking else super().getattr(attr, attr_val, parameter_proxy_cache)
+        return attr_val if self.running else super().getattr(attr, attr_val, parameter_proxy_cache)
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Tell whether a call of this module is one step of the trace."""
         path = module_qualified_name.removeprefix("net").removeprefix(".")
         if not path or isinstance(m, self.never):
             return bool(path)
@@ -205,38 +229,31 @@ class Whole(fx.Tracer):
         return not (type(m).__name__.endswith("Stage") or hasattr(m, "blocks"))
 
 
-class Flow:
+class _Flow:
     """The traced steps of a network, what each makes, and which values depend on the images' content."""
 
     def __init__(self, net: nn.Module, in_chans: int, image_size: int) -> None:
-        self.net, self.device = net, next(net.parameters()).device
-        root = Headless(net)
-        images = torch.zeros(RUNS[-1], in_chans, image_size, image_size, device=self.device)
+        self.net, self.whole, trace = net, _Headless(net), _Whole(net, in_chans, image_size)
         try:
-            graph = Whole(net, images[:1]).trace(root)
-            for node in graph.nodes:
-                path = str(node.target)
-                if node.op == "get_attr" and not path.startswith("net."):  # a constant of the forward pass
-                    net.register_buffer(path, getattr(root, path))
-                if node.op in ("call_module", "get_attr"):
-                    node.target = path.removeprefix("net.")
-            runs = [Recorder(fx.GraphModule(net, graph), images[:batch]) for batch in RUNS]
+            self.nodes = list(trace.trace(self.whole).nodes)
         except (TraceError, TypeError, AttributeError, NotImplementedError) as error:
             reason = str(error).partition("\n")[0]
             raise NoChain(f"its forward pass cannot be followed ({reason})") from error
-        self.nodes = list(graph.nodes)
+        for node in self.nodes:
+            path = str(node.target)
+            if node.op == "get_attr" and not path.startswith("net."):  # a constant of the forward pass
+                net.register_buffer(path, getattr(self.whole, path))
+            if node.op in ("call_module", "get_attr"):
+                node.target = path.removeprefix("net.")
         self.place = {node: i for i, node in enumerate(self.nodes)}
-        self.values, self.twice = (run.seen for run in runs)
-        self.content, self.learned = runs[0].content, runs[0].learned
+        self.values = {node: one for node, (one, _) in trace.values.items()}
+        self.twice = {node: two for node, (_, two) in trace.values.items()}
+        self.content, self.learned = trace.content, trace.learned
 
     def crossing(self, cut: int) -> list[fx.Node]:
         """Return the values of the images that steps from `cut` on need of the steps before it."""
         before = (node for node in self.nodes[:cut] if node in self.content)
         return [node for node in before if any(self.place[user] >= cut for user in node.users)]
-
-    def shape(self, cut: int) -> tuple[int, ...]:
-        """Return the shape, without batch, of the one tensor that crosses here."""
-        return tuple(self.values[self.crossing(cut)[0]].shape[1:])
 
     def kinds(self, cut: int) -> set[str]:
         """Return what the crossing may be called: nothing if it is not one tensor of a known layout."""
@@ -244,7 +261,7 @@ class Flow:
         if len(nodes) != 1 or not isinstance(self.values[nodes[0]], Tensor):
             return set()
         one, two = (run[nodes[0]].shape for run in (self.values, self.twice))
-        if one[0] * RUNS[1] != two[0] * RUNS[0] or one[1:] != two[1:]:
+        if (2 * one[0], *one[1:]) != tuple(two):
             return set()
         edges = {"vit": (0, 0), "cnn": (-1, -2), "swin": (1, 2)}  # axes of one length where images are square
         return {kind for kind, axes in KINDS.items() if len(one) == axes and len({one[e] for e in edges[kind]}) == 1}
@@ -255,10 +272,10 @@ class Flow:
         if not starts:
             names = ", ".join(name for name, _ in self.net.named_children())
             raise NoChain(f"its parts ({names}) hold no row of blocks")
-        found = {}
-        for kind in ("cnn", "vit", "swin"):
-            fitting = [[cut for cut in places if kind in self.kinds(cut)][:1] for places in starts]
-            found[kind] = [cut for first in fitting for cut in first]
+        found: dict[str, list[int]] = {kind: [] for kind in ("cnn", "vit", "swin")}
+        for kind, cuts in found.items():
+            for places in starts:
+                cuts += [cut for cut in places if kind in self.kinds(cut)][:1]
         kind = max(found, key=lambda kind: len(found[kind]))
         ends = [cut for cut in range(last + 1, len(self.nodes) - 1) if kind in self.kinds(cut)]
         cuts = found[kind] + ends[:1]  # without an end of its kind, the last blocks belong to the pool
@@ -294,7 +311,8 @@ class Flow:
         chain = [entry[0], *steps]
         if all(self.plain(b, a) for a, b in zip(chain, steps, strict=False)):
             modules = [self.net.get_submodule(str(step.target)) for step in steps]
-            return modules[0] if len(modules) == 1 else nn.Sequential(*modules)
+            acting = [m for m in modules if not (type(m) is nn.Identity or (type(m) is nn.Dropout and m.p == 0))]
+            return acting[0] if len(acting) == 1 else nn.Sequential(*acting)
         graph = fx.Graph()
         z = graph.placeholder("z")
         made: dict[fx.Node, Any] = {entry[0]: z}
@@ -314,7 +332,11 @@ class Flow:
                 if made[step].kwargs.get("rope") is not None:
                     self._free(made[step], step, graph)
         graph.output(value(leave))
-        return fx.GraphModule(self.net, graph, "Piece")
+        if start:
+            return fx.GraphModule(self.net, graph, "Piece")
+        for node in graph.nodes:  # weights of embed are called embed.net.…
+            node.target = f"net.{node.target}" if node.op in ("call_module", "get_attr") else node.target
+        return fx.GraphModule(self.whole, graph, "Piece")
 
     def _free(self, made: fx.Node, step: fx.Node, graph: fx.Graph) -> None:
         """Let a block that rotates its patch tokens take more tokens than the image has."""
@@ -342,19 +364,14 @@ class Flow:
 
     def number(self, node: fx.Node, graph: fx.Graph, z: fx.Node) -> Any:
         """Return a size, device or type found in an earlier piece as a constant, or as a question to `z`."""
+
+        def size(one: Any, two: Any) -> Any:
+            return one if one == two else graph.call_function(operator.mul, (graph.call_method("size", (z, 0)), one))
+
         one, two = self.values[node], self.twice[node]
         if isinstance(one, (torch.device, torch.dtype)):
             return graph.call_function(getattr, (z, type(one).__name__))
-        if isinstance(one, (tuple, list)):
-            return type(one)(self._size(a, b, graph, z) for a, b in zip(one, two, strict=True))
-        return self._size(one, two, graph, z)
-
-    @staticmethod
-    def _size(one: Any, two: Any, graph: fx.Graph, z: fx.Node) -> Any:
-        if one == two:
-            return one
-        batch = graph.call_method("size", (z, 0))
-        return batch if one == RUNS[0] else graph.call_function(int.__mul__, (batch, one // RUNS[0]))
+        return type(one)(map(size, one, two)) if isinstance(one, (tuple, list)) else size(one, two)
 
 
 class RotateMore(nn.Module):
@@ -372,39 +389,6 @@ class RotateMore(nn.Module):
         sines, cosines = rope.chunk(2, -1)
         room = (0, 0, z.shape[1] - self.tokens, 0)
         return torch.cat([F.pad(sines, room), F.pad(cosines, room, value=1.0)], -1) if room[2] else rope
-
-
-class Step(fx.Proxy):
-    """A value of the trace that can say how long it is."""
-
-    tracer: Whole
-
-    def __len__(self) -> int:
-        return len(self.tracer.ask(self))
-
-
-class Recorder(fx.Interpreter):
-    """Run a traced network and keep what every step makes; of the images' content only the sizes."""
-
-    def __init__(self, module: fx.GraphModule, images: Tensor) -> None:
-        super().__init__(module)
-        self.seen: dict[fx.Node, Any] = {}
-        self.content: set[fx.Node] = set()  # tensors that depend on the images
-        self.learned: set[fx.Node] = set()  # what depends on parameters
-        with torch.no_grad():
-            self.run(images)
-
-    def run_node(self, n: fx.Node) -> Any:
-        """Run one step."""
-        result, inputs = super().run_node(n), set(n.all_input_nodes)
-        if n.op == "placeholder" or (self.content & inputs and _tensors(result)):
-            self.content.add(n)
-        module = self.fetch_attr(str(n.target)) if n.op == "call_module" else None
-        own = isinstance(result, nn.Parameter) or (module is not None and any(True for _ in module.parameters()))
-        if own or (self.learned & inputs and _tensors(result)):
-            self.learned.add(n)
-        self.seen[n] = tree_map_only(Tensor, lambda t: t.to("meta"), result) if n in self.content else result
-        return result
 
 
 def _tensors(value: Any) -> bool:

@@ -12,14 +12,10 @@ from torch import nn
 
 from vpcore.backbone import Backbone
 from vpcore.device import NotDownloaded, own_random_stream, profile
-from vpcore.models.resnet import split_resnet
 from vpcore.models.scratch import check_image, per_channel
 from vpcore.models.split import NoChain, split_chain
-from vpcore.models.swin import split_swin
-from vpcore.models.vit import plain_vit, split_vit
 from vpcore.models.weights_file import MOCO_PREFIXES, fill, read_weights, split_head
 
-SPLITTERS = {"vision_transformer": split_vit, "resnet": split_resnet, "swin_transformer": split_swin}
 SIZED = ("vision_transformer", "deit", "swin_transformer")  # all of these take img_size; of others, those timm marks
 
 
@@ -74,7 +70,7 @@ def timm_backbone(
         moco = prefix in MOCO_PREFIXES
     _check_patch(net, name, size, config.input_size[-1])
     means, stds = _normalization(config, channels, mean, std, moco)
-    backbone = _split(net, name, size, channels, means, stds, config.input_size[-1])
+    backbone = _split(net, name, size, means, stds, config.input_size[-1])
     backbone.spec = replace(backbone.spec, interpolation=config.interpolation)
     return backbone
 
@@ -121,15 +117,9 @@ def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **
         raise ValueError(f"{name} takes no images of {size} pixels ({error}): take the size it was made for") from error
 
 
-def _split(
-    net: Any, name: str, size: int, channels: int, mean: tuple[float, ...], std: tuple[float, ...], native: int
-) -> Backbone:
-    """Take the network apart, by its family's own splitter where there is one."""
-    split = SPLITTERS.get(type(net).__module__.rsplit(".", 1)[-1])
-    if split is split_vit and not plain_vit(net):
-        split = None
+def _split(net: Any, name: str, size: int, mean: tuple[float, ...], std: tuple[float, ...], native: int) -> Backbone:
     try:
-        return split(net, name, size, mean, std) if split else split_chain(net, name, size, channels, mean, std)
+        return split_chain(net, name, size, mean, std)
     except NoChain as error:
         raise NoChain(f"timm has {name}, vpcore cannot split it at blocks because {error}: take another") from error
     except Exception as error:  # networks object to a size in many ways

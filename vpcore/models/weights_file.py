@@ -15,6 +15,7 @@ from vpcore.tensorfile import read_tensors
 NESTS = ("state_dict", "model", "teacher")
 DEEPEST = 8  # nested dictionaries that are opened; a file may hold itself
 MOCO_PREFIXES = ("module.base_encoder.", "base_encoder.", "module.encoder_q.", "encoder_q.")
+PATCHES = "patch_embed.proj.weight"
 PREFIXES = (*MOCO_PREFIXES, "module.backbone.", "module.model.", "module.", "backbone.", "model.")
 
 
@@ -114,9 +115,14 @@ def _fit_channels(net: nn.Module, tensors: dict[str, Tensor], first_conv: str | 
     return fitted
 
 
-def _resize(net: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _resize(net: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Fit sizes and names as timm does; patches of another size are kept, for only a FlexiViT's may be resampled."""
     convert = getattr(sys.modules[type(net).__module__], "checkpoint_filter_fn", None)
+    flexible = net.pretrained_cfg["architecture"].startswith("flexivit")
+    options = {"interpolation": "bilinear", "antialias": False} if flexible else {}
     try:
-        return convert(dict(tensors), net) if convert else tensors
+        fitted = convert(dict(tensors), net, **options) if convert else tensors
     except (AttributeError, KeyError, RuntimeError):  # a name or shape this network has not: the comparison will say
         return tensors
+    given = None if flexible else tensors.get(PATCHES)
+    return fitted if given is None or given.dim() != 4 else {**fitted, PATCHES: given}

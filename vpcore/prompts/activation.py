@@ -26,8 +26,8 @@ class ActivationPrompt(Prompt):
     delta starts at zero, so training starts from a plain linear probe; several layers at once; the default layer.
 
     Shapes of delta: "full" is all activations; "per_channel" (for a ViT also called "shared") is one number a
-    channel, the same at every position or token; "patch_only" and "cls_only" leave a ViT's prefix tokens or
-    everything but the class token alone.
+    channel, the same at every position or token; "patch_only" and "cls_only" leave a ViT's prefix tokens (class and
+    register tokens) or everything but the class token alone.
 
     Args:
         spec: the sizes of any backbone.
@@ -83,7 +83,7 @@ def _check_shape(spec: Spec, shape: str) -> None:
         raise ValueError(f"shape must be one of {', '.join(SHAPES)}, got {shape!r}")
     if shape in ("patch_only", "cls_only") and spec.kind != "vit":
         raise ValueError(f"{shape} needs a ViT's tokens, {spec.name} is a {spec.kind}: use full or per_channel")
-    if shape == "cls_only" and spec.num_prefix_tokens == 0:
+    if shape == "cls_only" and not (spec.num_prefix_tokens and spec.class_token):
         raise ValueError(f"cls_only needs a class token, {spec.name} has none: use full or shared")
 
 

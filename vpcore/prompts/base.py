@@ -34,6 +34,9 @@ class Prompt(nn.Module):
 
     def __init__(self, spec: Spec, seed: int = 0) -> None:
         super().__init__()
+        if not isinstance(spec, Spec):
+            kind = type(self).__name__
+            raise TypeError(f"{kind} needs the sizes of a backbone, got a {type(spec).__name__}: pass backbone.spec")
         self.spec = spec
         self.seed = seed
         self.generators: dict[str, torch.Generator] = {}

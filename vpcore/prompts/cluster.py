@@ -76,6 +76,8 @@ class ClusterPrompt(Prompt):
         from sklearn.cluster import KMeans
 
         count = len(self.centers)
+        if not isinstance(images, Tensor):
+            raise TypeError(f"prepare takes a tensor of images, got a {type(images).__name__}: pass train.images")
         if images.dtype != torch.uint8 or len(images) < count:
             raise ValueError(f"prepare needs at least {count} uint8 images, got {len(images)} of {images.dtype}")
         self.attach(backbone)

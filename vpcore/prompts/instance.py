@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
 from vpcore.prompts.parts.own_picture import RELEASED_DROPOUT, build_prompters, draw_pictures, picture_weights, weigh
-from vpcore.prompts.parts.prompters import TOKEN_CHANS, SpecificPrompter, fix, token_grid
+from vpcore.prompts.parts.prompters import TOKEN_CHANS, SpecificPrompter, fix, fresh, token_grid
 from vpcore.prompts.parts.sequence import Sequences, TokenBank, insert_tokens, require_vit, strip_tokens
 
 PARTS = ("patch", "global", "common", "specific")
@@ -42,7 +42,7 @@ class InstancePrompt(Prompt):
     (an unreachable branch built the optimizer): add `train_specific=False` to have it so.
 
     Args:
-        spec: the sizes of a ViT whose dim is 3·h·w.
+        spec: the sizes of a ViT whose dim is 3·h·w (or see `map_tokens`).
         num_tokens: tokens L_p a block.
         parts: which of `PARTS` are on, for ablations.
         blocks: how many blocks are prompted, from the first; None for all.
@@ -51,6 +51,8 @@ class InstancePrompt(Prompt):
         beta_feature: β_F, 0 … 1, the weight of the common tokens.
         patch_size: edge of G_l's patches in pixels; None takes the backbone's.
         train_specific: False keeps G_s at its random start, which is saved with what is learned.
+        map_tokens: for a dim that 3 does not divide: one learned linear map makes every token of a picture of 3·h·w
+            numbers, the next larger ones. Ours, not in the paper; a dim that 3 divides needs none and gets none.
         variant: "paper" or "released_code", which has weights of its own and leaves both betas aside.
         seed: seed of all initial values and of the dropout.
 
@@ -69,6 +71,7 @@ class InstancePrompt(Prompt):
         beta_feature: float = 0.5,
         patch_size: int | None = None,
         train_specific: bool = True,
+        map_tokens: bool = False,
         variant: str = "paper",
         seed: int = 0,
     ) -> None:
@@ -77,7 +80,8 @@ class InstancePrompt(Prompt):
         self.num_tokens, self.parts = num_tokens, tuple(parts)
         self.blocks = spec.depth if blocks is None else blocks
         self.ends = spec.depth if behind == "keep" else self.blocks  # where the last tokens are taken out
-        self.grid = token_grid(spec.shapes[0][-1])
+        dim = spec.shapes[0][-1]
+        self.grid = token_grid(dim, mapped=map_tokens)
         if not parts or not set(parts) <= set(PARTS) or len(set(parts)) != len(parts):
             known = f"{', '.join(PARTS)}, each once"
             raise ValueError(f"parts must be some of {known}, got {self.parts}: NoPrompt has none")
@@ -109,6 +113,9 @@ class InstancePrompt(Prompt):
             kernels = (3, 3, 3) if not released else (9, 5, 3) if num_tokens == 9 else (7, 9, 3)
             slope = 0.01 if released else 0.0
             self.specific = SpecificPrompter(spec.in_chans, num_tokens, self.grid, kernels, slope=slope, generator=draw)
+            if dim % TOKEN_CHANS:
+                size = TOKEN_CHANS * self.grid[0] * self.grid[1]
+                self.specific = nn.Sequential(self.specific, fresh(nn.Linear, size, dim, generator=draw))
             if not train_specific:
                 fix(self.specific)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -72,14 +73,24 @@ def slot(name: str) -> str:
     return name.replace(".", "/")
 
 
+def is_norm(module: nn.Module) -> bool:
+    """Tell whether a module is a normalization with learned scales: its class says so, as RMSNorm's of timm do too."""
+    scale = module._parameters.get("weight")
+    return scale is not None and "norm" in type(module).__name__.lower()
+
+
 def modules_of(
-    backbone: Backbone, kinds: tuple[type[nn.Module], ...], layer: int | None = None
-) -> dict[str, nn.Module]:
+    backbone: Backbone, kinds: type[nn.Module] | tuple[type[nn.Module], ...] = nn.Module, layer: int | None = None
+) -> dict[str, Any]:
     """Return the modules of these kinds, by name: in the whole backbone without its classifier, or in one block.
 
     Raises:
+        TypeError: no backbone.
         ValueError: no such block.
     """
+    if not isinstance(backbone, Backbone):
+        kind = type(backbone).__name__
+        raise TypeError(f"a tuning needs the whole backbone, got a {kind}: pass what you load or wrap")
     depth = backbone.spec.depth
     if layer is not None and not 0 <= layer < depth:
         raise ValueError(f"layer must be in 0 … {depth - 1}, the blocks of {backbone.spec.name}, got {layer}")

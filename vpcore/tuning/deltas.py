@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from vpcore.backbone import Backbone
-from vpcore.tuning.base import Tuning, modules_of, slot
+from vpcore.tuning.base import Tuning, is_norm, modules_of, slot
 
-NORMS = (nn.LayerNorm, nn.GroupNorm, _BatchNorm)
+BIASES = ("bias", "q_bias", "v_bias")  # some attentions keep those of query and value apart
 
 
 def zero_deltas(backbone: Backbone, names: tuple[str, ...]) -> nn.ParameterDict:
@@ -22,8 +21,10 @@ def add_deltas(backbone: Backbone, names: tuple[str, ...], deltas: nn.ParameterD
     return {name: backbone.get_parameter(name) + deltas[slot(name)] for name in names}
 
 
-def _names(modules: dict[str, nn.Module], leaves: tuple[str, ...]) -> list[str]:
-    return [f"{n}.{leaf}" for n, m in modules.items() for leaf in leaves if m._parameters.get(leaf) is not None]
+def _names(modules: dict[str, nn.Module], leaves: tuple[str, ...] | None = None) -> list[str]:
+    """Return the names of all parameters of these modules, or of those called so."""
+    own = ((f"{n}.{leaf}", leaf) for n, m in modules.items() for leaf, p in m._parameters.items() if p is not None)
+    return [name for name, leaf in own if leaves is None or leaf in leaves]
 
 
 class NormTuning(Tuning):
@@ -45,7 +46,8 @@ class NormTuning(Tuning):
         if what not in ("all", "bias"):
             raise ValueError(f"what must be all or bias, got {what!r}")
         leaves = ("weight", "bias") if what == "all" else ("bias",)
-        super().__init__(backbone, _names(modules_of(backbone, NORMS, layer), leaves))
+        norms = {name: module for name, module in modules_of(backbone, layer=layer).items() if is_norm(module)}
+        super().__init__(backbone, _names(norms, leaves))
         self.deltas = zero_deltas(backbone, self.names)
 
     def weights(self, backbone: Backbone) -> dict[str, Tensor]:
@@ -56,7 +58,7 @@ class NormTuning(Tuning):
 class BitFit(Tuning):
     """Tune every bias (Ben Zaken et al. 2022, arXiv:2106.10199): (11 · depth + 2) · dim numbers in a ViT.
 
-    A bias is a parameter whose name ends in ".bias"; a Swin's relative-position table is none. In timm's ViT the
+    A bias is a parameter that is called one; a Swin's relative-position table is none. In timm's ViT the
     query, key and value biases are one tensor, so the key's is tuned too, though softmax makes it inert. A ResNet has
     no biases but those of its batch norms.
 
@@ -69,7 +71,7 @@ class BitFit(Tuning):
     """
 
     def __init__(self, backbone: Backbone, layer: int | None = None) -> None:
-        super().__init__(backbone, _names(modules_of(backbone, (nn.Module,), layer), ("bias",)))
+        super().__init__(backbone, _names(modules_of(backbone, layer=layer), BIASES))
         self.deltas = zero_deltas(backbone, self.names)
 
     def weights(self, backbone: Backbone) -> dict[str, Tensor]:
@@ -89,11 +91,11 @@ class PartialK(Tuning):
     """
 
     def __init__(self, backbone: Backbone, k: int = 1) -> None:
-        depth = backbone.spec.depth
+        names, depth = _names(modules_of(backbone)), backbone.spec.depth
         if not 1 <= k <= depth:
             raise ValueError(f"k must be in 1 … {depth} for {backbone.spec.name}, got {k}")
         start = (*(f"blocks.{layer}." for layer in range(depth - k, depth)), "pool.")
-        super().__init__(backbone, [name for name, _ in backbone.named_parameters() if name.startswith(start)])
+        super().__init__(backbone, [name for name in names if name.startswith(start)])
         self.deltas = zero_deltas(backbone, self.names)
 
     def weights(self, backbone: Backbone) -> dict[str, Tensor]:
@@ -109,8 +111,7 @@ class FullTuning(Tuning):
     """
 
     def __init__(self, backbone: Backbone) -> None:
-        names = [name for name, _ in backbone.named_parameters()]
-        super().__init__(backbone, [name for name in names if not name.startswith("classifier.")])
+        super().__init__(backbone, _names(modules_of(backbone)))
         self.deltas = zero_deltas(backbone, self.names)
 
     def weights(self, backbone: Backbone) -> dict[str, Tensor]:

@@ -170,16 +170,18 @@ class SpecificPrompter(nn.Module):
         return self.convs[2](z).reshape(len(images), self.num_tokens, 3 * height * width)  # from (B, 3p, h, w)
 
 
-def token_grid(dim: int) -> tuple[int, int]:
+def token_grid(dim: int, mapped: bool = False) -> tuple[int, int]:
     """Return rows and columns (h, w) of a token's picture: 3·h·w = dim, h the smallest divisor from the root up.
 
+    Where a learned map makes the token (`mapped`), 3·h·w is the smallest number from dim up.
+
     Raises:
-        ValueError: dim is no multiple of 3.
+        ValueError: dim is no multiple of 3, and no map is to make it.
     """
-    area = dim // TOKEN_CHANS
-    if dim % TOKEN_CHANS or dim < 1:
-        near = TOKEN_CHANS * max(1, round(dim / TOKEN_CHANS))
-        raise ValueError(f"a specific token is 3·h·w numbers, dim {dim} is not: the nearest dim that works is {near}")
+    area = -(-dim // TOKEN_CHANS)
+    if dim < 1 or (dim % TOKEN_CHANS and not mapped):
+        fix = "pass map_tokens=True for a learned map from the picture to dim, or use instance_image"
+        raise ValueError(f"a specific token is 3·h·w numbers, dim {dim} is not: {fix}")
     height = next(h for h in range(1, area + 1) if area % h == 0 and h * h >= area)
     return height, area // height
 
