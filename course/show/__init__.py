@@ -7,6 +7,7 @@ them; and `live`, that they come from training on this machine, or which of them
 from course.show.images import grad_cam, image_row, prompt_maps
 from course.show.numbers import intervals, lottery, paired_dots, settings
 from course.show.picture import COLORS, Picture
+from course.show.sizes import sizes
 from course.show.tables import confusion, lines
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "paired_dots",
     "prompt_maps",
     "settings",
+    "sizes",
 ]

@@ -1,0 +1,37 @@
+"""The figure of a claim over sizes: accuracy against the number of training images, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from course.show.picture import COLORS, MARKERS, Picture, canvas, finished, listed, plain
+
+
+def sizes(curves: Mapping[str, Mapping[int, tuple[float, float, float]]], title: str, *, label: str = "") -> Picture:
+    """Show accuracies in percent over numbers of training images, on a logarithmic axis.
+
+    Args:
+        curves: name to {training images: (accuracy, low end, high end)}, at most four.
+        title: of the figure.
+        label: which runs they come from.
+    """
+    figure, axes = canvas(6.4, 3.2)
+    panel, words = axes[0, 0], []
+    for number, (name, points) in enumerate(curves.items()):
+        shift = 1.04 ** (number - (len(curves) - 1) / 2)  # so that intervals stand side by side
+        means, lows, highs = np.array([points[size] for size in sorted(points)]).T
+        look = {"color": COLORS[number], "fmt": f"{MARKERS[number]}-", "markersize": 5, "capsize": 3, "linewidth": 1.2}
+        places = [size * shift for size in sorted(points)]
+        panel.errorbar(places, means, yerr=[means - lows, highs - means], label=name, **look)
+        words.append(f"{name} from {means[0]:.0f} to {means[-1]:.0f} %")
+    every = sorted({size for points in curves.values() for size in points})
+    panel.set_xscale("log")
+    panel.set_xticks(every, [f"{size:,}" for size in every])
+    panel.minorticks_off()
+    panel.set(xlabel="training images", ylabel="test accuracy (%)")
+    panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    plain(panel)
+    ends = f"{every[0]:,} to {every[-1]:,} training images"
+    return finished(figure, title, f"{title}: test accuracy over {ends}, for {listed(words)}", label, panel=panel)
