@@ -8,6 +8,7 @@ import io
 from dataclasses import replace
 from pathlib import Path
 
+from course.check.texts import plural
 from course.grading.marks import Item, Mark, badge, document, plain
 from course.grading.plan import Plan
 
@@ -85,12 +86,14 @@ def page(marks: list[Mark], plans: dict[str, Plan]) -> str:
         groups.setdefault((mark.lesson, item.id), []).append((mark, item))
     parts = ["<h1>To mark</h1>", "<p>Enter points and comments into the table beside this page, then run the command "
              "again with --hand and the table.</p>"]  # fmt: skip
-    for (lesson, exercise), answers in sorted(groups.items()):
-        task = next((task for task in plans[lesson].tasks if task.id == exercise), None) if lesson in plans else None
+    tasks = {(lesson, task.id): task for lesson, plan in plans.items() for task in plan.tasks}
+    order = {key: place for place, key in enumerate(tasks)}
+    for (lesson, exercise), answers in sorted(groups.items(), key=lambda group: order.get(group[0], len(order))):
+        task = tasks.get((lesson, exercise))
         waiting = sum(item.outcome == "hand" for _, item in answers)
-        title = html.escape(answers[0][1].title or exercise)
-        parts.append(f"<h2>{html.escape(lesson)}: {title} ({html.escape(exercise)}), {answers[0][1].of:g} points</h2>")
-        parts.append(f"<p>{waiting} waiting, {len(answers) - waiting} others</p>")
+        title, points = html.escape(answers[0][1].title or exercise), plural(answers[0][1].of, "point")
+        parts.append(f"<h2>{html.escape(lesson)}: {title} ({html.escape(exercise)}), {points}</h2>")
+        parts.append(f"<p>{waiting} waiting, {plural(len(answers) - waiting, 'other')}</p>")
         parts += [f"<pre>{html.escape(task.rubric)}</pre>"] if task and task.rubric else []
         parts += [_answer(mark, item) for mark, item in sorted(answers, key=lambda pair: pair[1].outcome != "hand")]
     return document("To mark", parts, width="70em")

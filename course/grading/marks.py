@@ -218,6 +218,7 @@ def plain(text: str) -> str:
 
 def _entry(item: Item) -> str:
     name = html.escape(item.title or item.id)
-    words = f"{badge(item)} {name}: {html.escape(item.sentence)} ({item.points + item.given:g} of {item.of:g})"
+    name = f"<b>{name}</b>" if name.endswith("?") else f"<b>{name}:</b>"
+    words = f"{badge(item)} {name} {html.escape(item.sentence)} ({item.points + item.given:g} of {item.of:g})"
     quoted = f"<pre>{html.escape(item.text)}</pre>" if item.text and item.outcome in ("hand", "marked") else ""
     return f"<li>{words}{quoted}</li>"
