@@ -218,7 +218,7 @@ def plain(text: str) -> str:
 
 def _entry(item: Item) -> str:
     name = html.escape(item.title or item.id)
-    name = f"<b>{name}</b>" if name.endswith("?") else f"<b>{name}:</b>"
+    name = f"<strong>{name}</strong>" if name.endswith("?") else f"<strong>{name}:</strong>"
     words = f"{badge(item)} {name} {html.escape(item.sentence)} ({item.points + item.given:g} of {item.of:g})"
     quoted = f"<pre>{html.escape(item.text)}</pre>" if item.text and item.outcome in ("hand", "marked") else ""
     return f"<li>{words}{quoted}</li>"

@@ -66,7 +66,7 @@ def test_solved_stub_and_half_get_their_points(root, book, tmp_path):
     rows = {row["learner"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
     assert (rows["half"]["points"], rows["half"]["99-double"], rows["half"]["99-sum"]) == ("2", "2", "0")
     text = (tmp_path / "grades_feedback/stub/99_toy.html").read_text()
-    assert "<b>double a number:</b> not attempted yet" in text
+    assert "<strong>double a number:</strong> not attempted yet" in text
     assert "Your answer here" in text
 
 
