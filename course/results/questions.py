@@ -16,9 +16,10 @@ Written by `python -m course.results.page` from the files beside it; no number h
 Each file holds one line a run: what was asked (`cell`), test accuracy, which test images were right (`right`, one bit
 an image), what was learned, and the seconds it took; above them the commands, the hardware and the package versions.
 Runs of one seed form pairs: same first weights, same batches. Rates come from a search on validation images with
-equal trials for every arm of a table, unless a command names them or a lesson says otherwise. The test images are read
-once, after the epoch was chosen on validation images. The files hold no dates; `git log -1 --format=%cs FILE` gives
-that of a file.
+equal trials for every arm of a table, unless a command names them or a lesson says otherwise; where the best of them is
+the smallest or the largest, newer searches go on by up to three, and what stays at an edge is marked. The test images
+are read once, after the epoch was chosen on validation images. The files hold no dates; `git log -1 --format=%cs FILE`
+gives that of a file.
 
 A run of the grid is repeated by its command, one of a study by `python -m course.studies.study_NN --out FILE`; both go
 on where they stopped. `python -m vpcore.grid --report FILE --report-to FOLDER` prints a file of the grid as a table and

@@ -55,6 +55,20 @@ def test_prompt_on_and_off_see_the_same_chance():
     assert not torch.equal(late[0], late[1])
 
 
+@pytest.mark.parametrize(
+    ("kind", "summed"), [(torch.float64,) * 2, (torch.float32,) * 2, (torch.bfloat16, torch.float32)]
+)
+def test_the_loss_keeps_what_a_double_model_knows(kind, summed):
+    logits = (
+        torch.randn(7, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(kind).requires_grad_()
+    )
+    labels = torch.arange(7) % 3
+    loss = cross_entropy(lambda images: logits, torch.zeros(7, 1), labels, torch.Generator()).detach()
+    assert loss.dtype == summed
+    exact = -logits.detach().double().log_softmax(1)[range(7), labels].mean()
+    assert float(loss) == pytest.approx(float(exact), rel=1e-15 if kind == torch.float64 else 1e-6)
+
+
 def test_another_seed_gives_other_batches():
     def order(seed: int) -> torch.Tensor:
         watch = Watch()

@@ -105,7 +105,8 @@ def read_vision(name: str, root: Path, image_size: int | None) -> tuple[Parts, t
 def read_usps(root: Path) -> dict[str, Split]:
     """Read the USPS digits (Hull, 1994; 16×16 grey) from the two text files that LIBSVM's page offers.
 
-    torchvision's reader wants one md5 of files that exist in several compressions, so it only downloads.
+    torchvision's reader wants one md5 of files that exist in several compressions, so it only downloads. It cuts the
+    pixels' fractions off; here they are rounded, so that a pixel may be one of 255 steps brighter.
 
     Raises:
         FileNotFoundError: a file is missing.

@@ -36,7 +36,8 @@ Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 
 def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
     """Return the mean cross-entropy of a batch, in nats; the default `loss` of `fit`."""
-    return F.cross_entropy(model(images).float(), labels)
+    logits = model(images)
+    return F.cross_entropy(logits if logits.dtype == torch.float64 else logits.float(), labels)
 
 
 def fit(
