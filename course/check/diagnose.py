@@ -78,6 +78,17 @@ def digits(number: float) -> str:
     return str(number) if isinstance(number, bool | int) else f"{float(number):.4g}"
 
 
+def apart(got: float, want: float) -> tuple[str, str]:
+    """Print two numbers with as many significant digits, four or more, as tell them apart."""
+    if isinstance(got, bool | int | np.integer | np.bool_) or got == want:
+        return digits(got), digits(want)
+    for count in range(4, 18):
+        said = (f"{float(got):.{count}g}", f"{float(want):.{count}g}")
+        if said[0] != said[1]:
+            break
+    return said
+
+
 def _whole(got: np.ndarray, want: np.ndarray, what: str, tolerance: float) -> str | None:
     """Look for one cause that explains every entry."""
     if got.size < 2 or got.dtype.kind == "c":
@@ -121,7 +132,7 @@ def _first_difference(got: np.ndarray, want: np.ndarray, what: str, agree: np.nd
     place = tuple(int(axis[0]) for axis in _nonzero(np.atleast_1d(wrong)))
     count = int(_sum(wrong))
     share = "every number" if count == got.size else f"{count} of {got.size} numbers"
-    first = (digits(np.atleast_1d(got)[place]), digits(np.atleast_1d(want)[place]))
+    first = apart(np.atleast_1d(got)[place], np.atleast_1d(want)[place])
     verb = "differs" if share == "every number" or count == 1 else "differ"
     index = list(place)
     return texts.DIFFERS.format(share=share, what=what, differ=verb, index=index, got=first[0], want=first[1])

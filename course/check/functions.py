@@ -16,7 +16,7 @@ from course.check.exercise import Cases, Exercise, Mistake
 from course.check.stubs import is_stub
 from course.check.variants import Variant
 from course.check.verdict import Finding
-from course.check.words import type_words
+from course.check.words import inputs_words, type_words
 
 _FAILED = object()
 
@@ -110,7 +110,10 @@ class FunctionExercise(Exercise):
             if found:
                 wrong, wants = [each.wrong for each in cases], [each.want for each in cases]
                 said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
-                return Finding(found.stage, said.sentence, said.hint) if said else found
+                if said:
+                    return Finding(found.stage, said.sentence, said.hint)
+                shown = inputs_words(case.inputs) if found.stage == "values" else ""
+                return Finding(found.stage, found.sentence + (texts.WITH_INPUT.format(words=shown) if shown else ""))
         return None
 
     def _compare(self, got: Any, want: Any) -> Finding | None:

@@ -72,6 +72,8 @@ NUMBER_SMALL = "{what} is {got}, and that is too small"
 OTHER_VALUE = "{what} is {got}, and another value is right there"
 DIFFERS = "{share} of {what} {differ}; the first is at {index}: you have {got}, it should be {want}"
 
+WITH_INPUT = " (with the input {words})"
+
 # Gradient
 NO_GRADIENT = "no gradient reaches {where}: avoid .detach(), .item(), .data, numpy and torch.no_grad on the way"
 GRADIENT = "the values are right, but the gradient to {where} is not: {sentence}"

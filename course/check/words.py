@@ -23,6 +23,21 @@ def type_words(value: Any) -> str:
     return f"an object of type {type.__dict__['__name__'].__get__(kind)}"
 
 
+def inputs_words(inputs: tuple[Any, ...], limit: int = 80) -> str:
+    """Say the inputs of a call in one line: numbers as they are, tensors and arrays by their shape."""
+    words = ", ".join(_input_words(value) for value in inputs)
+    return words if len(words) <= limit else ""
+
+
+def _input_words(value: Any) -> str:
+    if type(value) in (Tensor, np.ndarray):
+        whole = value.tolist() if value.size and np.prod(value.shape) <= 6 else None
+        return str(whole) if whole is not None and "." not in str(whole) else f"{tuple(value.shape)}"
+    if type(value) in (list, tuple) and any(type(each) in (Tensor, np.ndarray) for each in value):
+        return f"[{', '.join(_input_words(each) for each in value)}]"
+    return repr(value) if type(value) in (bool, int, float, str, tuple, list) else type_words(value)
+
+
 def brief(value: Any, limit: int = 60) -> str:
     """Return a short repr of a plain value."""
     words = repr(value)

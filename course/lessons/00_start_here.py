@@ -62,10 +62,9 @@ title, label = "A frozen network reads digits in a fixed place", "recorded, 5 se
 accuracies(rows, title, level=10, label=label)
 
 # %% [markdown] answer=true
-# About 38, and about nine points more. The picture has 3,072 numbers, and the network, whose 0.65 million weights
-# never moved,
-# does the rest. With digits at random places the same picture gains nothing, as lesson 01 shows. So the course asks
-# two things of every method: where does it help, and is that sure?
+# About 38, and about nine points more. The picture has 3,072 numbers, and the network, whose 0.65 million weights never
+# moved, does the rest. With digits at random places the same picture gains nothing, as lesson 01 shows. So the course
+# asks two things of every method: where does it help, and is that sure?
 
 # %% [markdown]
 # Each step here asks before it tells. Write down a guess at every **Question**; a wrong guess is remembered best. What
@@ -229,8 +228,7 @@ for words, network in {
 #
 # The simplest thing to learn on a frozen network is a linear layer on its features: a **linear probe**. It is the
 # baseline of every later lesson. If a prompt does not beat it, the prompt has not helped. Nothing below the head
-# learns,
-# so all three meanings of frozen apply: run each image through the network once, and keep the features.
+# learns, so all three meanings of frozen apply: run each image through the network once, and keep the features.
 
 # %% name="features"
 head_only = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), vpcore.LinearHead(120, 10))
@@ -301,8 +299,8 @@ accuracies(rows, "Linear probes on photodigits", live=live, level=10, label=labe
 # %% [markdown] answer=true
 # Compare your five dots with the recorded line for 300 images. The training differs: the record used AdamW, batches of
 # 64 and the best of five learning rates; you took 300 plain steps on all images and chose nothing. But the loss of a
-# linear probe is
-# convex: it has no second valley to get lost in. So two sensible ways should end up close to each other.
+# linear probe is convex: it has no second valley to get lost in. So two sensible ways should end up close to each
+# other.
 
 # %% [markdown]
 # ## 5. How sure is an accuracy?
@@ -389,8 +387,7 @@ check("00-choose", choose)
 # - An accuracy has a standard error, $\sqrt{p(1 - p)/n}$. Train learns, valid chooses, test reports once.
 #
 # **Scale.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on CIFAR-100,
-# so
-# that every cell runs on a laptop. What such runs say about a network that is much larger, nobody measured here.
+# so that every cell runs on a laptop. What such runs say about a network that is much larger, nobody measured here.
 #
 # Next: lesson 01, where a gradient draws a δ at the pixels.
 #
@@ -616,8 +613,7 @@ show.lines(curves, title, **words, log=True, label=label, made_by=check.made_by(
 # [Bahng et al. (2022)](https://github.com/hjbahng/visual_prompting/tree/679e71f),
 # [Chen et al. (2023)](https://github.com/OPTML-Group/ILM-VP/tree/84ca042) and
 # [AutoVP (Tsao et al. 2024)](https://github.com/IBM/AutoVP/tree/defe0d9) pick their best epoch by test accuracy. That
-# is a search
-# over as many settings as there are epochs.
+# is a search over as many settings as there are epochs.
 
 # %% [markdown]
 # In the simulation, all settings were equal. Real ones are not. For this record the test set was split on purpose: 100

@@ -64,8 +64,7 @@ show.image_row(data.test.images[:6] / 255, titles, "photodigits: real digits, co
 # %% [markdown] answer=true
 # It can move all images to a place where the frozen network tells them apart better. Think of a unit behind a ReLU,
 # $\max(0, w \cdot x + b)$. Adding $\delta$ turns it into $\max(0, w \cdot x + (b + w \cdot \delta))$: another
-# threshold, for
-# every unit at every place. Whether that helps is measured below.
+# threshold, for every unit at every place. Whether that helps is measured below.
 
 # %% [markdown]
 # ### Exercise: add a frame
@@ -174,8 +173,8 @@ print("the loss fell:", mine[-1] < mine[0], "  δ moved:", bool(delta.detach().a
 
 # %% [markdown] answer=true
 # To six digits. With many more steps they would drift apart in the last digits: `fit` takes a fused version of Adam,
-# which rounds differently, and Adam divides a gradient by its own size, so that a rounding error in a tiny gradient
-# can grow into a whole step.
+# which rounds differently, and Adam divides a gradient by its own size, so that a rounding error in a tiny gradient can
+# grow into a whole step.
 
 # %% [markdown]
 # ## 3. Does it help?
@@ -214,9 +213,8 @@ def train(prompt, seed, train_split, valid_split):
 
 
 # %% [markdown]
-# The probe's features are computed once, because nothing below the head changes: that is what `cached` does. A
-# prompt at
-# the pixels needs the whole network, forward and backward, for every image in every epoch.
+# The probe's features are computed once, because nothing below the head changes: that is what `cached` does. A prompt
+# at the pixels needs the whole network, forward and backward, for every image in every epoch.
 
 # %%
 SEEDS = range(5)
@@ -409,15 +407,13 @@ show.image_row(placed, [f"draw {i}" for i in range(5)], "A patch at random place
 
 # %% [markdown] answer=true
 # Let $u = \sigma \delta$ be the same picture on pixels. Take one step of SGD on $\delta$ with rate $\eta$. The chain
-# rule
-# gives $\partial L / \partial \delta = \sigma \, \partial L / \partial u$, so
+# rule gives $\partial L / \partial \delta = \sigma \, \partial L / \partial u$, so
 #
 # $$u \leftarrow \sigma \Big(\delta - \eta \frac{\partial L}{\partial \delta}\Big)
 # = u - \eta \sigma^2 \frac{\partial L}{\partial u}$$
 #
 # The same path on pixels needs the rate $\eta \sigma^2$. Adam divides each gradient by its own size: the $\sigma$ of
-# the
-# gradient drops out, only the $\sigma$ of $u = \sigma \delta$ is left, and the rate is $\eta \sigma$.
+# the gradient drops out, only the $\sigma$ of $u = \sigma \delta$ is left, and the rate is $\eta \sigma$.
 
 # %% [markdown]
 # ### Exercise: convert a rate
@@ -603,8 +599,8 @@ show.lines(curve, "A frame changes what the network sees", **words, live=True, l
 # Every row has five seeds, the same 1,000 test images, four trials for its rate, chosen on validation images, and five
 # epochs. One has 20 epochs, at the rate of its short twin.
 #
-# **Question.** Sort these by accuracy before you look: linear probe, frame + new head, full image + new head,
-# full image + old classes.
+# **Question.** Sort these by accuracy before you look: linear probe, frame + new head, full image + new head, full
+# image + old classes.
 
 # %%
 METHODS = {
@@ -634,9 +630,9 @@ show.intervals(rows, "What each part adds, digits anywhere", label=label)
 #
 # **Without a new head**, accuracy stays near chance, far below the probe. After five epochs these runs tell neither
 # prompt from no prompt, nor iterative from frequency from random mapping. Chen et al. report an order of the three;
-# here
-# the order of the means is theirs, and every interval holds zero. With 20 epochs instead of five iterative mapping
-# gains: its short runs had not converged. It is also the one row of six that differs; one in twenty would by chance.
+# here the order of the means is theirs, and every interval holds zero. With 20 epochs instead of five iterative mapping
+# gains: its short runs had not converged. It is the one row of six that differs, and it
+# stands after Holm's correction for six comparisons.
 
 # %% [markdown]
 # ## Deeper: what did the pictures learn?
@@ -688,11 +684,9 @@ for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.it
 # ### BEGIN SOLUTION
 # The frame was trained together with a new head of 1,210 numbers, so it replaced nothing: the head alone gets as far.
 # A prompt that really does without a new head is one with label mapping, and in our record that stays far below the
-# probe.
-# The paper's rate of 40 belongs to normalized units, where it is about 2 to 3 on pixels; 40 on pixels is 13 to 20 times
-# as much.
-# I would compare frame with head, head alone, and frame with mapping, over at least five paired seeds with rates from
-# equal numbers of trials on validation, and report the paired intervals with all learned numbers.
+# probe. The paper's rate of 40 belongs to normalized units, where it is about 2 to 3 on pixels; 40 on pixels is 13 to
+# 20 times as much. I would compare frame with head, head alone, and frame with mapping, over at least five paired seeds
+# with rates from equal numbers of trials on validation, and report the paired intervals with all learned numbers.
 # ### END SOLUTION
 # ### BEGIN MARK SCHEME
 # 3 points: names that the head was learned too; that the rate belongs to another space, with σ²; and proposes a paired

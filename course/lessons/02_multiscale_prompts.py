@@ -34,10 +34,9 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 # %% [markdown]
 # ## 1. Three small maps
 #
-# In lesson 01 a prompt was a frame of learned pixels: every image $x$ became $x + \delta$, with the same $\delta$
-# for all
-# images. A frame leaves the middle alone. A picture as large as the image reaches every pixel, and has many numbers to
-# learn. Could a few numbers make a picture that covers the whole image?
+# In lesson 01 a prompt was a frame of learned pixels: every image $x$ became $x + \delta$, with the same $\delta$ for
+# all images. A frame leaves the middle alone. A picture as large as the image reaches every pixel, and has many numbers
+# to learn. Could a few numbers make a picture that covers the whole image?
 #
 # [Khazem (2025)](https://arxiv.org/abs/2512.03663) answers with three small maps per channel: $P_g$ has 1×1 entries,
 # $P_m$ has 4×4, $P_l$ has 8×8. Each is stretched to the size of the image, $U(P)$, and the three are averaged:
@@ -104,20 +103,21 @@ show.image_row(pixels, list(strengths), "One digit and its prompted versions", m
 # ## 2. In a ViT it is a position embedding
 #
 # A **Vision Transformer** cuts the image into patches and makes a *token* of each: a vector of $D$ numbers, by one
-# linear
-# map $W$ and a bias $b$. A learned **class token** is put in front of them, and a learned **position embedding** is
-# added to each token, because attention itself does not know where a token comes from.
+# linear map $W$ and a bias $b$. A learned **class token** is put in front of them, and a learned **position embedding**
+# is added to each token, because attention itself does not know where a token comes from.
 
 # %%
 drawings.vit(vpcore.load_data("photodigits", num_train=10).test.images[1].permute(1, 2, 0) / 255)
 
 # %% [markdown]
 # In each block, **attention** lets a token collect from all others: token $i$ asks with a query $q_i$, token $j$
-# answers
-# with a key $k_j$ and a value $v_j$, all three linear maps of the tokens, and token $i$ receives
-# $\sum_j \mathrm{softmax}_j(q_i \cdot k_j / \sqrt{d}) \, v_j$, with $d$ the length of a query. Lesson 04 puts prompts
-# among the tokens. Here only the first step matters. With $M_i$ the part of the picture $M$ in patch $i$ and $e_i$ the
-# position embedding of token $i$:
+# answers with a key $k_j$ and a value $v_j$, all three linear maps of the tokens. With $d$ the length of a query,
+# token $i$ receives
+#
+# $$\sum_j \mathrm{softmax}_j \Big( \frac{q_i \cdot k_j}{\sqrt{d}} \Big) \, v_j$$
+#
+# Lesson 04 puts prompts among the tokens. Here only the first step matters. With $M_i$ the part of the picture $M$ in
+# patch $i$ and $e_i$ the position embedding of token $i$:
 #
 # $$W (x_i + M_i) + b + e_i = W x_i + b + (e_i + W M_i)$$
 #
@@ -128,8 +128,7 @@ drawings.vit(vpcore.load_data("photodigits", num_train=10).test.images[1].permut
 # ### Exercise: fold the prompt into the position embedding
 #
 # Return the position embedding that does the work of an added map, $e_i + W M_i$. Position 0 belongs to the class
-# token.
-# `weight` (D, C, p, p) and `bias` (D,) are those of the patch embedding, a convolution with stride p.
+# token. `weight` (D, C, p, p) and `bias` (D,) are those of the patch embedding, a convolution with stride p.
 
 # %% exercise={"id": "02-fold", "points": 3, "minutes": 6, "difficulty": 2, "path": "core", "needs": ["setup"]}
 def fold(weight, bias, position, added):
@@ -167,17 +166,14 @@ print("features agree to 1e-12:", bool((with_prompt - without).abs().max() < 1e-
 # %% [markdown] answer=true
 # None. A ViT with an added picture computes exactly the functions it already could; what may differ is how training
 # gets there. Yet of its three networks, the paper reports the largest gain on Fashion-MNIST, +0.92 points, for
-# ViT-Tiny.
-# Either training goes better, or something else moved the number. How would one know?
+# ViT-Tiny. Either training goes better, or something else moved the number. How would one know?
 
 # %% [markdown]
 # ## 3. Train it, five times, in pairs
 #
 # What learns? In the [published code](https://github.com/salimkhazem/msvp/tree/c33a77e), **everything**: the networks
-# start from
-# scratch and train together with the maps. Nothing is pre-trained and nothing is frozen, so this is not yet
-# prompting of
-# a frozen model. In vpcore that is one argument, `train_backbone=True`.
+# start from scratch and train together with the maps. Nothing is pre-trained and nothing is frozen, so this is not yet
+# prompting of a frozen model. In vpcore that is one argument, `train_backbone=True`.
 
 # %% name="train" point=true
 def train(prompt_name, seed):
@@ -216,9 +212,8 @@ accuracy = {name: np.array([test.accuracy for _, test, _ in runs]) for name, run
 # %% [markdown]
 # ### Exercise: a paired interval
 #
-# With differences $d_1, \dots, d_n$ of $n$ pairs, their mean $\bar d$ and standard deviation $s$ (dividing by $n -
-# 1$), the
-# 95 % interval of the mean is
+# With differences $d_1, \dots, d_n$ of $n$ pairs, their mean $\bar d$ and standard deviation $s$ (dividing by $n - 1$),
+# the 95 % interval of the mean is
 #
 # $$\bar d \pm t_{0.975,\, n-1} \, \frac{s}{\sqrt n}$$
 #
@@ -316,9 +311,8 @@ for name, spread in spreads.items():
 # - In the published code everything trains together from scratch. From the next lesson on, the network is frozen.
 # - A difference needs paired seeds, an interval, and enough test images. One seed is one draw from a lottery.
 #
-# **Scale.** The runs here are short: a small CNN, 500 to 2,000 images. The published code trains three larger
-# networks on
-# full data sets, ten epochs by default. Nobody here measured those.
+# **Scale.** The runs here are short: a small CNN, 500 to 2,000 images. The published code trains three larger networks
+# on full data sets, ten epochs by default. Nobody here measured those.
 #
 # ## Deeper: scales, fusion, amplitude
 #
@@ -431,9 +425,8 @@ for scales in ((1,), (4,), (8,), (1, 4), (4, 8), (1, 4, 8)):
 # ## Deeper: what a batch norm does to the global map
 #
 # The global map adds one constant $c$ to a whole channel. The first layers of the CNN are a convolution and a batch
-# norm.
-# A convolution turns a constant into a constant $c'$, but for the border, where it reads padding zeros. The batch norm
-# then gives
+# norm. A convolution turns a constant into a constant $c'$, but for the border, where it reads padding zeros. The batch
+# norm then gives
 #
 # $$\frac{z + c' - \mathrm{mean}}{\sqrt{\mathrm{var} + \epsilon}}$$
 #
@@ -506,7 +499,7 @@ show.image_row(views, [f"seed {seed}" for seed in range(5)], "Concat with random
 # **Question.** The maps are averaged. If one more scale is switched on, how does the gradient of P_g change?
 
 # %%
-push, slopes = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(1)), []  # a gradient at the image
+push, slopes = torch.randn(1, 1, 28, 28, generator=torch.Generator().manual_seed(1)), []
 for scales in ((1,), (1, 4), (1, 4, 8)):
     prompt = vpcore.MultiScalePrompt(spec, scales)
     (prompt.image(two[:1], None) * push).sum().backward()
@@ -578,11 +571,11 @@ show.intervals(rows, "Each setting against no prompt, paired", label=label)
 # Eight intervals at 95 % are eight chances of a false alarm. And an interval that holds zero does not prove
 # "no effect": it says how large an effect could hide.
 #
-# One interval does exclude zero, and on the wrong side. On Fashion-MNIST (2,000 training images), with our recipe,
-# MSVP is **worse**. That is not the paper's result. It is not the paper's recipe either: ours is short, with a rate of
-# 0.01. Each Adam step may move every entry of the map by the learning rate, so the input moves while the network learns
-# to read it. With the smaller rate the harm is not seen any more. Does that prove that the rate is the cause? No: the
-# two intervals overlap, and the slow runs learned less.
+# One interval does exclude zero, also after Holm's correction for eight comparisons, and on the wrong side. On
+# Fashion-MNIST (2,000 training images), with our recipe, MSVP is **worse**. That is not the paper's result. It is not
+# the paper's recipe either: ours is short, with a rate of 0.01. Each Adam step may move every entry of the map by the
+# learning rate, so the input moves while the network learns to read it. With the smaller rate the harm is not seen
+# any more. Does that prove that the rate is the cause? No: the two intervals overlap, and the slow runs learned less.
 
 # %% [markdown]
 # ## Deeper: other networks, other data
@@ -591,8 +584,7 @@ show.intervals(rows, "Each setting against no prompt, paired", label=label)
 # Fashion-MNIST. Difficulty is measured here by the error without a prompt.
 #
 # **Question.** Does the gain grow from the easiest set to the hardest? And do the paper's own networks say anything
-# else,
-# on what a CPU can train: 500 digits, six epochs?
+# else, on what a CPU can train: 500 digits, six epochs?
 
 # %%
 slow, sets, rows = recorded("msvp_lr"), recorded("msvp_sets"), {}
@@ -617,9 +609,8 @@ show.intervals(rows, "MSVP against no prompt, the paper's networks on digits", l
 # is not easy *here*: six epochs on 2,000 images leave half of it wrong.
 #
 # The networks are short runs on few images: they say how such runs scatter, not what the paper's would give. The ViT
-# has
-# hardly started to learn, and the ResNet has almost nothing left to gain. All three intervals hold both 0 and +0.92. Of
-# the paper's tables, only the +0.92 is quoted here.
+# has hardly started to learn, and the ResNet has almost nothing left to gain. All three intervals hold both 0 and
+# +0.92. Of the paper's tables, only the +0.92 is quoted here.
 
 # %% [markdown]
 # ## Deeper: what it mixes up
@@ -673,8 +664,7 @@ show.intervals(rows, "MSVP − no prompt, ResNet-18 on Fashion-MNIST", label="re
 # ## Deeper: where it looks
 #
 # **Grad-CAM** ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) asks where the evidence for a class lies.
-# With
-# $A^k_{ij}$ channel $k$ of the last maps at place $(i, j)$, $y^c$ the score of class $c$ and $Z$ places:
+# With $A^k_{ij}$ channel $k$ of the last maps at place $(i, j)$, $y^c$ the score of class $c$ and $Z$ places:
 #
 # $$\alpha_k = \frac{1}{Z} \sum_{ij} \frac{\partial y^c}{\partial A^k_{ij}}, \qquad
 # \mathrm{CAM} = \mathrm{ReLU} \Big( \sum_k \alpha_k A^k \Big)$$
@@ -694,10 +684,9 @@ show.grad_cam(sample, cams, titles, "Grad-CAM for the true class", label="your r
 
 # %% [markdown] answer=true
 # A digit that stays gray has no positive evidence for its class in the last maps. Each row has its own color bar:
-# compare
-# places between rows, not brightness. Compare rows 1 and 2 before you compare rows 1 and 3: two seeds of the *same*
-# method differ too. A before/after picture with one seed cannot tell the prompt from the seed. Lesson 07 tests such
-# pictures properly.
+# compare places between rows, not brightness. Compare rows 1 and 2 before you compare rows 1 and 3: two seeds of the
+# *same* method differ too. A before/after picture with one seed cannot tell the prompt from the seed. Lesson 07 tests
+# such pictures properly.
 
 # %% [markdown]
 # ## Deeper: what did the prompt learn?
@@ -834,5 +823,5 @@ check.quiz("02-quiz-claim", follows)
 # [arXiv:2103.03098](https://arxiv.org/abs/2103.03098).
 #   Which lotteries to average over.
 # - D. Picard (2021). Torch.manual_seed(3407) is all you need: On the influence of random seeds in deep learning
-#   architectures for computer vision. [arXiv:2109.08203](https://arxiv.org/abs/2109.08203). The seed lottery on a
-#   large scale.
+#   architectures for computer vision. [arXiv:2109.08203](https://arxiv.org/abs/2109.08203). The seed lottery on a large
+#   scale.

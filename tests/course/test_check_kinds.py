@@ -8,8 +8,12 @@ import toy_library
 from torch import nn
 
 from course import check
+from course.check.diagnose import apart, values_sentence
+from course.check.engine import judge
+from course.check.functions import FunctionExercise
 from course.check.session import Note
 from course.check.verdict import COLORS, SYMBOLS
+from course.check.words import inputs_words
 
 
 @pytest.fixture(autouse=True)
@@ -329,3 +333,24 @@ def test_lesson_ids_must_be_unique_and_start_with_their_number(monkeypatch):
         with pytest.raises(ValueError, match=words):
             check.lesson_exercises("98")
         assert "the check itself failed" in repr(check("98-a", 1))
+
+
+def test_two_numbers_that_differ_are_printed_apart():
+    assert apart(-0.69751, -0.69754) == ("-0.69751", "-0.69754")
+    assert apart(0.25, 3.0) == ("0.25", "3")
+    assert apart(7, 9) == ("7", "9")
+    said = values_sentence(np.array([1.0, 2.00001]), np.array([1.0, 2.00002]), "your result", 1e-9)
+    assert said is not None
+    assert "you have 2.00001, it should be 2.00002" in said
+
+
+def test_a_wrong_value_is_shown_with_its_input():
+    exercise = FunctionExercise(
+        id="99-rank", points=1, reference=lambda scales, size: 16, cases=lambda rng: [((1, 4), 28), ((2, 6), 30)]
+    )
+    assert judge(exercise, lambda scales, size: 19).sentence.endswith("(with the input (1, 4), 28)")
+    second = judge(exercise, lambda scales, size: 16 if size == 28 else 9)
+    assert second.sentence.endswith("(with the input (2, 6), 30)")
+    words = inputs_words((torch.zeros(2, 3), [torch.zeros(4, 5)], torch.arange(3), 0.5))
+    assert words == "(2, 3), [(4, 5)], [0, 1, 2], 0.5"
+    assert inputs_words(("x" * 100,)) == ""

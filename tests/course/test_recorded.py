@@ -16,7 +16,7 @@ from vpcore.experiments.grid.command import app
 from vpcore.experiments.grid.options import Options, typed
 from vpcore.experiments.grid.plan import plan
 from vpcore.experiments.runs.packed import read_results
-from vpcore.statistics import paired_interval
+from vpcore.statistics import holm, paired_interval, two_way_p_value
 
 
 def line(seed, prompt, accuracy, torch_version="2.11.0", processor="a processor"):
@@ -134,3 +134,21 @@ def test_a_gain_counts_seeds_and_test_images():
     ten = [small.accuracies("digits", name)[:10] for name in ("none", "multiscale:scales=1")]
     assert small.gain("digits", "none", "multiscale:scales=1")[0] == pytest.approx((ten[1] - ten[0]).mean())
     assert high - low > seeds.high - seeds.low  # the test images are a lottery of their own
+
+
+def test_what_stands_after_holm_is_what_lessons_01_and_02_say():
+    """Of several rows of one figure, one differs: iterative mapping's 20 epochs, and MSVP at the rate of 0.01."""
+
+    def p_value(name, data, pair, backbone="simple_cnn"):
+        before, after = (recorded(name).correct(data, arm, backbone) for arm in pair)
+        seeds = min(len(before), len(after))
+        return two_way_p_value(before[:seeds], after[:seeds])
+
+    mapped = ("frequency mapping", "iterative mapping", "iterative mapping, 20 epochs")
+    pairs = [("none", "pad:8"), ("none", "patch:8"), (f"{mapped[0]}, no prompt", mapped[1]), mapped[:2],
+             ("random mapping", mapped[0]), mapped[1:]]  # fmt: skip
+    assert holm([p_value("vp", "photodigits", pair, "resnet_nano") for pair in pairs]) == [False] * 5 + [True]
+    names = ("", ":scales=1", ":scales=1+4", ":fusion=gated", ":fusion=concat", ":fusion=concat,init=kaiming")
+    digits = [p_value("msvp_small", "digits", ("none", f"multiscale{name}")) for name in names]
+    fashion = [p_value(name, "fashion_mnist", ("none", "multiscale")) for name in ("msvp_small", "msvp_lr")]
+    assert holm([*digits, *fashion]) == [False] * 6 + [True, False]
