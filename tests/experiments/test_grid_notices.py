@@ -135,7 +135,7 @@ def folder(where, count):
 
 def test_a_folder_with_too_few_files_says_so(tmp_path):
     folder(tmp_path, 3)
-    named = ["--data", "folder:signs", "--backbone", "resnet_nano", "--prompt", "none", *TINY]
+    named = ["--data", "folder:signs", "--backbone", "resnet_nano", "--prompt", "none", *TINY[2:]]
     result = call(*named, "--root", tmp_path, "--out", tmp_path / "r")
     assert result.exit_code == 2
     assert "folder:signs has 2 validation and 0 test images: each class needs about 6 or more files" in result.stderr
@@ -143,7 +143,7 @@ def test_a_folder_with_too_few_files_says_so(tmp_path):
 
 def test_sets_without_a_recipe_are_named(tmp_path):
     folder(tmp_path, 6)
-    named = ["--data", "digits,folder:signs", "--backbone", "resnet_nano", "--prompt", "none", *TINY]
+    named = ["--data", "digits,folder:signs", "--backbone", "resnet_nano", "--prompt", "none", *TINY[2:]]
     result = call(*named, "--root", tmp_path, "--out", tmp_path / "r")
     assert result.exit_code == 0, result.output
     assert "note: no augmentation for folder:signs: the paper has no recipe for it" in result.stderr
