@@ -15,7 +15,7 @@ from sklearn.datasets import load_digits, load_sample_images
 
 from vpcore.data import NAMES, Split, Splits, load_data, sources
 from vpcore.data.files import hash_cut
-from vpcore.data.photodigits import STRIPS, _backgrounds, _partition, _photo_strips
+from vpcore.data.photodigits import STRIPS, _backgrounds, _partition, _photo_strips, digits
 from vpcore.data.resize import fit_channels, fit_size
 from vpcore.data.splits import channel_stats, stratified_order
 
@@ -427,3 +427,18 @@ def test_cifar10_pixels_and_statistics_are_the_published_ones():
     assert data.test.labels[:50].tolist() == official.targets[:50]
     assert np.allclose(data.mean, (0.4914, 0.4822, 0.4465), atol=5e-4)
     assert np.allclose(data.std, (0.2470, 0.2435, 0.2616), atol=5e-4)
+
+
+def test_the_nearest_digit_names_as_many_as_the_docstring_says():
+    """Cut at random, test digits have their writer's others in train; cut in the order of the file, few have."""
+    source = load_digits()
+    planes, labels = source.images.reshape(-1, 64), source.target
+    whole = {plane.tobytes(): place for place, plane in enumerate(planes / 16.0)}
+    parts = _partition(0)
+    random = [[whole[plane.tobytes()] for plane in parts[part][0].reshape(-1, 64)] for part in ("train", "test")]
+    for train, test, share in ((*random, 99.7), (range(1100), range(1400, 1797), 95.0)):
+        train, test = list(train), list(test)
+        nearest = ((planes[test, None] - planes[None, train]) ** 2).sum(-1).argmin(1)
+        assert 100 * (labels[train][nearest] == labels[test]).mean() == pytest.approx(share, abs=0.06)
+    assert "99.7 %" in (digits.__doc__ or "")
+    assert "95.0 %" in (digits.__doc__ or "")

@@ -26,7 +26,9 @@ def digits(seed: int) -> dict[str, Split]:
     """Return the 1,797 digits as 28×28 grey: 1,100 train, 300 valid, 397 test.
 
     The test images never change; `seed` shuffles the other 1,400 between train and valid. The native resolution is
-    8×8, so no claim about MNIST follows from a result on these.
+    8×8, so no claim about MNIST follows from a result on these. Thirteen writers wrote them, who are not labeled, and
+    the cut is at random: test digits have their writer's others in train. The nearest training digit names 99.7 % of
+    them; where the cut follows the order of the file, 95.0 %. Accuracies are the higher for it, and differences are.
     """
     return {part: _upscale(planes, labels) for part, (planes, labels) in _partition(seed).items()}
 
