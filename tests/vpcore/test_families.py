@@ -40,6 +40,7 @@ csatv2 csatv2 64
 cspnet cs3darknet_focus_s 32
 cspnext cspnext_tiny 32
 davit davit_tiny 64 depths=(1,1) embed_dims=(24,48) num_heads=(1,2)
+deepseek_vit deepseek_vit_412m 56 img_size=56 depth=2 embed_dim=48 num_heads=4
 deit deit_tiny_distilled_patch16_224 32 img_size=32 depth=2
 densenet densenet121 32
 dla dla46_c 32
@@ -71,12 +72,14 @@ maxxvit test_coatnet 32
 metaformer poolformerv2_s12 32
 mlp_mixer gmlp_ti16_224 32 img_size=32
 mobilenetv3 mobilenetv3_small_050 32
+mobilenetv5 mobilenetv5_300m 256
 mobilevit mobilevit_xxs 64
 mvitv2 mvitv2_tiny 64 img_size=64
 naflexvit naflexvit_base_patch16_gap 64 depth=2 embed_dim=48 num_heads=4
 nest nest_tiny 224
 nextvit nextvit_small 64
 pit pit_ti_224 32 img_size=32
+qwen3_vit qwen3_vit_88m 64 img_size=64 depth=2 embed_dim=48 num_heads=4
 rdnet rdnet_tiny 64
 regnet regnety_002 32
 repghost repghostnet_058 64
