@@ -26,6 +26,7 @@ from vpcore.prompts import (
     ShallowTokens,
 )
 from vpcore.rates import default_rate
+from vpcore.rebuild import load_model
 from vpcore.statistics import paired_interval
 from vpcore.train import Evaluation, History, evaluate, fit
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
@@ -71,6 +72,7 @@ __all__ = [
     "grad_cam",
     "load_backbone",
     "load_data",
+    "load_model",
     "paired_interval",
     "trainable_report",
 ]

@@ -49,10 +49,14 @@ class CachedSplit(Split):
 
     def take(self, indices: Any) -> CachedSplit:
         """Return the chosen images, labels and activations, in memory."""
-        chosen = super().take(indices)
-        where = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
+        where = self.where(indices)
         activations = self.activations[where.to(self.activations.device)]
-        return replace(self, images=chosen.images, labels=chosen.labels, activations=activations, folder=None)
+        images, labels = self.images[where], self.labels[where]
+        return replace(self, images=images, labels=labels, activations=activations, folder=None)
+
+    def near(self, device: torch.device) -> CachedSplit:
+        """Return the same split on a device, but for activations in a file."""
+        return self.to(device)
 
     def batch(self, where: Tensor | slice, device: torch.device, augment: Any = None, generator: Any = None) -> Tensor:
         """Return chosen activations.

@@ -10,13 +10,16 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from vpcore.device import evaluating
+from vpcore.prompts.activation import ActivationPrompt
+
 
 @dataclass(frozen=True)
 class Count:
     """How many numbers a model holds, by part, and how many of them learn.
 
-    The prompt's count leaves out stored numbers that can never act (for example under a mask). The source
-    classifier of a pretrained backbone is not part of the model and not counted.
+    The prompt's count leaves out stored numbers that can never act (under a mask, or at tokens that pooling does not
+    read). The source classifier of a pretrained backbone is not part of the model and not counted.
     """
 
     prompt: int
@@ -45,12 +48,27 @@ def count(model: nn.Module) -> Count:
     """Count the parameters of a `Prompted` model: prompt, head and backbone apart."""
     backbone = [p for name, p in model.backbone.named_parameters() if not name.startswith("classifier.")]  # type: ignore[union-attr]
     return Count(
-        prompt=model.prompt.num_learned(),  # type: ignore[operator]
+        prompt=model.prompt.num_learned() - _unread(model),  # type: ignore[operator]
         head=_learned(model.head.parameters()),  # type: ignore[union-attr]
         backbone=sum(p.numel() for p in backbone),
         learned_backbone=_learned(backbone),
         tuning=_learned(model.tuning.parameters()) if getattr(model, "tuning", None) is not None else 0,  # type: ignore
     )
+
+
+def _unread(model: nn.Module) -> int:
+    """Count what an activation prompt adds before pooling where that reads nothing, as from most tokens of a ViT."""
+    prompt, backbone = model.prompt, model.backbone
+    depth: int = backbone.spec.depth  # type: ignore[union-attr, assignment]
+    if not isinstance(prompt, ActivationPrompt) or depth not in prompt.layers:
+        return 0
+    draw, delta = torch.Generator().manual_seed(0), prompt.deltas[str(depth)]
+    z = torch.randn(1, *prompt.spec.shapes[depth], generator=draw).to(delta)
+    with evaluating(backbone), torch.enable_grad():  # type: ignore[arg-type]
+        features = backbone.pool(z + prompt.delta(depth))  # type: ignore[operator, union-attr]
+        weights = torch.randn(features.shape, generator=draw).to(features)
+        (gradient,) = torch.autograd.grad((features * weights).sum(), delta)
+    return int((gradient == 0).sum())
 
 
 def _learned(parameters: Iterable[nn.Parameter]) -> int:

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
+from vpcore.heads.label_mapping import LabelMapping
+from vpcore.heads.linear import LinearHead, MLPHead
 from vpcore.prompts.base import Prompt
 from vpcore.tensorfile import read_tensors, write_tensors
 from vpcore.tuning.base import Tuning
 
 LEARNED_FORMAT = "vpcore.learned.1"
+UNSEEN = ("training", "built", "seed", "init", "scale", "names")  # attributes that change no output of a trained part
 
 
 class Learner(Protocol):
@@ -24,6 +29,9 @@ class Learner(Protocol):
     backbone: Backbone
     prompt: Prompt
     tuning: Tuning | None
+    head: nn.Module
+    mean: Tensor
+    std: Tensor
 
     def learned(self) -> Mapping[str, Tensor]:
         """Return what training makes, by name."""
@@ -34,23 +42,48 @@ class Learner(Protocol):
         ...
 
 
-def fingerprint(module: nn.Module) -> str:
-    """Return a short hash (16 hex digits) of all parameters and buffers of a module."""
+def fingerprint(tensors: nn.Module | Mapping[str, Tensor]) -> str:
+    """Return a short hash (16 hex digits) of named tensors, or of all parameters and buffers of a module."""
     digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
+    named = tensors.state_dict() if isinstance(tensors, nn.Module) else tensors
+    for name, tensor in sorted(named.items()):
         if isinstance(tensor, Tensor):
             flat = tensor.detach().cpu().contiguous().view(-1)
             digest.update(name.encode() + flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
 
 
+def remember(kind: type, /, *given: Any, **options: Any) -> Any:
+    """Make an object as `object.__new__` does, and note in `built` the options it is built with, but for the backbone.
+
+    It is the `__new__` of prompts, tunings and heads, so that `vpcore.load_model` can build them again.
+    """
+    made = object.__new__(kind)
+    try:
+        arguments = inspect.signature(kind.__init__).bind_partial(made, *given, **options).arguments
+    except TypeError:  # __init__ says it better
+        arguments = {}
+    made.__dict__["built"] = {key: value for key, value in arguments.items() if key not in ("self", "spec", "backbone")}
+    return made
+
+
+Prompt.__new__ = Tuning.__new__ = LinearHead.__new__ = MLPHead.__new__ = LabelMapping.__new__ = remember  # type: ignore
+
+
 def save_learned(model: Learner, path: str | Path) -> None:
-    """Write what a model learned, with method, sizes and the backbone's hash in the metadata.
+    """Write what a model learned, with all that its outputs depend on beside that in the metadata.
+
+    That is prompt, tuning and head with their options, the backbone's name, sizes, mean, std and hash; and the names of
+    the classes, if the model has them as its attribute `classes`.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
     """
-    write_tensors(path, model.learned(), {"format": LEARNED_FORMAT, **_identity(model)})
+    parts = {name: getattr(model, name) for name in ("prompt", "tuning", "head")}
+    built = {name: getattr(part, "built", {}) for name, part in parts.items()}
+    classes = getattr(model, "classes", None)
+    metadata = {"format": LEARNED_FORMAT, **_identity(model), "built": json.dumps(built, default=repr)}
+    write_tensors(path, model.learned(), metadata | ({"classes": json.dumps(list(classes))} if classes else {}))
 
 
 def load_learned(model: Learner, path: str | Path) -> None:
@@ -58,24 +91,69 @@ def load_learned(model: Learner, path: str | Path) -> None:
 
     Raises:
         OSError: the file is missing.
-        ValueError: the file is damaged, or belongs to another prompt or backbone; nothing is changed then.
+        ValueError: the file is damaged, or belongs to another prompt or backbone, or to a prompt with other options;
+            nothing is changed then.
+    """
+    tensors, metadata = read_saved(path)
+    mine = _identity(model)
+    if getattr(model, "classes", None):
+        mine["classes"] = json.dumps(list(model.classes))  # type: ignore[attr-defined]
+    for key, value in mine.items():
+        saved = metadata.get(key, None if key in FIRST else value)  # files of version 0.1 lack the others
+        if key == "options" and saved is not None:
+            theirs, ours = json.loads(saved), json.loads(value)
+            differ = [name for name in ours if name in theirs and theirs[name] != ours[name]]
+            key, saved, value = (differ[0], theirs[differ[0]], ours[differ[0]]) if differ else (key, value, value)
+        if saved != value:
+            raise ValueError(f"{path} was saved with {key} {saved!r}, this model has {value!r}: build that one")
+    model.load_learned(tensors)
+
+
+def read_saved(path: str | Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return tensors and metadata of a file that `save_learned` wrote.
+
+    Raises:
+        OSError: the file is missing.
+        ValueError: the file is damaged, or another one.
     """
     tensors, metadata = read_tensors(path)
     if metadata.get("format") != LEARNED_FORMAT:
         raise ValueError(f"{path} holds no learned prompt: give a file that save wrote")
-    for key, value in _identity(model).items():
-        if metadata.get(key) != value:
-            got = f"{path} was saved with {key} {metadata.get(key)!r}"
-            raise ValueError(f"{got}, this model has {value!r}: build that one")
-    model.load_learned(tensors)
+    return tensors, metadata
+
+
+FIRST = ("prompt", "tuning", "backbone", "image_size", "backbone_hash")  # what files have held since version 0.1
 
 
 def _identity(model: Learner) -> dict[str, str]:
     spec = model.backbone.spec
+    parts = {"prompt": model.prompt, "tuning": model.tuning, "head": model.head}
+    options = {f"{name} {key}": value for name, part in parts.items() if part for key, value in _options(part).items()}
     return {
         "prompt": type(model.prompt).__name__,
         "tuning": "none" if model.tuning is None else f"{type(model.tuning).__name__}({model.tuning.extra_repr()})",
+        "head": type(model.head).__name__,
         "backbone": spec.name,
         "image_size": str(spec.image_size),
+        "mean": json.dumps(model.mean.flatten().tolist()),
+        "std": json.dumps(model.std.flatten().tolist()),
         "backbone_hash": fingerprint(model.backbone) if model.backbone.frozen else "trained",
+        "options": json.dumps(options),
     }
+
+
+def _options(part: nn.Module) -> dict[str, Any]:
+    """Return the plain values that a part and the parts in it hold, but for layers of torch."""
+    return {
+        f"{where}.{key}".lstrip("."): value
+        for where, module in part.named_modules()
+        if not type(module).__module__.startswith("torch.")
+        for key, value in vars(module).items()
+        if not key.startswith("_") and key not in UNSEEN and _plain(value)
+    }
+
+
+def _plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple, dict)):
+        return all(map(_plain, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, (bool, int, float, str))

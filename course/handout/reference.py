@@ -38,6 +38,7 @@ GROUPS = {
             "vpcore.cache",
             "vpcore.device",
             "vpcore.rates",
+            "vpcore.rebuild",
         ),
     ),
     "data": Group("Data", "Images as three splits: train, valid and test.", ("vpcore.data",)),

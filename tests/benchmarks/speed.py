@@ -24,6 +24,7 @@ CPU = (  # threads, script and its options
     (2, "msvp_throughput.py --bf16"),
     (1, "insvp_step.py"),
     (1, "cache_growth.py"),
+    (1, "loading.py"),
 )
 GPU = (
     (1, "gpu.py --compile"),

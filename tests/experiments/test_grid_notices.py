@@ -138,7 +138,7 @@ def test_a_folder_with_too_few_files_says_so(tmp_path):
     named = ["--data", "folder:signs", "--backbone", "resnet_nano", "--prompt", "none", *TINY[2:]]
     result = call(*named, "--root", tmp_path, "--out", tmp_path / "r")
     assert result.exit_code == 2
-    assert "folder:signs has 2 validation and 0 test images: each class needs about 6 or more files" in result.stderr
+    assert "a holds 3 images, to be cut in three it needs 6: add some, or cut it yourself into train" in result.stderr
 
 
 def test_sets_without_a_recipe_are_named(tmp_path):

@@ -29,6 +29,26 @@ def test_the_source_classifier_is_not_counted():
     assert vpcore.count(model) == before
 
 
+@pytest.mark.parametrize(
+    ("name", "shape", "counts"),
+    [
+        ("vit_nano", "full", {6: 96, 3: 17 * 96, (0, 6): 17 * 96 + 96}),
+        ("vit_nano", "per_channel", {6: 96, 3: 96}),
+        ("vit_nano", "cls_only", {6: 96}),
+        ("vit_nano", "patch_only", {6: 0, 5: 16 * 96}),
+        ("resnet_nano", "full", {7: 120 * 2 * 2, 0: 16 * 16 * 16}),
+    ],
+)
+def test_what_pooling_never_reads_is_not_counted(name, shape, counts):
+    backbone = vpcore.load_backbone(name)
+    for layer, expected in counts.items():
+        prompt = vpcore.ActivationPrompt(backbone.spec, layer=layer, shape=shape)
+        model = vpcore.Prompted(backbone, prompt, vpcore.LinearHead(backbone.spec.dim, 3)).train()
+        assert vpcore.count(model).prompt == expected
+        assert model.training
+        assert all(parameter.grad is None for parameter in model.parameters())
+
+
 def test_ten_steps_leave_the_frozen_bit_identical():
     model = tiny_model(train_backbone=False)
     before = weights(model.backbone)

@@ -39,6 +39,29 @@ def toy(count=40, classes=4, size=8, channels=3):
 # --- Split and Splits
 
 
+def test_a_mask_selects_and_anything_else_but_whole_numbers_is_refused():
+    split = toy()
+    mask = split.labels == 2
+    for given in (mask, mask.numpy(), mask.tolist()):
+        part = split.take(given)
+        assert part.labels.tolist() == [2] * 10
+        assert torch.equal(part.images, split.images[mask])
+    assert len(split.take([])) == len(split.take(~torch.ones(40, dtype=torch.bool))) == 0
+    assert split.take(np.array([3, 1])).labels.tolist() == [3, 1]
+    with pytest.raises(ValueError, match=r"a mask needs one entry an image, got \(39,\) for 40 images"):
+        split.take(mask[:39])
+    with pytest.raises(TypeError, match=r"indices must be whole numbers or a mask, got torch.float32: use .long"):
+        split.take(torch.tensor([1.7, 2.0]))
+
+
+def test_a_data_set_prints_in_five_lines():
+    lines = str(load_data("digits")).splitlines()
+    assert len(lines) == 5
+    assert lines[0] == "digits: 1,100 train, 300 valid, 397 test"
+    assert lines[1] == "images: 1×28×28 (channels × height × width), uint8"
+    assert lines[2] == "classes: 10 (0, 1, 2, 3, 4, …)"
+
+
 def test_split_take_and_len():
     split = toy()
     part = split.take([3, 1])
@@ -334,12 +357,12 @@ def write_images(folder, count, size=(10, 10), seed=0):
         Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)).save(folder / f"{index:03d}.png")
 
 
-@pytest.mark.parametrize("valid", ["validation", "valid", "val", None])
+@pytest.mark.parametrize("valid", ["validation", "valid", "val", "Val", "DEV", None])
 def test_folder_with_splits(tmp_path, valid):
-    for part, count in (("train", 20), (valid, 4), ("test", 6)):
+    for seed, (part, count) in enumerate((("train", 20), (valid, 4), ("test", 6))):
         for name in ("cat", "dog"):
             if part:
-                write_images(tmp_path / part / name, count)
+                write_images(tmp_path / part / name, count, seed=seed)
     data = load_data("folder", tmp_path)
     assert data.classes == ("cat", "dog")
     assert [len(data.train), len(data.valid), len(data.test)] == ([40, 8, 12] if valid else [36, 4, 12])
@@ -370,8 +393,9 @@ def test_folder_errors_name_the_file(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(FileNotFoundError, match=r"no images under .*files must end in"):
         load_data("folder", tmp_path)
-    write_images(tmp_path / "b", 3)
-    write_images(tmp_path / "c", 3, size=(10, 12))
+    (tmp_path / "a").rmdir()
+    write_images(tmp_path / "b", 6)
+    write_images(tmp_path / "c", 6, size=(10, 12), seed=1)
     with pytest.raises(ValueError, match=r"differ in size \(10×10 and 12×10 pixels\): give .*image_size"):
         load_data("folder", tmp_path)
     assert load_data("folder", tmp_path, image_size=8).image_size == 8
@@ -384,7 +408,7 @@ def test_folder_refuses_half_a_layout(tmp_path):
     write_images(tmp_path / "train" / "a", 3)
     with pytest.raises(FileNotFoundError, match="has train/ but no test/"):
         load_data("folder", tmp_path)
-    write_images(tmp_path / "test" / "b", 3)
+    write_images(tmp_path / "test" / "b", 3, seed=1)
     with pytest.raises(ValueError, match="is a class that train lacks"):
         load_data("folder", tmp_path)
 

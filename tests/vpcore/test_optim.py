@@ -5,7 +5,7 @@ import torch
 from tiny import tiny_model
 from torch import nn
 
-from vpcore.train.optim import OPTIMIZERS, SCHEDULES, SLOTS, make_optimizer, schedule_factor
+from vpcore.train.optim import OPTIMIZERS, SCHEDULES, make_optimizer, schedule_factor
 
 
 def grouped(optimizer) -> dict[int, dict]:
@@ -59,7 +59,6 @@ def step_once(name: str, weight_decay: float) -> float:
     optimizer = make_optimizer(model, name, 0.1, weight_decay)
     model(torch.ones(1, 1)).sum().backward()  # gradient 1
     optimizer.step()
-    assert set(optimizer.state_dict()["state"][0]) == SLOTS[type(optimizer)]
     return float(model[0].weight.detach())
 
 
@@ -114,7 +113,7 @@ def test_cosine_epoch_is_torchs_schedule():
 @pytest.mark.parametrize(
     ("build", "says"),
     [
-        (lambda: make_optimizer(tiny_model(), "lion", 1.0, 0.0), "must be one of adamw, adam, sgd, got 'lion'"),
+        (lambda: make_optimizer(tiny_model(), "lion", 1.0, 0.0), "one of adamw, adam, sgd, or a callable, got 'lion'"),
         (
             lambda: make_optimizer(tiny_model(), "adam", {"prompt": 1.0}, 0.0),
             "rates must be given for backbone, prompt, head, got prompt",

@@ -48,8 +48,8 @@ def load_data(
     images x channels x size² bytes. Nothing is written to disk by the quick profile.
 
     Args:
-        name: one of `NAMES`. "digits" and "photodigits" need no files; "folder" reads `root`, which holds either
-            {train, validation|valid|val, test}/class/image files or class/image files.
+        name: one of `NAMES`. "digits" and "photodigits" need no files; "folder" reads `root`, and "folder:pets" the
+            folder pets in it: either {train, valid, test}/class/image files or class/image files.
         root: folder that holds the data sets; default: the environment variable VPCORE_DATA.
         seed: of "photodigits", what is drawn; of "digits", which images are train and which valid. It changes no
             test digit and no split of any other set.
@@ -80,7 +80,7 @@ def load_data(
 
 def _check_request(name: str, seed: int, position: str, sizes: tuple[int | None, ...]) -> None:
     profile()  # refuses an unknown one
-    if name not in NAMES:
+    if name not in NAMES and not str(name).startswith("folder:"):
         close = difflib.get_close_matches(str(name), NAMES, n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
         raise ValueError(f"unknown data set {name!r}: {hint}choose one of {', '.join(NAMES)}")
@@ -101,8 +101,8 @@ def _read(
     if name == "usps":
         parts, classes = read_usps(data_root(name, root)), DIGITS
         md5 = fingerprint(*parts.values())
-    elif name == "folder":
-        parts, classes, md5 = read_folder(data_root(name, root), image_size)
+    elif name.startswith("folder"):
+        parts, classes, md5 = read_folder(data_root(name, root) / name[len("folder:") :], image_size)
     else:
         parts, classes, md5 = read_vision(name, data_root(name, root), image_size)
     return _with_valid(parts), classes, md5

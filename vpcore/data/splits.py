@@ -1,7 +1,8 @@
 """Split and Splits: labeled images as plain tensors, and the stratified order that cuts them."""
 
 import hashlib
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,19 +50,90 @@ class Split:
         return Split(self.images.to(device), self.labels.to(device))
 
     def take(self, indices: Int64[Tensor, " chosen"] | Iterable[int]) -> "Split":
-        """Return the images and labels at these indices, in this order."""
-        where = torch.as_tensor(indices if isinstance(indices, Tensor) else list(indices), dtype=torch.int64)
-        where = where.to(self.labels.device)
+        """Return the images and labels at these indices, in this order; or where a mask (N,) is True."""
+        where = self.where(indices)
         return Split(self.images[where], self.labels[where])
+
+    def where(self, indices: Any) -> Int64[Tensor, " chosen"]:
+        """Return indices, or those where a mask is True, on the device of the labels.
+
+        Raises:
+            TypeError: they are no whole numbers.
+            ValueError: a mask of another length.
+        """
+        chosen = torch.as_tensor(indices if hasattr(indices, "dtype") else list(indices))
+        if chosen.is_floating_point() and len(chosen):
+            raise TypeError(f"indices must be whole numbers or a mask, got {chosen.dtype}: use .long() or a comparison")
+        if chosen.dtype == torch.bool:
+            if chosen.shape != self.labels.shape:
+                raise ValueError(f"a mask needs one entry an image, got {tuple(chosen.shape)} for {len(self)} images")
+            chosen = chosen.nonzero()[:, 0]
+        return chosen.long().to(self.labels.device)
 
     def batch(self, where: Tensor | slice, device: torch.device, augment: Any = None, generator: Any = None) -> Tensor:
         """Return chosen images (B, C, H, W) as floats in [0, 1]; augmented, if asked, with draws from the generator."""
-        images = self.images[where].to(device).float() / 255
-        return images if augment is None else augment(images, generator)
+        return finish(self.images[where].to(device), augment, generator)
+
+    def steps(self, size: int) -> int:
+        """Return how many batches of this size there are; the last may be smaller."""
+        return math.ceil(len(self) / size)
+
+    def batches(
+        self, size: int, device: torch.device, order: Any = None, augment: Any = None, generator: Any = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield batches of images, as `batch` returns them, and labels (B,).
+
+        Args:
+            size: images a batch.
+            device: where batches go; images in host memory move one batch ahead.
+            order: a generator to shuffle with; None for the order in which they stand.
+            augment: as in `batch`.
+            generator: as in `batch`.
+        """
+        home = self.labels.device
+        cuts: Iterable[Any] = (slice(start, start + size) for start in range(0, len(self), size))
+        if order is not None:
+            cuts = torch.randperm(len(self), generator=order).to(home).split(size)
+        if home.type == device.type:
+            for where in cuts:
+                yield self.batch(where, device, augment, generator), self.labels[where]
+            return
+        for images, labels in ahead(((self.images[where], self.labels[where]) for where in cuts), device):
+            yield finish(images, augment, generator), labels
+
+    def fingerprint(self) -> str:
+        """Return the md5 over pixels and labels."""
+        return fingerprint(self)
+
+    def near(self, device: torch.device) -> "Split":
+        """Return the same split on a device, or itself where it would take over half of the device's free memory."""
+        fits = device.type != "cuda" or 2 * self.images.nbytes < torch.cuda.mem_get_info(device)[0]
+        return self.to(device) if fits else self
 
     def entry(self, model: Any) -> Any:
         """Return what maps this split's batches to logits: the model itself."""
         return model
+
+
+def finish(images: Tensor, augment: Any = None, generator: Any = None) -> Tensor:
+    """Return uint8 images as floats in [0, 1], and floats as they are; augmented, if asked."""
+    images = images.float() / 255 if images.dtype == torch.uint8 else images.float()
+    return images if augment is None else augment(images, generator)
+
+
+def ahead(batches: Iterable[tuple[Tensor, ...]], device: torch.device) -> Iterator[tuple[Tensor, ...]]:
+    """Yield batches on a device; to a GPU, each sets out from pinned memory while the one before it is worked on."""
+    if device.type != "cuda":
+        yield from batches
+        return
+    waiting = None
+    for batch in batches:
+        moving = tuple(tensor.pin_memory().to(device, non_blocking=True) for tensor in batch)
+        if waiting is not None:
+            yield waiting
+        waiting = moving
+    if waiting is not None:
+        yield waiting
 
 
 def _require_dtype(field: str, value: object, dtype: torch.dtype) -> None:
@@ -109,6 +181,18 @@ class Splits:
             if len(split) and int(split.labels.max()) >= len(self.classes):
                 got = f"label {int(split.labels.max())} with {len(self.classes)} class names"
                 raise ValueError(f"every label needs a class name, got {got}: name the missing classes")
+
+    def __repr__(self) -> str:
+        some = ", ".join(self.classes[:5]) + (", …" if len(self.classes) > 5 else "")
+        mean, std = (", ".join(f"{value:.3f}" for value in values) for values in (self.mean, self.std))
+        shape = "×".join(map(str, self.train.images.shape[1:]))
+        return (
+            f"{self.name}: {len(self.train):,} train, {len(self.valid):,} valid, {len(self.test):,} test\n"
+            f"images: {shape} (channels × height × width), uint8\n"
+            f"classes: {len(self.classes)} ({some})\n"
+            f"training pixels in [0, 1]: mean {mean}; std {std}\n"
+            f"md5 of the source: {self.source_md5}"
+        )
 
     @property
     def image_size(self) -> int:
@@ -177,6 +261,6 @@ def fingerprint(*splits: Split) -> str:
     digest = hashlib.md5(usedforsecurity=False)
     for split in splits:
         digest.update(repr(tuple(split.images.shape)).encode())
-        digest.update(split.images.contiguous().numpy().data)
-        digest.update(split.labels.contiguous().numpy().data)
+        digest.update(split.images.cpu().contiguous().numpy().data)
+        digest.update(split.labels.cpu().contiguous().numpy().data)
     return digest.hexdigest()

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
 from vpcore.data import Split
+from vpcore.data.loading import Loaded
 from vpcore.device import evaluating
 
 KINDS = ("random", "identity", "frequency", "iterative")
@@ -107,31 +108,33 @@ class LabelMapping(nn.Module):
         """Map features to the logits of the mapped source classes."""
         return self.classifier(features)[:, self.mapping]
 
-    def start_epoch(self, model: nn.Module, train: Split) -> None:
+    def start_epoch(self, model: nn.Module, train: Split | Loaded) -> None:
         """Count and assign anew if it is time; `fit` calls this before each epoch.
 
         Args:
             model: has `features(images)`, images in [0, 1]; its mode is put back afterwards.
-            train: training images, on the model's device.
+            train: training images.
         """
         if self.kind == "iterative" or (self.kind == "frequency" and not self.counted):
             self.remap(model, train)
 
     @torch.no_grad()
-    def remap(self, model: nn.Module, train: Split, batch_size: int = 500) -> None:
+    def remap(self, model: nn.Module, train: Split | Loaded, batch_size: int = 500) -> None:
         """Count the model's source predictions on a split, and assign.
 
         Raises:
             ValueError: a label beyond num_classes.
         """
-        if int(train.labels.max()) >= self.num_classes:
-            label = int(train.labels.max())
-            raise ValueError(f"the mapping has {self.num_classes} classes, a label is {label}: give it more classes")
+        device = self.mapping.device
+        pixels = Split(train.images, train.labels) if isinstance(train, Split) else train  # of a cache too
+        counts = torch.zeros(self.num_source, self.num_classes, dtype=torch.int64, device=device)
         with evaluating(model):
-            chunks = train.images.split(batch_size)
-            features = (model.features(chunk.to(self.mapping.device).float() / 255) for chunk in chunks)  # type: ignore[operator]
-            predictions = torch.cat([self.classifier(chunk).argmax(1) for chunk in features])
-        counts = count_pairs(predictions, train.labels.to(predictions.device), self.num_source, self.num_classes)
+            for images, labels in pixels.batches(batch_size, device):
+                if int(labels.max()) >= self.num_classes:
+                    got = f"the mapping has {self.num_classes} classes, a label is {int(labels.max())}"
+                    raise ValueError(f"{got}: give it more classes")
+                predictions = self.classifier(model.features(images)).argmax(1)  # type: ignore[operator]
+                counts += count_pairs(predictions, labels.to(device), self.num_source, self.num_classes)
         assign = assign_greedily if self.assignment == "greedy" else assign_optimally
         self.mapping.copy_(assign(counts.cpu()))
         self.counted.fill_(True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,11 @@ from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import AveragedModel
 
 from vpcore.tensorfile import read_tensors, write_tensors
-from vpcore.train.optim import SLOTS
 from vpcore.train.protocol import Draws, Freezes, parts
-from vpcore.train.records import EpochRecord
+from vpcore.train.records import EpochRecord, History
 
 RUN_FORMAT = "vpcore.run.1"
+ELEMENTWISE = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)  # a slot has its parameter's shape, or is a number
 
 
 @dataclass
@@ -54,6 +56,20 @@ class RunState:
             or (isinstance(tensor, Tensor) and name.startswith(averages))
         }
 
+    def step(self, clip_grad: float | None = None) -> None:
+        """Take one step of the optimizer, along a gradient whose norm is cut to `clip_grad`."""
+        if clip_grad is not None:
+            self.scaler.unscale_(self.optimizer)
+            learned = [each for group in self.optimizer.param_groups for each in group["params"]]
+            torch.nn.utils.clip_grad_norm_(learned, clip_grad)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def frozen(self) -> dict[str, Tensor]:
+        """Return the tensors that training leaves as they are."""
+        changing = self.changing()
+        return {name: tensor for name, tensor in self.model.state_dict().items() if name not in changing}
+
     def keep_best(self) -> None:
         """Remember the present weights as the best so far."""
         self.best = {name: tensor.detach().clone() for name, tensor in self.changing().items()}
@@ -76,15 +92,24 @@ class RunState:
         found = {f"model/{name}": tensor for name, tensor in self.changing().items()}
         found |= {f"best/{name}": tensor for name, tensor in (self.best or {}).items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
-            found |= {f"optimizer/{index}/{slot}": value for slot, value in slots.items() if isinstance(value, Tensor)}
+            kept = {f"optimizer/{index}/{slot}": value for slot, value in slots.items() if value is not None}
+            if not all(isinstance(value, Tensor) for value in kept.values()):
+                kind = type(self.optimizer).__name__
+                raise ValueError(f"{kind} keeps more than tensors, which no checkpoint holds: leave checkpoint out")
+            found |= kept
         found |= {f"random/{name}": generator.get_state() for name, generator in self.generators().items()}
         found["random/global"] = torch.get_rng_state()
         if self.noise.device.type == "cuda":
             found["random/cuda"] = torch.cuda.get_rng_state(self.noise.device)
         return found
 
-    def load(self, tensors: dict[str, Tensor]) -> None:
-        """Restore what `tensors` returned.
+    def groups(self) -> list[dict[str, float]]:
+        """Return the numbers that the optimizer keeps for each group of parameters."""
+        groups = self.optimizer.param_groups
+        return [{k: v for k, v in group.items() if isinstance(v, (int, float))} for group in groups]
+
+    def load(self, tensors: dict[str, Tensor], groups: list[dict[str, float]]) -> None:
+        """Restore what `tensors` and `groups` returned.
 
         Raises:
             ValueError: the tensors belong to another model; nothing is changed then.
@@ -98,7 +123,10 @@ class RunState:
         self._load_random(_under("random/", tensors))
         copy_into(mine, saved)
         self.best = {name: torch.empty_like(mine[name]).copy_(tensor) for name, tensor in best.items()} or None
-        self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+        param_groups = self.optimizer.state_dict()["param_groups"]
+        for group, numbers in zip(param_groups, groups, strict=False):
+            group.update(numbers)
+        self.optimizer.load_state_dict({"state": slots, "param_groups": param_groups})
 
     def _load_random(self, states: dict[str, Tensor]) -> None:
         for name, part in parts(self.model, Draws):  # generators made on first use, after the model was built
@@ -122,6 +150,26 @@ def start_run(
     return RunState(model, optimizer, batches, noise, GradScaler(device.type, enabled=precision == "float16"))
 
 
+@contextmanager
+def keeps_best(state: RunState, history: History, release: bool = False) -> Iterator[None]:
+    """Leave the best weights in the model, or those it came with, whatever ends what is inside.
+
+    An error gets the epochs so far as its attribute `history`. Gradients are set free if asked to.
+    """
+    state.keep_best()
+    try:
+        yield
+    except BaseException as error:
+        error.history = history  # type: ignore[attr-defined]
+        if history.epochs:
+            error.add_note(f"the model holds its best epoch, {history.best.epoch}; the error's history has them all")
+        raise
+    finally:
+        if release:  # gradients in the memory of CUDA graphs would hold it
+            state.optimizer.zero_grad(set_to_none=True)
+        state.restore_best()
+
+
 def write_run(path: str | Path | None, state: RunState, records: list[EpochRecord], settings: dict[str, Any]) -> None:
     """Write a run's checkpoint: its state, the history so far, and the settings it must go on with.
 
@@ -130,13 +178,16 @@ def write_run(path: str | Path | None, state: RunState, records: list[EpochRecor
     """
     if path is None:
         return
+    tensors = state.tensors()
     metadata = {
         "format": RUN_FORMAT,
         "records": json.dumps([asdict(record) for record in records]),
         "scaler": json.dumps(state.scaler.state_dict()),
         "settings": json.dumps(settings, default=dict),
+        "groups": json.dumps(state.groups()),
+        "slots": str(len(_under("optimizer/", tensors))),
     }
-    write_tensors(path, state.tensors(), metadata)
+    write_tensors(path, tensors, metadata)
 
 
 def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any]) -> list[EpochRecord]:
@@ -159,10 +210,14 @@ def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any])
     try:
         saved = json.loads(metadata.get("settings", "{}"))
         for key, value in settings.items():
-            if key in saved and saved[key] != value:
+            longer = key == "epochs" and value > saved.get(key, 0)
+            if key in saved and saved[key] != value and not longer:
                 raise ValueError(f"it was written with {key}={saved[key]!r}, this run has {key}={value!r}")
+        slots = _under("optimizer/", tensors)
+        if int(metadata.get("slots", len(slots))) != len(slots):
+            raise ValueError("its optimizer state is incomplete")
         records = _read_records(metadata["records"])
-        state.load(tensors)
+        state.load(tensors, json.loads(metadata.get("groups", "[]")))
         state.scaler.load_state_dict(json.loads(metadata["scaler"]))
     except (ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         why = str(error).splitlines()[0] if isinstance(error, ValueError) else f"it is damaged: {type(error).__name__}"
@@ -190,11 +245,10 @@ def _read_slots(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) ->
         if not index.isdecimal() or int(index) >= len(parameters):
             raise ValueError("its optimizer state is of another model")
         like = parameters[int(index)].detach()
-        if tensor.shape not in ((), like.shape):
+        if tensor.shape not in ((), like.shape) and isinstance(optimizer, ELEMENTWISE):
             raise ValueError("its optimizer state is of another model")
-        slots.setdefault(int(index), {})[slot] = tensor if tensor.dim() == 0 else torch.empty_like(like).copy_(tensor)
-    if any(set(found) != SLOTS[type(optimizer)] for found in slots.values()):
-        raise ValueError("its optimizer state is incomplete")
+        fits = tensor.dim() and tensor.shape == like.shape
+        slots.setdefault(int(index), {})[slot] = torch.empty_like(like).copy_(tensor) if fits else tensor
     return slots
 
 

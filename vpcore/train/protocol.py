@@ -8,6 +8,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 import torch
 from torch import nn
 
+from vpcore.data.loading import Loaded
 from vpcore.data.splits import Split
 
 Part = TypeVar("Part")
@@ -35,12 +36,12 @@ class Draws(Protocol):
 class StartsEpochs(Protocol):
     """A part that is told when an epoch begins, as a head that maps labels anew."""
 
-    def start_epoch(self, model: nn.Module, train: Split) -> None:
+    def start_epoch(self, model: nn.Module, train: Split | Loaded) -> None:
         """Get ready for an epoch.
 
         Args:
             model: the whole model.
-            train: training images, on the model's device.
+            train: training images, on the model's device where they fit there; `batches` brings them.
         """
         ...
 

@@ -29,6 +29,10 @@ class History:
 
     epochs: list[EpochRecord] = field(default_factory=list)
 
+    def stale(self) -> int:
+        """Return how many epochs have passed since the best one."""
+        return len(self.epochs) - 1 - self.best.epoch if self.epochs else 0
+
     @property
     def best(self) -> EpochRecord:
         """The epoch of the highest validation accuracy, the earliest among equals."""

@@ -131,8 +131,8 @@ def train_cell(
     """
     model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
-    shared = {name: getattr(cell, name) for name in SHARED}
-    return model, fit(model, train, valid, augment=choose_augment(cell), device=device, on_epoch=on_epoch, **shared)
+    shared = {name: getattr(cell, name) for name in SHARED} | {"device": device, "on_epoch": on_epoch}
+    return model, fit(model, train, valid, augment=choose_augment(cell), progress=False, **shared)
 
 
 def run_cell(

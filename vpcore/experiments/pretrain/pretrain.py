@@ -102,7 +102,7 @@ def pretrain(
         model, data.train, data.valid, epochs=recipe.epochs, lr=recipe.lr, weight_decay=recipe.weight_decay,
         batch_size=recipe.batch_size, optimizer=recipe.optimizer, warmup_steps=recipe.warmup_epochs * steps,
         augment=Augment(crop=4, flip=True), loss=make_loss(recipe, len(data.classes), teacher), seed=seed,
-        checkpoint=same_run(checkpoint, recipe, data, teacher), on_epoch=on_epoch,
+        checkpoint=same_run(checkpoint, recipe, data, teacher), on_epoch=on_epoch, progress=False,
     )  # fmt: skip
     return model, history.epochs
 
