@@ -40,7 +40,7 @@ def load_model(path: str | Path, backbone: Backbone | None = None, **options: An
         what = f"its {missing[0]} is no part of vpcore" if built else "it is a file of version 0.1"
         raise ValueError(f"cannot build the model of {path}, {what}: build it yourself, and call model.load(path)")
     backbone = backbone or _load(metadata, options)
-    make = {part: getattr(found[part], name, None) for part, name in kinds.items()}
+    make: dict[str, Any] = {part: getattr(found[part], name, None) for part, name in kinds.items()}
     takes = (backbone,) if make["head"] is LabelMapping else ()
     try:
         prompt = make["prompt"](backbone.spec, **_tuples(built["prompt"]))

@@ -6,7 +6,7 @@ from torch import Tensor
 from torch.nn import functional
 
 BITS = 10  # of 64 that two hashes may differ by
-LEVELS = 4.0  # of 255 that two small pictures may differ by, on average
+SHARE = 0.1  # of its spread that a small picture may differ by on average, so that plain areas must be the same
 
 
 def near_duplicates(first: UInt8[Tensor, "n c h w"], second: UInt8[Tensor, "m c h w"]) -> list[tuple[int, int]]:
@@ -19,7 +19,7 @@ def near_duplicates(first: UInt8[Tensor, "n c h w"], second: UInt8[Tensor, "m c 
     found = []
     for index, code in enumerate(others):
         for twin in np.flatnonzero(np.bitwise_count(hashes ^ code) <= BITS):
-            if np.abs(small[twin] - little[index]).mean() <= LEVELS:
+            if np.abs(small[twin] - little[index]).mean() <= SHARE * small[twin].std():
                 found.append((int(twin), index))
     return found
 

@@ -124,7 +124,7 @@ def finish(images: Tensor, augment: Any = None, generator: Any = None) -> Tensor
 def ahead(batches: Iterable[tuple[Tensor, ...]], device: torch.device) -> Iterator[tuple[Tensor, ...]]:
     """Yield batches on a device; to a GPU, each sets out from pinned memory while the one before it is worked on."""
     if device.type != "cuda":
-        yield from batches
+        yield from (tuple(tensor.to(device) for tensor in batch) for batch in batches)
         return
     waiting = None
     for batch in batches:
