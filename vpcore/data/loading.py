@@ -123,7 +123,8 @@ def as_batches(data: Source, batch_size: int, shuffle: bool = False) -> Any:
     if isinstance(data, (Tensor, tuple, str)) or not (iterable or hasattr(data, "__getitem__")):
         got = type(data).__name__
         raise TypeError(f"images must come as a Split, a Dataset or a DataLoader, got {got}: try Split(images, labels)")
-    return Loaded(DataLoader(data, batch_size=batch_size, shuffle=shuffle and not iterable and len(data) > 0))
+    dataset: Any = data
+    return Loaded(DataLoader(dataset, batch_size=batch_size, shuffle=shuffle and not iterable and len(data) > 0))
 
 
 def own_draws(items: Iterable[Any], seed: int) -> Iterator[Any]:
