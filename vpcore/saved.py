@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +12,6 @@ import torch
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
-from vpcore.heads.label_mapping import LabelMapping
-from vpcore.heads.linear import LinearHead, MLPHead
 from vpcore.prompts.base import Prompt
 from vpcore.tensorfile import read_tensors, write_tensors
 from vpcore.tuning.base import Tuning
@@ -51,23 +48,6 @@ def fingerprint(tensors: nn.Module | Mapping[str, Tensor]) -> str:
             flat = tensor.detach().cpu().contiguous().view(-1)
             digest.update(name.encode() + flat.view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()[:16]
-
-
-def remember(kind: type, /, *given: Any, **options: Any) -> Any:
-    """Make an object as `object.__new__` does, and note in `built` the options it is built with, but for the backbone.
-
-    It is the `__new__` of prompts, tunings and heads, so that `vpcore.load_model` can build them again.
-    """
-    made = object.__new__(kind)
-    try:
-        arguments = inspect.signature(kind.__init__).bind_partial(made, *given, **options).arguments
-    except TypeError:  # __init__ says it better
-        arguments = {}
-    made.__dict__["built"] = {key: value for key, value in arguments.items() if key not in ("self", "spec", "backbone")}
-    return made
-
-
-Prompt.__new__ = Tuning.__new__ = LinearHead.__new__ = MLPHead.__new__ = LabelMapping.__new__ = remember  # type: ignore
 
 
 def save_learned(model: Learner, path: str | Path) -> None:
