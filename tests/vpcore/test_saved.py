@@ -158,6 +158,7 @@ def test_defaults_and_seeds_make_no_other_model(tmp_path):
     whole(vpcore.PadPrompt, {}).save(tmp_path / "model")
     other = whole(vpcore.PadPrompt, {"width": 4, "init": "normal"})
     other.load(tmp_path / "model")
+    assert same(other.learned(), read_tensors(tmp_path / "model")[0])
 
 
 def test_what_cannot_be_rebuilt_says_what_to_do(tmp_path):
