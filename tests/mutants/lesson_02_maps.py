@@ -194,8 +194,11 @@ ROWS = (
 RANK = Suite(
     mutants=(
         Mutant("counts numbers", _rank("return sum(s * s for s in scales)"), says="count the learned numbers"),
-        Mutant("one less for each scale",
-               _rank("return sum(s * s for s in scales) - (len(scales) - 1)"), says="where the grid points lie"),
+        Mutant(
+            "one less for each scale",
+            _rank("return sum(s * s for s in scales) - (len(scales) - 1)"),
+            says="where the grid points lie",
+        ),
         Mutant("one less", _rank("return sum(s * s for s in scales) - 1"), says="brings the constants again"),
         Mutant(
             "blocks",

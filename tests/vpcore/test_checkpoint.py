@@ -309,7 +309,7 @@ def test_learned_of_a_frozen_backbone_holds_prompt_and_head_only(tmp_path):
         (tiny_model("none", train_backbone=False), "saved with prompt 'MultiScalePrompt', this model has 'NoPrompt'"),
         (tiny_model(seed=1, train_backbone=False), "saved with backbone_hash '[0-9a-f]{16}', this model has"),
         (tiny_model(train_backbone=True), "saved with backbone_hash .* this model has 'trained'"),
-        (tiny_model(classes=4, train_backbone=False), "saved with head num_classes 3, this model has 4: build that one"),
+        (tiny_model(classes=4, train_backbone=False), "saved with head num_classes 3, this model has 4"),
     ],
 )
 def test_the_wrong_model_is_refused_and_left_alone(tmp_path, other, says):
