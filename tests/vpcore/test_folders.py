@@ -204,8 +204,9 @@ def test_twins_across_splits_are_reported_with_their_names(tmp_path):
     smooth.resize((60, 40)).save(tmp_path / "test" / "bee" / "again.jpg", quality=60)
     with pytest.warns(
         UserWarning, match=r"1 images of test look like one of train, as .*again.jpg like .*first.png: keep"
-    ):
+    ) as caught:
         load_data("folder", tmp_path, image_size=32)
+    assert len(caught) == 1
 
 
 def test_copies_are_near_and_other_images_are_not():

@@ -164,8 +164,9 @@ def test_what_is_not_in_0_to_1_is_warned_of_once():
 
 
 def test_a_loader_that_does_not_shuffle_is_warned_of_where_one_trains():
-    with pytest.warns(UserWarning, match="does not shuffle its training images: give it shuffle=True"):
+    with pytest.warns(UserWarning, match="does not shuffle its training images: give it shuffle=True") as caught:
         learned(DataLoader(Rows(TRAIN), batch_size=10))
+    assert len(caught) == 1
 
 
 def test_images_in_host_memory_give_the_same_training(monkeypatch):
