@@ -141,11 +141,11 @@ check("01-learn", learn_prompt)
 # order from a seed, a schedule, the best epoch on validation. Its innermost loop is yours. Read it side by side:
 
 # %%
-print(excerpt(vpcore.fit, "for step, index", "state.scaler.update()"))
+print(excerpt(vpcore.fit, "for step, (images, labels)", "state.step("))
 
 # %% [markdown]
-# `pieces` splits a batch that is too large for the memory, and `scaler` is for half precision. Neither does anything
-# here.
+# `_pieces` splits a batch that is too large for the memory, `autocast` and `scaler` are for half precision, `set_rates`
+# follows a schedule. None of them does anything here.
 #
 # **Question.** Give both loops the same eight batches, and let both start from the same head and δ = 0. Will their
 # losses be the same?

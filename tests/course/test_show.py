@@ -133,6 +133,6 @@ def test_an_excerpt_is_the_code_itself_and_asks_for_lines_that_exist():
 
 
 def test_the_loop_of_fit_is_found_for_lesson_01():
-    shown = excerpt(vpcore.fit, "for step, index", "state.scaler.update()")
-    assert all(words in shown for words in ("zero_grad", ".backward()", "loss(run, x, y"))
+    shown = excerpt(vpcore.fit, "for step, (images, labels)", "state.step(")
+    assert all(words in shown for words in ("zero_grad", ".backward()", "loss(run, x, y", "set_rates"))
     assert len(shown.split("\n")) < 20

@@ -288,6 +288,23 @@ def test_progress_is_shown_when_asked_for_and_never_in_tests(capfd):
     assert "best=" in shown
 
 
+def test_progress_is_not_shown_in_a_notebook_whose_streams_say_they_are_terminals(monkeypatch):
+    written = []
+    kernel = type(
+        "OutStream",
+        (),
+        {
+            "__module__": "ipykernel.iostream",
+            "isatty": lambda self: True,
+            "write": lambda self, text: written.append(text),
+            "flush": lambda self: None,
+        },
+    )
+    monkeypatch.setattr("sys.stderr", kernel())
+    losses()
+    assert written == []
+
+
 def test_the_training_step_is_about_eight_lines_in_plain_sight():
     lines = inspect.getsource(fit).splitlines()
     first = next(i for i, line in enumerate(lines) if "zero_grad(" in line)

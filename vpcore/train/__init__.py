@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 import time
 from collections.abc import Callable, Iterator
 from numbers import Integral
@@ -243,7 +244,9 @@ def _bar(progress: bool | None) -> Any:
     """Return the line that counts steps; it is silent where nobody looks at a terminal."""
     from tqdm.auto import tqdm
 
-    return tqdm(disable=None if progress is None else not progress, unit="step", leave=False)
+    kernel = type(sys.stderr).__module__.startswith("ipykernel")  # its streams say that they are terminals
+    shown = sys.stderr.isatty() and not kernel if progress is None else progress
+    return tqdm(disable=not shown, unit="step", leave=False)
 
 
 def _one_number(value: Tensor) -> Tensor:
