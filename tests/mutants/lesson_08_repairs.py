@@ -59,6 +59,11 @@ SUITES = {
     ),
     "08-accuracy": Suite(
         mutants=(
+            Mutant(
+                "forgets what is right in the last",
+                _accuracy(SHARES, "return sum(s.sum().item() for s in shares[:-1]) / sum(map(len, shares))"),
+                says="the right answers of the last batch",
+            ),
             Mutant("as found", _accuracy(SHARES, "return sum(s.mean().item() for s in shares) / len(shares)"),
                    says="average the averages"),
             Mutant(
@@ -110,6 +115,14 @@ SUITES = {
         mutants=(
             Mutant(
                 "as found",
+                _count("counts = torch.zeros(num_source, len(labels.unique()), dtype=torch.long)",
+                       "for k in range(len(labels.unique())):",
+                       "    counts[:, k] = torch.bincount(predicted[labels == k], minlength=num_source)",
+                       "return counts"),
+                says="as many classes as are present",
+            ),
+            Mutant(
+                "no column for the absent",
                 _count("counts = torch.zeros(num_source, len(labels.unique()), dtype=torch.long)",
                        "for column, label in enumerate(labels.unique()):",
                        "    counts[:, column] = torch.bincount(predicted[labels == label], minlength=num_source)",

@@ -106,7 +106,10 @@ GIVEN = {
         "a correlation of 0.6": "an example",
         "quantiles 0.025 and 0.975": "the ends of a 95 % interval",
     },
-    "08_bug_museum": {"with 0.5 and 0.5": "constants of many published ViTs"},
+    "08_bug_museum": dict.fromkeys(
+        ("with 0.5 and 0.5", "constants, 0.5 and 0.5", "the constants 0.5 and 0.5", "were trained with 0.5"),
+        "constants of many published ViTs",
+    ),
     "09_bake_off": {
         "accuracy is 70 %": "an example",
         "The new one is 2 points better": "a quiz",
@@ -393,6 +396,11 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "The prompt's rate, 0.1,": lambda: sorted(rates("pictures", "ap", "lr")),
         "a correlation of 0.59 would do": lambda: [critical_correlation(12)],
         "rank correlation of 0.6 over six layers (p = 0.24)": lambda: [0.6, round(permutations_at(0.6), 2)],
+    },
+    "08_bug_museum": {
+        "With σ near 0.27": lambda: [round(float(np.mean(deviations("resnet_nano"))), 2)],
+        "stretches the image about 3.8 times": lambda: [round(1 / float(np.mean(deviations("resnet_nano"))), 1)],
+        "One network of 0.65 million weights": lambda: [round(millions("resnet_nano"), 2)],
     },
     "09_bake_off": {
         "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),

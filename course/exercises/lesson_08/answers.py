@@ -21,10 +21,10 @@ def load_batch(stored: Tensor, first: int, last: int, mean: Tensor, std: Tensor)
 
 def batch_cases(rng: torch.Generator) -> list[Any]:
     def case(count: int, first: int, last: int) -> Any:
-        stored, mean, std = (torch.rand(shape, generator=rng) for shape in ((count, 3, 4, 4), (3, 1, 1), (3, 1, 1)))
+        stored, mean, std = (torch.rand(shape, generator=rng) for shape in ((count, 3, 6, 7), (3, 1, 1), (3, 1, 1)))
         return stored, first, last, mean, std + 0.2
 
-    return [case(6, 0, 4), case(5, 2, 5)]
+    return [case(8, 0, 5), case(9, 2, 4)]
 
 
 def accuracy(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
@@ -34,11 +34,20 @@ def accuracy(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
 
 
 def accuracy_cases(rng: torch.Generator) -> list[Any]:
-    def case(*sizes: int) -> Any:
-        logits = [torch.randn(size, 3, generator=rng) for size in sizes]
-        return logits, [torch.randint(0, 3, (size,), generator=rng) for size in sizes]
+    """Return batches of unequal sizes, of 7 classes; the last batch is all right or all wrong, the others are mixed."""
 
-    return [case(6, 6, 1), case(7, 3), case(4, 4, 2)]
+    def case(*sizes: int, last_right: bool) -> Any:
+        labels = [torch.randint(0, 7, (size,), generator=rng) for size in sizes]
+        logits = []
+        for place, truth in enumerate(labels):
+            right = torch.arange(len(truth)) < max(1, len(truth) // 3)  # some are right, and some are wrong
+            if place == len(sizes) - 1:
+                right[:] = last_right
+            said = torch.where(right, truth, (truth + 1) % 7)
+            logits.append(torch.rand(len(truth), 7, generator=rng) + 2 * torch.eye(7)[said])
+        return logits, labels
+
+    return [case(6, 6, 1, last_right=False), case(8, 4, last_right=True), case(5, 5, 5, 2, last_right=False)]
 
 
 def reported(valid: Sequence[float], test: Sequence[float]) -> float:

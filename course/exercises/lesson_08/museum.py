@@ -99,6 +99,7 @@ ACCURACY = FunctionExercise(
         Mistake("you leave out the last batch when it is short", specimens.short_batch_dropped),
         Mistake("you divide as if every batch were as large as the first: count its images",
                 specimens.full_batches_assumed),
+        Mistake("you divide by all images but leave out the right answers of the last batch", wrong.last_uncounted),
         Mistake("your accuracy is in percent: return a share between 0 and 1", wrong.percent),
     ),
     forbids=(f"{HERE}.accuracy", f"{SPECIMENS}.counted", f"{SPECIMENS}.joined"),
@@ -150,6 +151,8 @@ COUNT = FunctionExercise(
     mistakes=(
         Mistake("your table has a column for each class that is present: an absent class needs one too, of zeros",
                 wrong.too_short),
+        Mistake("your loop goes over as many classes as are present: go over num_classes, or the last are lost",
+                wrong.as_many_as_present),
         Mistake("your columns move to the left where a class is absent: column k belongs to class k",
                 wrong.by_presence),
         Mistake("your table says whether a pair was seen, and it should say how often", wrong.seen_at_all),
