@@ -320,7 +320,7 @@ print(f"points against the right constants, n = {len(right)} seeds crossed with 
 sets = {"ImageNet's constants": "imagenet constants", "constants 0.5 and 0.5": "half constants"}
 sets["not normalized"] = "not normalized"
 glasses = {name: say(name, gain(program)) for name, program in sets.items()}
-rows = {"adapter, both layers zero": wheel, "prompt cut off": cut, **glasses}
+rows = {"zero adapter": wheel, "prompt cut off": cut, **glasses}
 label = f"recorded, {len(right)} seeds crossed with 1,000 test images"
 show.intervals(rows, "What these faults do to the reported accuracy", label=label)
 
@@ -737,7 +737,7 @@ _ = say("shared source", gain("shared source", base="mapping"))
 
 # %%
 faults = {"ImageNet's constants": "imagenet constants", "constants 0.5 and 0.5": "half constants",
-          "not normalized": "not normalized", "worn images": "worn images", "adapter, both layers zero": "both zero",
+          "not normalized": "not normalized", "worn images": "worn images", "zero adapter": "both zero",
           "prompt cut off": "prompt cut off", "moving statistics": "moving statistics",
           "shared source class": "shared source", "lost first epoch": "lost epoch"}  # fmt: skip
 bases = {"both zero": "adapter", "shared source": "mapping", "lost epoch": "warm-up"}  # all others: right
