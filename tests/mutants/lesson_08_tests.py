@@ -69,6 +69,8 @@ SUITES = {
         alternatives=(
             _learns(2, "p.grad is not None and p.grad.abs().sum() > 0", f"not not ({ALL})"),
             _learns(5, REACHED, "None", after=f"assert {ALL}"),
+            _learns(2, "False", "all((old[n] != p).any() for n, p in prompter.named_parameters())",
+                    before="old = {n: p.detach().clone() for n, p in prompter.named_parameters()}"),
             _learns(2, REACHED, "torch.tensor(len(reached) == len(list(prompter.parameters())))"),
         ),
     ),
@@ -109,6 +111,11 @@ SUITES = {
         ),
         alternatives=(
             _frozen(CLONES, "train(net)", "for n, t in net.state_dict().items():", "    assert (before[n] == t).all()"),
+            _frozen("import io", "def packed():", "    file = io.BytesIO()", "    torch.save(net.state_dict(), file)",
+                    "    return file.getvalue()", "before = packed()", "train(net)", "return packed() == before"),
+            _frozen("import copy", "twin = copy.deepcopy(net)", "train(net)",
+                    "pairs = zip([*net.parameters(), *net.buffers()], [*twin.parameters(), *twin.buffers()])",
+                    "return all(bool((a == b).all()) for a, b in pairs)"),
             _frozen("import copy", "kept = copy.deepcopy(net.state_dict())", "train(net)",
                     "return str(kept) == str(net.state_dict())"),
         ),
@@ -127,6 +134,13 @@ SUITES = {
                 "short one first",
                 _accuracy(LOGITS, LABELS, "return abs(measure(logits[::-1], labels[::-1]) - 4 / 5) < 1e-6"),
                 says="drops a last batch",
+            ),
+            Mutant(
+                "sizes that make up for each other",  # 2 + 3 + 1 images are three batches of 2
+                _accuracy("logits = [torch.eye(3)[[0, 1]], torch.eye(3)[[1, 2, 0]], torch.eye(3)[[1]]]",
+                          "labels = [torch.tensor([0, 1]), torch.tensor([1, 0, 0]), torch.tensor([2])]",
+                          "return abs(measure(logits, labels) - 4 / 6) < 1e-6"),
+                says="as if every batch were full",
             ),
             Mutant("percent", _accuracy(LOGITS, LABELS, "return abs(measure(logits, labels) - 80) < 1e-4"),
                    says="divides by all images"),

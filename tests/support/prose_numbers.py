@@ -289,13 +289,17 @@ def seconds_of_an_exercise() -> float:
     return SECONDS
 
 
-def oldest_python() -> float:
-    return float(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"].removeprefix(">="))
+def pythons() -> list[float]:
+    """Return the oldest Python and the newest one below the bound of the package."""
+    asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    oldest, above = (float(bound.strip("<>=")) for bound in asked.split(","))
+    return [oldest, round(above - 0.01, 2)]
 
 
 AP = "05_activation_prompts"
 MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
-    "README.md": {"Python 3.11": lambda: [oldest_python()]},
+    "README.md": {"Python 3.11 or newer, up to 3.15": pythons},
+    "CHANGELOG.md": {"Python 3.15": lambda: pythons()[1:]},
     "CONTRIBUTING.md": {
         "50 kills each": lambda: sorted({each["kills"] for each in figures("kills").values()}),
         "60 submissions, 22 of them hostile": lambda: [figures("attacks")["submissions"]],
