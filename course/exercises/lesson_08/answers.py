@@ -60,7 +60,8 @@ def reported_cases(rng: torch.Generator) -> list[Any]:
         return [round(value, 4) for value in (0.3 + 0.1 * torch.rand(count, generator=rng)).tolist()]
 
     tied = [0.31, 0.36, 0.34, 0.36, 0.33]
-    return [(draw(6), draw(6)), (tied, [0.30, 0.33, 0.37, 0.35, 0.34]), (draw(12), draw(12))]
+    short = [0.31, 0.35, 0.32], [0.34, 0.33, 0.30]
+    return [short, (draw(6), draw(6)), (tied, [0.30, 0.33, 0.37, 0.35, 0.34]), (draw(12), draw(12))]
 
 
 def count_cases(rng: torch.Generator) -> list[Any]:
