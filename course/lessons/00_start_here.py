@@ -386,8 +386,9 @@ check("00-choose", choose)
 # - A linear probe on cached features is the baseline that every prompt must beat.
 # - An accuracy has a standard error, $\sqrt{p(1 - p)/n}$. Train learns, valid chooses, test reports once.
 #
-# **Scale.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on CIFAR-100,
-# so that every cell runs on a laptop. What such runs say about a network that is much larger, nobody measured here.
+# **How far this goes.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on
+# CIFAR-100, so that every cell runs on a laptop. What such runs say about a network that is much larger, nobody
+# measured here.
 #
 # Next: lesson 01, where a gradient draws a δ at the pixels.
 #

@@ -307,9 +307,9 @@ print(f"a linear head from {spec.dim} features to 10 classes: {10 * (spec.dim + 
 # - A universal picture helped where digits stay in place and training was long enough; elsewhere these runs cannot
 # tell.
 #
-# **Scale.** All this is one network of 0.65 million weights, trained on CIFAR-100, with 1,000 images of 32 × 32 pixels.
-# Bahng et al. train a frame for 1,000 epochs on CLIP, whose classes are texts, and report large gains; Chen et al. map
-# 1,000 ImageNet classes. Nobody measured those here, and nothing here refutes them.
+# **How far this goes.** All this is one network of 0.65 million weights, trained on CIFAR-100, with 1,000 images of 32
+# × 32 pixels. Bahng et al. train a frame for 1,000 epochs on CLIP, whose classes are texts, and report large gains;
+# Chen et al. map 1,000 ImageNet classes. Nobody measured those here, and nothing here refutes them.
 #
 # ## Deeper: where the frame lies
 #

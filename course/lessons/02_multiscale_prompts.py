@@ -311,8 +311,8 @@ for name, spread in spreads.items():
 # - In the published code everything trains together from scratch. From the next lesson on, the network is frozen.
 # - A difference needs paired seeds, an interval, and enough test images. One seed is one draw from a lottery.
 #
-# **Scale.** The runs here are short: a small CNN, 500 to 2,000 images. The published code trains three larger networks
-# on full data sets, ten epochs by default. Nobody here measured those.
+# **How far this goes.** The runs here are short: a small CNN, 500 to 2,000 images. The published code trains three
+# larger networks on full data sets, ten epochs by default. Nobody here measured those.
 #
 # ## Deeper: scales, fusion, amplitude
 #
