@@ -1,6 +1,6 @@
 """Visual prompt methods in PyTorch: a prompt, a backbone, a head, and a training loop in plain sight."""
 
-from importlib.metadata import version
+from importlib.metadata import version as _version
 
 from vpcore.backbone import Backbone, Spec
 from vpcore.cache import cached
@@ -31,8 +31,7 @@ from vpcore.statistics import paired_interval
 from vpcore.train import Evaluation, History, evaluate, fit
 from vpcore.tuning import SSF, TUNINGS, BitFit, FullTuning, LoRA, NormTuning, PartialK, Tuning
 
-__version__ = version("vpcore")  # pyproject.toml has it
-del version
+__version__ = _version("vpcore")  # pyproject.toml has it
 __all__ = [
     "PROMPTS",
     "SSF",

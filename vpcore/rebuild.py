@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
 from typing import Any
@@ -15,24 +14,6 @@ from vpcore.heads.label_mapping import LabelMapping
 from vpcore.models import BUNDLED, MODELS, load_backbone
 from vpcore.prompted import Prompted
 from vpcore.saved import load_learned, read_saved
-
-
-def remember(kind: type, /, *given: Any, **options: Any) -> Any:
-    """Make an object as `object.__new__` does, and note in `built` the options it is built with, but for the backbone.
-
-    It is the `__new__` of prompts, tunings and heads, so that `load_model` can build them again.
-    """
-    made = object.__new__(kind)
-    try:
-        arguments = inspect.signature(kind.__init__).bind_partial(made, *given, **options).arguments
-    except TypeError:  # __init__ says it better
-        arguments = {}
-    made.__dict__["built"] = {key: value for key, value in arguments.items() if key not in ("self", "spec", "backbone")}
-    return made
-
-
-prompts.Prompt.__new__ = tunings.Tuning.__new__ = remember  # type: ignore[assignment]
-heads.LinearHead.__new__ = heads.MLPHead.__new__ = LabelMapping.__new__ = remember  # type: ignore[assignment]
 
 
 def load_model(path: str | Path, backbone: Backbone | None = None, **options: Any) -> Prompted:
@@ -60,7 +41,7 @@ def load_model(path: str | Path, backbone: Backbone | None = None, **options: An
         raise ValueError(f"cannot build the model of {path}, {what}: build it yourself, and call model.load(path)")
     backbone = backbone or _load(metadata, options)
     make: dict[str, Any] = {part: getattr(found[part], name, None) for part, name in kinds.items()}
-    takes = (backbone,) if make["head"] is LabelMapping else ()
+    takes: tuple[Any, ...] = (backbone,) if make["head"] is LabelMapping else ()
     try:
         prompt = make["prompt"](backbone.spec, **_tuples(built["prompt"]))
         tuning = make["tuning"] and make["tuning"](backbone, **_tuples(built["tuning"]))

@@ -7,6 +7,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
+from vpcore.built import Built
 from vpcore.data import Split
 from vpcore.data.loading import Loaded
 from vpcore.device import evaluating
@@ -54,7 +55,7 @@ def assign_optimally(counts: Int64[Tensor, "source classes"]) -> Int64[Tensor, "
     return torch.from_numpy(linear_sum_assignment(counts.T.cpu().numpy(), maximize=True)[1])
 
 
-class LabelMapping(nn.Module):
+class LabelMapping(Built, nn.Module):
     """A head without learned weights: the logit of class k is the backbone's own logit of source class mapping[k].
 
     Chen et al. (2023, arXiv:2211.11635). "random" and "identity" (class k is source class k) are fixed. "frequency"

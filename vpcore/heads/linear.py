@@ -5,6 +5,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from vpcore.built import Built
 from vpcore.device import own_random_stream
 
 
@@ -13,7 +14,7 @@ def _check_classes(num_classes: int) -> None:
         raise ValueError(f"num_classes must be at least 2, got {num_classes}")
 
 
-class LinearHead(nn.Module):
+class LinearHead(Built, nn.Module):
     """A linear layer from features to logits: on frozen features, a linear probe.
 
     Weights start at N(0, 0.01²), the bias at zero. dim · num_classes + num_classes numbers are learned.
@@ -38,7 +39,7 @@ class LinearHead(nn.Module):
         return self.linear(features)
 
 
-class MLPHead(nn.Module):
+class MLPHead(Built, nn.Module):
     """Linear layers with ReLU between them: the MLP-3 rows of Jia et al. (2022, arXiv:2203.12119) with three of them.
 
     With hidden width h and three layers, dim · h + h + h² + h + h · num_classes + num_classes numbers are learned.

@@ -9,11 +9,12 @@ from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
 from vpcore.backbone import Backbone, Spec
+from vpcore.built import Built
 
 Images = Float[Tensor, "batch channels height width"]
 
 
-class Prompt(nn.Module):
+class Prompt(Built, nn.Module):
     """Base class of all prompt methods; on its own it changes nothing.
 
     A method overrides one or more of the three seams `condition`, `image` and `activation`, and says in `first_layer`

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from vpcore.backbone import Backbone, Edit
+from vpcore.built import Built
 
 
-class Tuning(nn.Module):
+class Tuning(Built, nn.Module):
     """Base class of the baselines that change weights; the backbone's own weights are never written to.
 
     A method overrides `weights`. The backbone stays frozen and in eval mode: batch-norm statistics do not move, and
