@@ -21,7 +21,7 @@ from vpcore.models.split import NoChain, split_chain
 SAMPLE = """
 convnext convnext_atto_rms 32
 eva vit_tiny_patch16_dinov3_qkvb 32 depth=2
-levit levit_128s 64
+levit levit_128s 128
 nfnet test_nfnet 32
 pvt_v2 pvt_v2_b0 64
 swin_transformer_v2 swinv2_tiny_window8_256 64 img_size=64 window_size=4 embed_dim=24 depths=(2,1) num_heads=(2,4)

@@ -61,6 +61,8 @@ def split_chain(
     features = flow.values[flow.nodes[-1]]
     if not isinstance(features, Tensor) or features.dim() != 2:
         raise NoChain("its features are not one vector an image")
+    if any(isinstance(head, nn.ModuleList) for head in _heads(net)):  # efficientvim's: one head a stage
+        raise NoChain("its logits are a sum over stages")
     patch = getattr(getattr(net, "patch_embed", None), "patch_size", None)
     patch = getattr(getattr(net.patch_embed, "proj", None), "stride", patch) if patch else None  # patches may overlap
     attention = (m for m in blocks[0].modules() if hasattr(m, "num_heads"))

@@ -49,6 +49,8 @@ class Tuning(Built, nn.Module):
         self, backbone: Backbone, x: Tensor, edit: Edit | None = None, start: int | None = None
     ) -> Float[Tensor, "batch dim"]:
         """Run the backbone with the weights that differ; arguments as in `Backbone.forward`."""
+        for module in backbone.modules():  # LeViT and its kin keep, in eval mode, what they once made of their biases
+            getattr(module, "attention_bias_cache", {}).clear()
         return functional_call(backbone, self.weights(backbone), (x,), {"edit": edit, "start": start})
 
     def merge(self, backbone: Backbone) -> Backbone:
