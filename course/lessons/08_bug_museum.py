@@ -23,6 +23,7 @@ from torch.nn import functional as F
 import vpcore
 from course import check, show
 from course.recorded import recorded
+from course.show import drawings
 from course.show.museum import MEASURES, Prompter, small_net, train_head
 from vpcore.statistics import holm, t_interval, two_way_p_value
 
@@ -209,6 +210,7 @@ for _ in range(100):
     optimizer.step()
 for name, parameter in stuck.named_parameters():
     print(f"{name:12} {parameter.numel():3} numbers, any of them not zero: {bool(parameter.any())}")
+drawings.stuck_adapter()
 
 # %% [markdown] answer=true
 # One bias. Write $h_n = g(Dz_n + a)$ for row $n$, and $G_n = \partial L / \partial y_n$ for the gradient that arrives
@@ -289,12 +291,11 @@ wheel = say("both layers at zero", gain("both zero", base="adapter"))
 cut = say("prompt cut off", gain("prompt cut off"))
 
 # %% [markdown] answer=true
-# The accuracy does not only hide the fault: it **praises** it. At the rate that was chosen for the learning adapter,
-# the one that cannot learn is better, and the interval excludes zero. That can be a finding about adapters on 1,000
+# The accuracy **praises** the fault. At the rate that was chosen for the learning adapter, the one that cannot learn is
+# better, and the interval excludes zero. That can be a finding about adapters on 1,000
 # images. It is none if the author believes that the adapter has learned.
 #
-# For the prompt that is cut off the interval holds zero: these runs cannot tell it from one that learns.
-# A test of two steps tells both, in milliseconds, without a single image.
+# For the prompt that is cut off these runs cannot tell. A test of two steps tells both, without a single image.
 
 # %% [markdown]
 # ## 4. Exhibit 3: somebody else's glasses

@@ -320,3 +320,28 @@ def tokens(deep: bool = True) -> Picture:
         f"prompt tokens; they are {words.replace(chr(10), ' ')}. Frozen blocks let every token look at every other one."
     )
     return Picture(figure, alt)
+
+
+def stuck_adapter() -> Picture:
+    """Draw an adapter whose two layers both start at zero: which values reach which layer, and which gradients."""
+    figure, panel = sheet(2.35)
+    box(panel, (0.32, 1.8), (0.44, 0.4), "z", "data")
+    box(panel, (1.22, 1.0), (1.1, 0.6), "down\nD = 0, a = 0", "learned")
+    box(panel, (2.9, 1.0), (0.86, 0.6), "up\nU = 0, b", "learned")
+    box(panel, (4.05, 1.8), (0.44, 0.4), "y", "data")
+    arrow(panel, (0.55, 1.8), (3.82, 1.8))
+    note(panel, (2.1, 2.0), "y = z + U g(Dz + a) + b")
+    arrow(panel, (0.42, 1.58), (0.66, 1.16))
+    arrow(panel, (1.78, 1.08), (2.46, 1.08))
+    note(panel, (2.12, 1.26), "h = 0")
+    arrow(panel, (3.34, 1.12), (3.86, 1.58))
+    arrow(panel, (4.05, 1.58), (3.34, 0.85), gradient=True, bend=-0.25)
+    arrow(panel, (2.46, 0.88), (1.78, 0.88), gradient=True)
+    note(panel, (4.1, 1.0), "G")
+    note(panel, (2.95, 0.35), "for U: G · h = 0\nfor b: G, so it moves", size=9)
+    note(panel, (1.22, 0.35), "for D and a:\nU · G … = 0", size=9)
+    alt = (
+        "An adapter adds U g(Dz + a) + b to z, and D, a and U start at zero. The hidden values h are zero, so the "
+        "gradient of U is zero; U is zero, so the gradients of D and a are zero. Only the bias b moves."
+    )
+    return Picture(figure, alt)
