@@ -65,6 +65,17 @@ class Recorded:
         found = two_way_interval(before, after)
         return 100 * found.mean, 100 * found.low, 100 * found.high
 
+    def sizes(self, prompt: str, backbone: str, epochs: int) -> dict[int, tuple[float, float, float]]:
+        """Return {training images: accuracy in percent, with its 95 % interval over seeds and test images}."""
+        wanted = {"prompt": prompt, "backbone": backbone, "epochs": epochs}
+        found: dict[int, list[np.ndarray]] = {}
+        for run in self.runs:
+            if wanted.items() <= run["cell"].items():
+                found.setdefault(run["cell"]["limit"], []).append(right(run))
+        several = {size: np.stack(rows) for size, rows in sorted(found.items()) if len(rows) > 1}
+        points = {size: two_way_interval(np.zeros_like(rows), rows) for size, rows in several.items()}
+        return {size: (100 * each.mean, 100 * each.low, 100 * each.high) for size, each in points.items()}
+
     def about(self, data: str) -> str:
         """Say in one sentence what stands behind the numbers of a data set."""
         runs = [run for run in self.runs if run["cell"]["data"] == data]

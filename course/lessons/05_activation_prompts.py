@@ -343,6 +343,29 @@ table.sweep("vit_nano")
 # small, and a sweep with other rates may look different. A preference is a property of network, data *and* recipe.
 
 # %% [markdown]
+# **Question.** One layer, layer 3 of the CNN, and more images. Will AP keep its six points over the probe, lose them,
+# or gain more?
+
+# %%
+scale = recorded("scale")
+names = {"linear probe": "none", "full picture": "full", "AP, layer 3": "activation:layer=3"}
+curves = {name: scale.sizes(prompt, "resnet_nano", epochs=16) for name, prompt in names.items()}
+label = "recorded, 16 epochs at every size, 5 seeds (3 at 16,000), 2,000 test images"
+show.sizes(curves, "More images, digits anywhere, frozen resnet_nano", label=label)
+
+# %%
+anywhere = scale.runs[0]["cell"]["data"]
+for size in (250, 1000, 4000, 16_000):
+    for name, prompt in list(names.items())[1:]:
+        mean, low, high = scale.gain(anywhere, "none", prompt, "resnet_nano", limit=size, epochs=16)
+        print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+
+# %% [markdown] answer=true
+# It gains more with every step to the right: nothing at 250 images, six points at 1,000, 24 at 16,000, where the full
+# picture at the pixels gains nine. A head on frozen features stops learning early; δ does not. So a claim about a
+# prompt needs its number of images beside it. Layer 3 is the one that validation chose at 1,000 images.
+
+# %% [markdown]
 # ## Deeper: choose a layer, then report
 #
 # The paper chose its layers on one data set (OxfordPets) and used them for all others.

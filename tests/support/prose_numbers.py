@@ -289,6 +289,13 @@ def seconds_of_an_exercise() -> float:
     return SECONDS
 
 
+def more_images(prompt: str, size: int) -> int:
+    """Return how far a prompt is above the probe with so many images, in whole points; resnet_nano, photodigits."""
+    scale = recorded("scale")
+    data = scale.runs[0]["cell"]["data"]
+    return round(scale.gain(data, "none", prompt, "resnet_nano", limit=size, epochs=16)[0])
+
+
 def pythons() -> list[float]:
     """Return the oldest Python and the newest one below the bound of the package."""
     asked = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
@@ -316,6 +323,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "has a standard error of 1.5 points": lambda: [round(100 * math.sqrt(0.31 * 0.69 / 1000), 1)],
     },
     "01_pixel_prompts": {
+        "with 16,000 it is nine points above": lambda: [more_images("full", 16_000)],
         **dict.fromkeys(("learns 1,210 numbers", "a new head of 1,210 numbers"), lambda: [learned("none", "head")]),
         "Our frame of 1,344 numbers": lambda: [learned("pad", "prompt")],
         "is about 0.27 here": lambda: [round(float(np.mean(deviations("resnet_nano"))), 2)],
@@ -341,6 +349,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     "03_instance_image_prompts": {
+        "is 17 points above the probe": lambda: [more_images("instance_image", 4000)],
         "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),
         "the universal prompt gains about nine points": lambda: [
             round(gaps("insvp_image", "universal", "none", "photodigits_fixed").mean())
@@ -369,6 +378,8 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     AP: {
+        "six points at 1,000": lambda: [more_images("activation:layer=3", 1000)],
+        "keep its six points": lambda: [more_images("activation:layer=3", 1000)],
         "gains eleven points": lambda: [round(gaps("ap_layers", "ap@3", "none").mean())],
         "0.6 to 0.7 million weights": lambda: sorted(round(millions(name), 1) for name in ("resnet_nano", "vit_nano")),
         "with 64 and 128 numbers": lambda: [extra("bias@4")["learned"]],
