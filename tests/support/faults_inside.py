@@ -168,7 +168,7 @@ FAULTS = [
           partial(test_instance.test_a_part_alone_has_weight_one, "paper")),
     Fault("token outputs stay behind the last prompted block", HALF_PROMPTED,
           instead(InstancePrompt, "activation", outputs_stay),
-          partial(test_instance.test_only_the_first_blocks_are_prompted, 2)),
+          partial(test_instance.test_only_the_first_blocks_are_prompted, 2, "drop")),
     Fault("activations changed in place", AP,
           instead(ActivationPrompt, "activation", in_place),
           partial(CHECKS["changes_no_input_in_place"], AP)),

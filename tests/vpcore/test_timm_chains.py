@@ -268,7 +268,7 @@ def test_a_distilled_vit_has_features_and_no_classifier():
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("coat_tiny", "its parts .* hold no row of blocks"),
+        ("efficientvim_m4_dist", "its logits are a sum over stages"),
         ("crossvit_9_240", "up to 4 tensors of an image pass from block to block"),
         ("selecsls42", "lists or tensors of other layouts pass from block to block"),
         ("qwen3_vit_88m_enc", "it is an encoder, which makes no one vector an image"),
