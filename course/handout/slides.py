@@ -22,6 +22,7 @@ from course.handout.site import figure_tag, other_bundles
 MOST = 15  # slides of a lesson
 LONGEST = 420  # characters of text on a slide, beside its question
 EXTRA = "slides need nbconvert; run: python -m pip install -e '.[dev]'"
+RECAP = re.compile(r"^## Recap.*", re.MULTILINE | re.DOTALL)
 SECTION = re.compile(r"^## (?:\d+\. )?(.+)$", re.MULTILINE)
 EXERCISE = re.compile(r"^#+ Exercise(?: \d+)?: (.+)$", re.MULTILINE)
 TEMPLATE = """{% extends 'index.html.j2' %}
@@ -106,7 +107,9 @@ def slide_notebook(notebook: Any) -> Any:
     """Return the notebook of a lesson's slides: text cells, each marked as a slide."""
     import nbformat
 
-    title, sections = read_sections(notebook)
+    title, every = read_sections(notebook)
+    sections = [section for section in every if not section.title.startswith("Deeper:")]
+    deeper = [section for section in every if section.title.startswith("Deeper:") and section.figure]
     room = MOST - 2 - len(sections)  # the title and the recap come, too
     slides = [title]
     for section in sections:
@@ -114,8 +117,9 @@ def slide_notebook(notebook: Any) -> Any:
         extra = [*([section.figure] if section.figure else []), *section.marked][: max(room, 0)]
         room -= len(extra)
         slides += [f"## {section.title}\n\n{text}" for text in extra]
-    recap = next((cell.source for cell in notebook.cells if cell.source.startswith("## Recap")), "")
-    slides += [recap.split("\n## ")[0].strip()] if recap else []
+    slides += [f"## {section.title}\n\n{section.figure}" for section in deeper[: max(room, 0)]]
+    recap = next((found for cell in notebook.cells if (found := RECAP.search(cell.source))), None)
+    slides += [recap[0].split("\n## ")[0].strip()] if recap else []
     cells = [nbformat.v4.new_markdown_cell(text, metadata={"slideshow": {"slide_type": "slide"}}) for text in slides]
     return nbformat.v4.new_notebook(cells=cells[:MOST], metadata={"title": title.split("\n")[0].lstrip("# ")})
 

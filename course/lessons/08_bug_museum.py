@@ -61,8 +61,7 @@ for program in ("right", "prompt cut off", "moving statistics", "worn images"):
 # %% [markdown] answer=true
 # The right program is not the best one. A program whose network moves although it is called frozen reports more. The
 # program whose prompt learns nothing reports almost the same. Only the worn images would catch your eye, and even they
-# could pass for a method that learns slowly. The right program classifies about one image in three correctly, which
-# leaves room for faults in both directions.
+# could pass for a method that learns slowly.
 
 # %% [markdown]
 # This museum shows seven faults. Six were found in published prompt code, one is known from linear probes. We tell

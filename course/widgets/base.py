@@ -131,10 +131,11 @@ class Explorer(widgets.VBox):
         """Show the controls, and store a still picture for pages where they do not move."""
         from IPython.display import display
 
-        still = self.picture()
+        still, words = self.picture(), self.sentence()
         view = {"version_major": 2, "version_minor": 0, "model_id": self.model_id}
         data = {VIEW: view, "image/png": still.png(), "text/plain": repr(self)}
-        display(data, raw=True, metadata={"image/png": {"alt": still.alt}})
+        alt = still.alt if still.alt.endswith(words) else f"{still.alt} {words}"
+        display(data, raw=True, metadata={"image/png": {"alt": alt}})
 
 
 def another_value(control: Any) -> Any:

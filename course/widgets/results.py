@@ -11,7 +11,8 @@ from course.recorded import Recorded
 from course.show import Picture
 from course.show.clouds import tradeoff
 from course.widgets.base import Explorer, buttons
-from vpcore.statistics import paired_interval
+from vpcore.experiments.runs.packed import right
+from vpcore.statistics import two_way_interval
 
 VIEWS = ("accuracy", "difference to the probe", "learned numbers")
 BASELINE = "linear probe"
@@ -42,11 +43,11 @@ class ResultsExplorer(Explorer):
         return found
 
     def differences(self) -> dict[str, tuple[float, float, float]]:
-        """Return (mean, low, high) of each method minus the probe, in points, paired by seed."""
-        rows = {name: np.array([run["accuracy"] for run in runs]) for name, runs in self.rows().items()}
+        """Return (mean, low, high) of each method minus the probe, in points, for other seeds and other images."""
+        rows = {name: np.stack([right(run) for run in runs]) for name, runs in self.rows().items()}
         base, found = rows.pop(BASELINE), {}
         for name, values in rows.items():
-            interval = paired_interval(list(base), list(values))
+            interval = two_way_interval(base, values)
             found[name] = (100 * interval.mean, 100 * interval.low, 100 * interval.high)
         return found
 

@@ -45,7 +45,7 @@ class TokensExplorer(Explorer):
         """Return the prompt of the current state, untrained."""
         tokens, blocks, beta, _, seed = self.state().values()
         parts = ("common", "specific")
-        return InstancePrompt(self._spec, tokens, parts, blocks, beta_feature=beta, seed=seed)
+        return InstancePrompt(self._spec, tokens, parts, blocks, beta_feature=beta, seed=seed, behind="drop")
 
     @torch.no_grad()
     def tokens(self) -> dict[str, Tensor]:

@@ -28,6 +28,7 @@ def all_pictures():
         "lottery": show.lottery(table, "Lottery", mark=0.92, mark_name="claim", live=("other",)),
         "settings": show.settings(table, "Settings", label="recorded, 5 seeds"),
         "intervals": show.intervals({"a": (1.0, 0.5, 1.5), "b": (0.1, -1.0, 1.2)}, "Intervals"),
+        "sizes": show.sizes({"a": {250: (20.0, 18.0, 22.0), 1000: (30.0, 28.0, 32.0)}}, "Sizes", label="recorded"),
         "lines": show.lines({"a": (range(3), [1, 2, 3])}, "Lines", across="epoch", up="size", level=2.0),
         "confusion": show.confusion({"m": MATRIX}, ["a", "b", "c"], "Confusion"),
     }

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -135,7 +136,8 @@ def test_position_and_folder_reach_the_data(tmp_path):
         folder = tmp_path / "signs" / name
         folder.mkdir(parents=True)
         for index in range(10):
-            Image.new("RGB", (8, 9), (20 * index, 0, 0)).save(folder / f"{name}{index}.png")
+            noise = np.random.default_rng(100 * ord(name) + index).integers(0, 256, (9, 8, 3), np.uint8)
+            Image.fromarray(noise).save(folder / f"{name}{index}.png")
     found = load_cell_data(Cell("folder:signs", "resnet_nano", "none"), str(tmp_path))
     assert found.classes == ("a", "b")
     assert tuple(found.train.images.shape[1:]) == (3, 32, 32)

@@ -3,6 +3,7 @@
 import shlex
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 from PIL import Image
 from torchvision import datasets
@@ -130,7 +131,8 @@ def folder(where, count):
     for name in ("a", "b"):
         (where / "signs" / name).mkdir(parents=True)
         for index in range(count):
-            Image.new("RGB", (8, 9), (20 * index, 0, 0)).save(where / "signs" / name / f"{name}{index}.png")
+            noise = np.random.default_rng(100 * ord(name) + index).integers(0, 256, (9, 8, 3), np.uint8)
+            Image.fromarray(noise).save(where / "signs" / name / f"{name}{index}.png")
 
 
 def test_a_folder_with_too_few_files_says_so(tmp_path):

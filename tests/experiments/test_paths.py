@@ -31,7 +31,9 @@ def test_a_submission_whose_names_point_elsewhere_stays_in_its_folder(tmp_path):
     before = everything(tmp_path)
     done = grade(tmp_path / "deep" / "all", tmp_path / "deep" / "grades.csv", root=root, workers=1)
     pages = {f"deep/grades_feedback/s{number}.html" for number in range(len(ELSEWHERE))}
-    assert everything(tmp_path) - before == {"deep/grades.csv", "deep/grades.jsonl", *pages}
+    assert everything(tmp_path) - before == {
+        "deep/grades.csv", "deep/grades.jsonl", "deep/grades_to_mark.csv", "deep/grades_to_mark.html", *pages
+    }  # fmt: skip
     full = done.marks[0].of  # the answers are right: what a cell is called decides neither points nor places
     assert [mark.points for mark in done.marks] == [full] * len(ELSEWHERE)
     assert full > 0

@@ -81,7 +81,7 @@ def fit(
     or the weights it came with, and the error has the epochs so far as its attribute `history`.
 
     Images come as a Split, whose uint8 pixels stay on the device, or in host memory where that has no room; or as all
-    that torch makes batches of, with transforms that end in uint8 or in floats in [0, 1], and not in `Normalize`:
+    that torch makes batches of, with transforms that end in uint8 or in floats in [0, 1], and not in `Normalize`::
 
         v2.Compose([v2.ToImage(), v2.RandomResizedCrop(224), v2.ToDtype(torch.float32, scale=True)])
         torchvision.datasets.ImageFolder("pets/train", transform=transform)  # a Dataset

@@ -60,11 +60,11 @@ class LoRA(Tuning):
         changed = {}
         for name, parts in self.parts.items():
             weight = backbone.get_parameter(name)
-            delta = torch.zeros_like(weight)
+            delta = weight.new_zeros(weight.shape)  # contiguous, whatever the weight is
             for part, (groups, start, stop) in parts.items():
                 product = self.up[slot(name) + part] @ self.down[slot(name) + part]
                 rows = delta.view(groups, len(weight) // groups, -1)[:, start:stop]
-                rows.copy_(product.view_as(rows))
+                rows.copy_(product.reshape(rows.shape))
             changed[name] = weight + self.alpha / self.rank * delta
         return changed
 

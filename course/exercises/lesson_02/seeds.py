@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scipy import stats
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_02 import answers, wrong
 
 HERE = "course.exercises.lesson_02.answers"
@@ -52,6 +52,13 @@ SETTLE = FunctionExercise(
         "Try 2 seeds, then 3, then 4: a loop stops at the first number that is enough.",
         "The half-width for n seeds is stats.t.ppf(0.975, n - 1) * spread / √n.",
         "seeds = 2; while the half-width is not below the effect: seeds += 1; return seeds.",
+    ),
+    variant=Variant(
+        args="spread, effect",
+        note="the effect is given in {0} of a point, and the spread in points",
+        values=(("tenths", 10), ("hundredths", 100), ("thousandths", 1000)),
+        given="spread, effect / {1}",
+        taken="spread, effect * {1}",
     ),
     mistakes=(
         Mistake(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake
+from course.check import FunctionExercise, Mistake, Variant
 from course.exercises.lesson_09 import answers, wrong
 
 HERE = "course.exercises.lesson_09.answers"
@@ -42,6 +42,19 @@ EQUAL = FunctionExercise(
         "tried[:budget] are the trials that count; max(..., key=...) finds the best of them.",
         "{name: max(tried[:budget], key=lambda trial: trial[1])[0] for name, tried in trials.items()}; max keeps the "
         "first of equals.",
+    ),
+    variant=Variant(
+        args="trials",
+        note="{0}",
+        values=(
+            ("the second entry of a trial is an error: less is better", "-value", 1),
+            ("return a hundred times the best rate", "value", 100),
+            ("the second entry is an error, less is better; and return ten times the best rate", "-value", 10),
+        ),
+        given="{{name: [(rate, {1}) for rate, value in tried] for name, tried in trials.items()}}",
+        taken="{{name: [(rate, {1}) for rate, value in tried] for name, tried in trials.items()}}",
+        gives="{{name: {2} * rate for name, rate in out.items()}}",
+        back="{{name: rate / {2} for name, rate in out.items()}}",
     ),
     mistakes=(
         Mistake(

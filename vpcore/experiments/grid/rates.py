@@ -93,7 +93,8 @@ def mark_edges(runs: Iterable[Mapping[str, Any]], trials_file: Path) -> list[dic
     """
     tried: dict[str, set[float]] = {}
     for trial in read_runs(trials_file) if trials_file.exists() else ():
-        tried.setdefault(_searched(trial["cell"]), set()).add(trial["cell"]["lr"])
+        if "lr" in trial["cell"]:  # studies keep theirs under another name
+            tried.setdefault(_searched(trial["cell"]), set()).add(trial["cell"]["lr"])
     marked = []
     for run in map(dict, runs):
         rates = tried.get(_searched(run["cell"])) if run["cell"].get("trials") is not None else None
@@ -103,7 +104,7 @@ def mark_edges(runs: Iterable[Mapping[str, Any]], trials_file: Path) -> list[dic
 
 def _searched(cell: Mapping[str, Any]) -> str:
     """Return the question that the search for a cell's rate asks, whatever the seed."""
-    return question({**cell, "limit": cell.get("search_limit") or cell["limit"]}, ("seed",))
+    return question({**cell, "limit": cell.get("search_limit") or cell.get("limit")}, ("seed",))
 
 
 def _short(rate: float) -> float:
