@@ -25,6 +25,7 @@ from torch.nn import functional as F
 import vpcore
 from course import check, show
 from course.recorded import recorded
+from course.show import drawings
 from course.studies.arms_06 import open_stem
 from vpcore.cache import cached
 from vpcore.statistics import image_variance, smallest_detectable_difference, two_way_interval
@@ -45,6 +46,9 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 #
 # **Question.** δ stands right *after* this norm. Which of the norm's numbers could take its place? And if it stands
 # right *before* it?
+
+# %%
+drawings.activation()
 
 # %%
 data = vpcore.load_data("photodigits", num_train=1000)

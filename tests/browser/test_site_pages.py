@@ -34,6 +34,8 @@ def site(tmp_path_factory):
     notebook.cells[0].source += FORMULA
     (root / "notebooks").mkdir()
     (root / "notebooks" / f"{LESSON}.ipynb").write_text(notebook_text(notebook), encoding="utf-8")
+    (root / "solutions").mkdir()  # the answers that stand folded in the page
+    shutil.copy(ROOT / "solutions" / f"{LESSON}.ipynb", root / "solutions")
     export_site(root / "site", root)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root / "site")))
     thread = threading.Thread(target=server.serve_forever)
@@ -60,6 +62,7 @@ def test_the_site_is_read_without_another_machine(site):
         page.wait_for_selector("article h1:has-text('Multiscale prompts')")
         figures = page.locator("article img.figure")
         assert figures.count() > 5
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         assert all(figure.get_attribute("alt") for figure in figures.all())
         assert all(figure.evaluate("image => image.complete && image.naturalWidth > 0") for figure in figures.all())
         figures.nth(2).scroll_into_view_if_needed()

@@ -45,10 +45,11 @@ except OSError as error:
     print(type(error).__name__)
 
 # %%
-import os, subprocess
+import os, subprocess, time
 names = ["VPCOURSE_PROFILE", "VPCOURSE_PROGRESS", "OMP_NUM_THREADS", "PYTHONHASHSEED"]
 print([os.environ[name] for name in names], "VPCORE_DATA" in os.environ)
 _ = subprocess.run(["echo", "from a child process"])
+time.sleep(0.5)  # ipykernel reads what a child prints in a thread of its own
 """
 
 
