@@ -33,6 +33,9 @@ from vpcore.tuning import SSF, TUNINGS, BitFit, LoRA, NormTuning
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
+# %%
+drawings.activation()
+
 # %% [markdown]
 # ## 1. A prompt next to a batch norm
 #
@@ -46,9 +49,6 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 #
 # **Question.** δ stands right *after* this norm. Which of the norm's numbers could take its place? And if it stands
 # right *before* it?
-
-# %%
-drawings.activation()
 
 # %%
 data = vpcore.load_data("photodigits", num_train=1000)
