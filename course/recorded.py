@@ -46,35 +46,44 @@ class Recorded:
         """Return which test images were classified right: (seeds, images), 0 or 1, in the order of the seeds."""
         return np.stack([right(run) for run in self._chosen(data, prompt, backbone, settings)])
 
+    def pair(
+        self, data: str, base: str, treated: str, backbone: str = "simple_cnn", **settings: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return which test images two arms classified right, each (seeds, images), for the seeds that both have.
+
+        Raises:
+            ValueError: nothing was recorded for one of them, or the two were not tested on one set of images.
+        """
+        sides = [
+            {run["cell"]["seed"]: run for run in self._chosen(data, prompt, backbone, settings)}
+            for prompt in (base, treated)
+        ]
+        seeds = sorted(set.intersection(*map(set, sides)))
+        if len({side[seed].get("data_md5") for side in sides for seed in seeds}) != 1:
+            raise ValueError(f"{self.name}: {treated} and {base} were not tested on one set of images")
+        before, after = (np.stack([right(side[seed]) for seed in seeds]) for side in sides)
+        return before, after
+
     def gain(
         self, data: str, base: str, treated: str, backbone: str = "simple_cnn", **settings: Any
     ) -> tuple[float, float, float]:
         """Return what `treated` gains over `base` in points, and its 95 % interval over seeds and test images.
 
-        Where one of the two has more seeds than the other, those of both are compared.
+        Raises:
+            ValueError: as `pair`, or fewer than two seeds of both.
+        """
+        return _percent(*self.pair(data, base, treated, backbone, **settings))
+
+    def reached(
+        self, data: str, prompt: str = "none", backbone: str = "simple_cnn", **settings: Any
+    ) -> tuple[float, float, float]:
+        """Return the mean accuracy in percent, and its 95 % interval over seeds and test images.
 
         Raises:
-            ValueError: nothing was recorded for these, or fewer than two seeds of both.
+            ValueError: nothing was recorded for these, or one seed only.
         """
-        sides = [
-            {run["cell"]["seed"]: right(run) for run in self._chosen(data, prompt, backbone, settings)}
-            for prompt in (base, treated)
-        ]
-        both = sorted(set.intersection(*map(set, sides)))
-        before, after = (np.stack([side[seed] for seed in both]) for side in sides)
-        found = two_way_interval(before, after)
-        return 100 * found.mean, 100 * found.low, 100 * found.high
-
-    def sizes(self, prompt: str, backbone: str, epochs: int) -> dict[int, tuple[float, float, float]]:
-        """Return {training images: accuracy in percent, with its 95 % interval over seeds and test images}."""
-        wanted = {"prompt": prompt, "backbone": backbone, "epochs": epochs}
-        found: dict[int, list[np.ndarray]] = {}
-        for run in self.runs:
-            if wanted.items() <= run["cell"].items():
-                found.setdefault(run["cell"]["limit"], []).append(right(run))
-        several = {size: np.stack(rows) for size, rows in sorted(found.items()) if len(rows) > 1}
-        points = {size: two_way_interval(np.zeros_like(rows), rows) for size, rows in several.items()}
-        return {size: (100 * each.mean, 100 * each.low, 100 * each.high) for size, each in points.items()}
+        hits = self.correct(data, prompt, backbone, **settings)
+        return _percent(np.zeros_like(hits), hits)
 
     def about(self, data: str) -> str:
         """Say in one sentence what stands behind the numbers of a data set."""
@@ -93,6 +102,11 @@ class Recorded:
             known = sorted({f"{r['cell']['data']} {r['cell']['backbone']} {r['cell']['prompt']}" for r in self.runs})
             raise ValueError(f"{self.name} holds no {data} {backbone} {prompt}: choose one of {'; '.join(known)}")
         return sorted(runs, key=lambda run: run["cell"]["seed"])
+
+
+def _percent(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
+    found = two_way_interval(before, after)
+    return 100 * found.mean, 100 * found.low, 100 * found.high
 
 
 def names(folder: Path = RESULTS) -> list[str]:

@@ -23,6 +23,7 @@ from course import check, show
 from course.recorded import recorded
 from course.show import drawings
 from course.show.code import excerpt
+from course.show.sizes import more_images
 from course.studies.study_01 import kept_picture
 from course.widgets.placement import PlacementExplorer
 from vpcore.cache import cached
@@ -277,18 +278,7 @@ show.intervals(rows, "What a learned picture adds to a linear probe", label=labe
 # the full picture?
 
 # %%
-scale = recorded("scale")
-names = {"linear probe": "none", "full picture": "full"}
-curves = {name: scale.sizes(prompt, "resnet_nano", epochs=16) for name, prompt in names.items()}
-label = "recorded, 16 epochs at every size, 5 seeds (3 at 16,000), 2,000 test images"
-show.sizes(curves, "More images, digits anywhere, frozen resnet_nano", label=label)
-
-# %%
-anywhere = scale.runs[0]["cell"]["data"]
-for size in (250, 1000, 4000, 16_000):
-    for name, prompt in list(names.items())[1:]:
-        mean, low, high = scale.gain(anywhere, "none", prompt, "resnet_nano", limit=size, epochs=16)
-        print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+more_images(recorded("scale"), {"full picture": "full"})
 
 # %% [markdown] answer=true
 # With 250 images the full picture is below the probe, with 4,000 it is above, and with 16,000 it is nine points above,

@@ -23,12 +23,12 @@ import vpcore
 from course import check, show
 from course.recorded import recorded
 from course.show import drawings
+from course.show.sizes import more_images
 from course.show.start import accuracies
 from course.widgets.instance import InstanceExplorer
 from vpcore.cache import cached
 from vpcore.inside.grad_cam import grad_cam
 from vpcore.prompts.parts.prompters import GlobalPrompter
-from vpcore.statistics import two_way_interval
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
@@ -336,8 +336,7 @@ accuracies(rows, "Universal, cluster and instance prompts", live=(mine,), label=
 # %% name="compare"
 def compare(before, after, network="resnet_nano", place="photodigits"):
     """Print and return mean, low and high of a recorded difference in points, for other seeds and other images."""
-    found = two_way_interval(*(table.correct(place, arm, network) for arm in (before, after)))
-    mean, low, high = (100 * end for end in (found.mean, found.low, found.high))
+    mean, low, high = table.gain(place, before, after, network)
     verdict = "cannot tell" if low <= 0 <= high else "differs"
     print(f"{after:20} − {before:8} {mean:+6.2f} ({low:+6.2f} to {high:+6.2f})  {verdict}")
     return mean, low, high
@@ -366,18 +365,7 @@ show.intervals({name: ends for name, ends in found.items() if name != "fine-tuni
 # from the image pass the one that is the same for all?
 
 # %%
-scale = recorded("scale")
-names = {"linear probe": "none", "full picture": "full", "InsVP, picture": "instance_image"}
-curves = {name: scale.sizes(prompt, "resnet_nano", epochs=16) for name, prompt in names.items()}
-label = "recorded, 16 epochs at every size, 5 seeds (3 at 16,000), 2,000 test images"
-show.sizes(curves, "More images, digits anywhere, frozen resnet_nano", label=label)
-
-# %%
-anywhere = scale.runs[0]["cell"]["data"]
-for size in (250, 1000, 4000, 16_000):
-    for name, prompt in list(names.items())[1:]:
-        mean, low, high = scale.gain(anywhere, "none", prompt, "resnet_nano", limit=size, epochs=16)
-        print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+more_images(recorded("scale"), {"full picture": "full", "InsVP, picture": "instance_image"})
 
 # %% [markdown] answer=true
 # It does, by far. At 250 images nothing is gained; at 4,000 the picture made from the image is 17 points above the

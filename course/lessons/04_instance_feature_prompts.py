@@ -30,7 +30,7 @@ from course.studies.tokens_04 import build
 from course.studies.tokens_04 import rates as rates_of
 from course.widgets.tokens import TokensExplorer
 from vpcore.prompts.parts.prompters import token_grid
-from vpcore.statistics import image_variance, smallest_detectable_difference, two_way_interval
+from vpcore.statistics import image_variance, smallest_detectable_difference
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
@@ -277,8 +277,7 @@ def compare(pairs):
     """Print and return (mean, low, high) in points, for other seeds and other test images; name → (before, after)."""
     found = {}
     for name, arms in pairs.items():
-        i = two_way_interval(*(table.correct("photodigits", arm, "vit_nano") for arm in arms))
-        found[name] = mean, low, high = 100 * i.mean, 100 * i.low, 100 * i.high
+        found[name] = mean, low, high = table.gain("photodigits", *arms, "vit_nano")
         verdict = "cannot tell" if low <= 0 <= high else "differs"
         print(f"{name:43} {mean:+6.2f}  ({low:+6.2f} to {high:+6.2f})  {verdict}")
     return found

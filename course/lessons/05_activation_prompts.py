@@ -26,6 +26,7 @@ from course import check, show
 from course.recorded import recorded
 from course.show import drawings
 from course.show.layers import HEADS, KINDS, LayerTable, say
+from course.show.sizes import more_images
 from course.show.sweeps import sweep
 from course.show.toy import two_places
 from course.studies.layer_arms import Arm, build, step_cost
@@ -347,18 +348,7 @@ table.sweep("vit_nano")
 # or gain more?
 
 # %%
-scale = recorded("scale")
-names = {"linear probe": "none", "full picture": "full", "AP, layer 3": "activation:layer=3"}
-curves = {name: scale.sizes(prompt, "resnet_nano", epochs=16) for name, prompt in names.items()}
-label = "recorded, 16 epochs at every size, 5 seeds (3 at 16,000), 2,000 test images"
-show.sizes(curves, "More images, digits anywhere, frozen resnet_nano", label=label)
-
-# %%
-anywhere = scale.runs[0]["cell"]["data"]
-for size in (250, 1000, 4000, 16_000):
-    for name, prompt in list(names.items())[1:]:
-        mean, low, high = scale.gain(anywhere, "none", prompt, "resnet_nano", limit=size, epochs=16)
-        print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+more_images(recorded("scale"), {"full picture": "full", "AP, layer 3": "activation:layer=3"})
 
 # %% [markdown] answer=true
 # It gains more with every step to the right: nothing at 250 images, six points at 1,000, 24 at 16,000, where the full

@@ -722,23 +722,20 @@ PAIRS = {
 # %%
 def differences(net, one, other):
     """Return the recorded paired differences in points, and which images each of the two has right."""
-    both = [table.accuracies("photodigits", arm, net) for arm in (one, other)]
-    seeds = min(map(len, both))
-    right = [table.correct("photodigits", arm, net)[:seeds] for arm in (one, other)]
-    return both[1][:seeds] - both[0][:seeds], right
+    right = table.pair("photodigits", one, other, net)
+    return 100 * (right[1].mean(1) - right[0].mean(1)), right
 
 
 # %%
 def compare(net, one, other):
     """Return mean, low and high end of the interval for seeds and images, a verdict, and what could be detected."""
     points, right = differences(net, one, other)
-    found = two_way_interval(*right)
+    mean, low, high = table.gain("photodigits", one, other, net)
     seeds, images = right[0].shape
     detectable = 100 * smallest_detectable_difference(points.std(ddof=1) / 100, seeds, image_variance(*right), images)
-    verdict = "cannot tell" if found.low <= 0 <= found.high else "differs"
+    verdict = "cannot tell" if low <= 0 <= high else "differs"
     verdict = "identical" if np.array_equal(*right) else verdict
-    ends = [100 * end for end in (found.mean, found.low, found.high)]
-    return ends, f"{verdict:11} {seeds:2} seeds detect {detectable:3.1f}"
+    return (mean, low, high), f"{verdict:11} {seeds:2} seeds detect {detectable:3.1f}"
 
 # %%
 cells = {(run["cell"]["backbone"], run["cell"]["prompt"]): run["cell"] for run in table.runs}

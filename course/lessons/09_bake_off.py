@@ -33,7 +33,7 @@ from course.show.clouds import tradeoff
 from course.studies.own_pictures import bake_off, figure, report, write_report
 from course.studies.study_09 import SHOTS, methods_for
 from course.widgets.results import ResultsExplorer
-from vpcore.statistics import Interval, two_way_interval, two_way_p_value
+from vpcore.statistics import Interval, two_way_p_value
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
@@ -303,29 +303,25 @@ show.image_row(torch.cat(rows), titles, "One image a class, two draws", made_by=
 explorer = ResultsExplorer(table, "digits", ("resnet_nano", "vit_nano"))
 explorer
 
-# %% name="in-points"
-def in_points(base, other):
-    """Return how far the other is ahead in points, with its interval for seeds and test images."""
-    found = two_way_interval(base, other)
-    return Interval(100 * found.mean, 100 * found.low, 100 * found.high)
-
-
-def verdict_of(ends):
-    """Say what follows from an interval."""
-    return "cannot tell" if ends.low <= 0 <= ends.high else "above" if ends.low > 0 else "below"
+# %% name="against"
+def against(name, data_set, backbone_name, shots):
+    """Return how a method stands to the probe, that in words with its interval, and the p-value."""
+    asked = (data_set, "linear probe", name, backbone_name)
+    mean, low, high = table.gain(*asked, shots=shots)  # points, for other seeds and other test images
+    verdict = "cannot tell" if low <= 0 <= high else "above" if low > 0 else "below"
+    words = f"{mean:+6.2f} ({low:+6.2f} to {high:+6.2f})  {verdict}"
+    return verdict, words, two_way_p_value(*table.pair(*asked, shots=shots))
 
 # %% point=true
 verdicts, p_values = {}, {}
 for backbone_name in ("resnet_nano", "vit_nano"):
     for shots in SHOTS:
-        base = table.correct("digits", "linear probe", backbone_name, shots=shots)
-        print(f"\n{backbone_name}, {shots} a class: linear probe {100 * base.mean():.1f} %")
+        base = table.accuracies("digits", "linear probe", backbone_name, shots=shots)
+        print(f"\n{backbone_name}, {shots} a class: linear probe {base.mean():.1f} %")
         for name in list(methods_for(vpcore.load_backbone(backbone_name)))[1:]:
-            other, key = table.correct("digits", name, backbone_name, shots=shots), (backbone_name, shots, name)
-            ends, p_values[key] = in_points(base, other), two_way_p_value(base, other)
-            verdicts[key] = verdict_of(ends)
-            span = f"{ends.mean:+6.2f} ({ends.low:+6.2f} to {ends.high:+6.2f})"
-            print(f"  {name:18} {100 * other.mean():5.1f} %  {span}  {verdicts[key]}")
+            values, key = table.accuracies("digits", name, backbone_name, shots=shots), (backbone_name, shots, name)
+            verdicts[key], words, p_values[key] = against(name, "digits", backbone_name, shots)
+            print(f"  {name:18} {values.mean():5.1f} %  {words}")
 
 # %%
 counts = {word: list(verdicts.values()).count(word) for word in ("above", "below", "cannot tell")}
@@ -395,13 +391,11 @@ for (backbone_name, shots, name), stand in zip(p_values, stands, strict=True):
 # %%
 print("resnet_nano on photodigits, chance 10 %, recorded, 5 seeds, 1,000 test images")
 for shots in SHOTS:
-    base = table.correct("photodigits", "linear probe", "resnet_nano", shots=shots)
-    print(f"{shots:2} a class: linear probe {100 * base.mean():.1f} %")
+    base = table.accuracies("photodigits", "linear probe", "resnet_nano", shots=shots)
+    print(f"{shots:2} a class: linear probe {base.mean():.1f} %")
     for name in list(methods_for(backbone))[1:]:
-        values = table.correct("photodigits", name, "resnet_nano", shots=shots)
-        ends = in_points(base, values)
-        span = f"{ends.mean:+6.2f} ({ends.low:+6.2f} to {ends.high:+6.2f})"
-        print(f"   {name:18} {100 * values.mean():5.1f} %  {span}  {verdict_of(ends)}")
+        values = table.accuracies("photodigits", name, "resnet_nano", shots=shots)
+        print(f"   {name:18} {values.mean():5.1f} %  {against(name, 'photodigits', 'resnet_nano', shots)[1]}")
 
 # %% [markdown] answer=true
 # Where every row is close to chance, a table of methods is a table of noise, however many rows it has. A comparison
@@ -452,8 +446,8 @@ def against_probe(backbone_name, data_set, method):
     text = chosen_by_validation(backbone_name, data_set, method)
     if text is None:
         return None
-    base, other = (transfer.correct(data_set, name, backbone_name) for name in ("none", text))
-    return in_points(base, other), 100 * float(other.mean())
+    mean = float(transfer.accuracies(data_set, text, backbone_name).mean())
+    return Interval(*transfer.gain(data_set, "none", text, backbone_name)), mean
 
 # %%
 tables, means = {}, {}

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from course.recorded import Recorded, recorded
-from vpcore.experiments.runs.packed import right
-from vpcore.statistics import Interval, holm, two_way_interval, two_way_p_value
+from vpcore.statistics import Interval, holm, two_way_p_value
 
 
 @dataclass(frozen=True)
@@ -34,22 +33,12 @@ class Claim:
 
 def difference(table: Recorded, claim: Claim) -> tuple[Interval, int, int]:
     """Return the two-way interval of a claim in percentage points, and how many seeds and test images it is from."""
-    before, after = both(table, claim)
-    found = two_way_interval(before, after)
-    return Interval(100 * found.mean, 100 * found.low, 100 * found.high), *before.shape
+    gain = table.gain(claim.data, claim.base, claim.arm, claim.backbone, **claim.settings)
+    return Interval(*gain), *_pair(table, claim)[0].shape
 
 
-def both(table: Recorded, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
-    """Return which test images base and arm of a claim classified right: (seeds, images), of the seeds both have."""
-    arms = {}
-    for arm in (claim.base, claim.arm):
-        wanted = {"data": claim.data, "backbone": claim.backbone, "prompt": arm, **claim.settings}
-        arms[arm] = {run["cell"]["seed"]: run for run in table.runs if wanted.items() <= run["cell"].items()}
-    before, after = arms[claim.base], arms[claim.arm]
-    seeds = sorted(before.keys() & after.keys())
-    if len({runs[seed]["data_md5"] for runs in (before, after) for seed in seeds}) != 1:
-        raise ValueError(f"{table.name}: {claim.arm} and {claim.base} were not tested on one set of images")
-    return np.stack([right(before[seed]) for seed in seeds]), np.stack([right(after[seed]) for seed in seeds])
+def _pair(table: Recorded, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
+    return table.pair(claim.data, claim.base, claim.arm, claim.backbone, **claim.settings)
 
 
 def verdict(found: Interval) -> str:
@@ -105,7 +94,7 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
     counts, p_values = [], []
     for arm in dict.fromkeys(cell["prompt"] for cell in cells if cell["prompt"] != base):
         claims = [Claim("", "", data, backbone, arm, base) for data in sets]
-        p_values += [two_way_p_value(*both(table, claim)) for claim in claims]
+        p_values += [two_way_p_value(*_pair(table, claim)) for claim in claims]
         found = [verdict(difference(table, claim)[0]) for claim in claims]
         at_edge = {run["cell"]["data"] for run in table.runs if run.get("rate_at_edge") and run["cell"]["prompt"] == arm
                    and run["cell"]["backbone"] == backbone}  # fmt: skip

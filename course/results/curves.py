@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from course.recorded import Recorded, recorded
 from course.results.claims import Claim, difference, points
-from vpcore.experiments.runs.packed import right
-from vpcore.statistics import two_way_interval
 
 NAME = "scale"
 DATA = "photodigits:num_test=2000,num_train=16000,num_valid=1000"
@@ -33,14 +29,21 @@ def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Point]]:
 
     The 95 % interval is `two_way_interval` against no image right at all; settings of one seed are left out.
     """
-    found: dict[str, dict[Setting, list[dict[str, Any]]]] = {}
+    found: dict[str, dict[Setting, set[int]]] = {}
     for run in table.runs:
         cell = run["cell"]
         if (cell["data"], cell["backbone"]) == (DATA, backbone) and name(cell["prompt"]) is not None:
             setting = (cell["limit"], cell["epochs"])
-            found.setdefault(cell["prompt"], {}).setdefault(setting, []).append(run)
+            found.setdefault(cell["prompt"], {}).setdefault(setting, set()).add(cell["seed"])
     order = sorted(found, key=lambda prompt: list(NAMES).index(prompt.partition(":")[0]))
-    made = {p: {setting: _point(runs) for setting, runs in found[p].items() if len(runs) > 1} for p in order}
+    made = {
+        prompt: {
+            (limit, epochs): table.reached(DATA, prompt, backbone, limit=limit, epochs=epochs)
+            for (limit, epochs), seeds in found[prompt].items()
+            if len(seeds) > 1
+        }
+        for prompt in order
+    }
     return {prompt: settings for prompt, settings in made.items() if settings}
 
 
@@ -51,12 +54,6 @@ def name(prompt: str) -> str | None:
     if option and not (method == "activation" and layer.isdecimal()):
         return None
     return f"{NAMES[method]}, layer {layer}" if option else NAMES.get(method)
-
-
-def _point(runs: Sequence[dict[str, Any]]) -> Point:
-    rights = np.stack([right(run) for run in runs])
-    found = two_way_interval(np.zeros_like(rights), rights)
-    return 100 * found.mean, 100 * found.low, 100 * found.high
 
 
 def draw(made: dict[str, dict[Setting, Point]], backbone: str) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 from course.recorded import Recorded
 from course.show.picture import Picture
 from course.show.sweeps import sweep
-from vpcore.statistics import Interval, two_way_interval
+from vpcore.statistics import Interval
 
 KINDS = {"random": "random δ, equal norm", "channel": "one number a channel", "bias": "biases of the block"}
 HEADS = {"no prompt": "none", "no prompt, AP's head rate": "head"}
@@ -57,10 +57,7 @@ class LayerTable:
 
     def ahead(self, arm: str, control: str, network: str, data: str = "photodigits") -> Interval:
         """Return how far an arm is ahead of another in points, with an interval for seeds and test images."""
-        first, second = (self.table.correct(data, each, network) for each in (arm, control))
-        seeds = min(len(first), len(second))
-        found = two_way_interval(second[:seeds], first[:seeds])
-        return Interval(100 * found.mean, 100 * found.low, 100 * found.high)
+        return Interval(*self.table.gain(data, control, arm, network))
 
     def compare(self, network: str, control: str, layers: Iterable[int] | None = None) -> None:
         """Print AP minus a control of the same layer, a line a layer; `control` is a kind, or an arm without layer."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from course.recorded import Recorded
 from course.show.picture import COLORS, MARKERS, Picture, canvas, finished, listed, plain
 
 
@@ -35,3 +36,36 @@ def sizes(curves: Mapping[str, Mapping[int, tuple[float, float, float]]], title:
     plain(panel)
     ends = f"{every[0]:,} to {every[-1]:,} training images"
     return finished(figure, title, f"{title}: test accuracy over {ends}, for {listed(words)}", label, panel=panel)
+
+
+def more_images(
+    table: Recorded, prompts: Mapping[str, str], backbone: str = "resnet_nano", epochs: int = 16
+) -> Picture:
+    """Print what prompts gain over a linear probe at each recorded number of training images, and draw what they reach.
+
+    Args:
+        table: runs of the preset `scale` on one data set.
+        prompts: name to the prompt as the record writes it, at most three.
+        backbone: the frozen network.
+        epochs: those that every size had.
+    """
+    runs = [run for run in table.runs if run["cell"]["backbone"] == backbone and run["cell"]["epochs"] == epochs]
+    data = runs[0]["cell"]["data"]
+    seeds = {
+        size: len({run["cell"]["seed"] for run in runs if run["cell"]["limit"] == size})
+        for size in sorted({run["cell"]["limit"] for run in runs})
+    }
+    names = {"linear probe": "none", **prompts}
+    curves = {
+        name: {size: table.reached(data, prompt, backbone, limit=size, epochs=epochs) for size in seeds}
+        for name, prompt in names.items()
+    }
+    for size in seeds:
+        for name, prompt in prompts.items():
+            mean, low, high = table.gain(data, "none", prompt, backbone, limit=size, epochs=epochs)
+            print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+    usual = max(seeds.values())
+    fewer = ", ".join(f"{count} at {size:,}" for size, count in seeds.items() if count < usual)
+    told = f"{usual} seeds{f' ({fewer})' if fewer else ''}, {runs[0]['num_test']:,} test images"
+    label = f"recorded, {epochs} epochs at every size, {told}"
+    return sizes(curves, f"More images, {data.partition(':')[0]}, frozen {backbone}", label=label)

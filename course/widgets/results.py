@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from course import show
 from course.recorded import Recorded
 from course.show import Picture
 from course.show.clouds import tradeoff
 from course.widgets.base import Explorer, buttons
-from vpcore.experiments.runs.packed import right
-from vpcore.statistics import two_way_interval
 
 VIEWS = ("accuracy", "difference to the probe", "learned numbers")
 BASELINE = "linear probe"
@@ -28,6 +24,7 @@ class ResultsExplorer(Explorer):
     """
 
     def __init__(self, table: Recorded, data: str, backbones: tuple[str, ...]) -> None:
+        self._table, self._data = table, data
         self._runs = [run for run in table.runs if run["cell"]["data"] == data]
         shots = sorted({run["cell"]["shots"] for run in self._runs})
         backbone, view = buttons("backbone", backbones), buttons("view", VIEWS)
@@ -44,12 +41,11 @@ class ResultsExplorer(Explorer):
 
     def differences(self) -> dict[str, tuple[float, float, float]]:
         """Return (mean, low, high) of each method minus the probe, in points, for other seeds and other images."""
-        rows = {name: np.stack([right(run) for run in runs]) for name, runs in self.rows().items()}
-        base, found = rows.pop(BASELINE), {}
-        for name, values in rows.items():
-            interval = two_way_interval(base, values)
-            found[name] = (100 * interval.mean, 100 * interval.low, 100 * interval.high)
-        return found
+        state, methods = self.state(), [name for name in self.rows() if name != BASELINE]
+        return {
+            name: self._table.gain(self._data, BASELINE, name, state["backbone"], shots=state["shots"])
+            for name in methods
+        }
 
     def picture(self) -> Picture:
         """Draw the chosen view."""

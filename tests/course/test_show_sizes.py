@@ -1,6 +1,12 @@
 """The figure over numbers of training images: its axis names every size, and its sentence the ends."""
 
+import base64
+
+import numpy as np
+
 from course import show
+from course.recorded import Recorded
+from course.show.sizes import more_images
 
 CURVES = {
     "probe": {250: (20.0, 18.0, 22.0), 1000: (30.0, 28.5, 31.5), 16_000: (41.0, 39.0, 43.0)},
@@ -22,3 +28,21 @@ def test_intervals_are_drawn_as_given_and_not_as_half_widths():
     panel = show.sizes({"probe": {250: (20.0, 13.0, 22.0), 1000: (30.0, 28.5, 31.5)}}, "One").figure.axes[0]
     segments = [segment for each in panel.collections for segment in each.get_segments()]
     assert [(round(low, 6), round(high, 6)) for (_, low), (_, high) in segments] == [(13, 22), (28.5, 31.5)]
+
+
+def run(prompt: str, size: int, seed: int, hits: int) -> dict:
+    data, right = "toy:num_train=90", np.packbits(np.arange(40) < hits).tobytes()
+    cell = {"data": data, "backbone": "net", "prompt": prompt, "limit": size, "epochs": 16, "seed": seed}
+    return {"cell": cell, "num_test": 40, "data_md5": "m", "right": base64.b64encode(right).decode()}
+
+
+def test_more_images_prints_the_record_and_counts_its_seeds(capsys):
+    table = [run(prompt, size, seed, base + size // 30 + seed) for prompt, base in (("none", 10), ("full", 13))
+             for size, seeds in ((30, 3), (90, 2)) for seed in range(seeds)]  # fmt: skip
+    picture = more_images(Recorded("toy", table, [], {}, {}), {"picture": "full"}, "net")
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(" points")[0].strip() for line in said] == [
+        "30 images, picture:  +7.5", "90 images, picture:  +7.5",
+    ]  # fmt: skip
+    assert "Recorded, 16 epochs at every size, 3 seeds (2 at 90), 40 test images" in picture.alt
+    assert "linear probe from 30 to 34 %" in picture.alt
