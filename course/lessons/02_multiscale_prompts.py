@@ -41,7 +41,10 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 # [Khazem (2025)](https://arxiv.org/abs/2512.03663) answers with three small maps per channel: $P_g$ has 1×1 entries,
 # $P_m$ has 4×4, $P_l$ has 8×8. Each is stretched to the size of the image, $U(P)$, and the three are averaged:
 #
-# $$x' = x + M, \qquad M = \frac{1}{3} \big( U(P_g) + U(P_m) + U(P_l) \big)$$
+# $$\begin{gathered}
+# x' = x + M, \\
+# M = \frac{1}{3} \big( U(P_g) + U(P_m) + U(P_l) \big)
+# \end{gathered}$$
 
 # %%
 data = vpcore.load_data("digits")
@@ -666,8 +669,10 @@ show.intervals(rows, "MSVP − no prompt, ResNet-18 on Fashion-MNIST", label="re
 # **Grad-CAM** ([Selvaraju et al. 2017](https://arxiv.org/abs/1610.02391)) asks where the evidence for a class lies.
 # With $A^k_{ij}$ channel $k$ of the last maps at place $(i, j)$, $y^c$ the score of class $c$ and $Z$ places:
 #
-# $$\alpha_k = \frac{1}{Z} \sum_{ij} \frac{\partial y^c}{\partial A^k_{ij}}, \qquad
-# \mathrm{CAM} = \mathrm{ReLU} \Big( \sum_k \alpha_k A^k \Big)$$
+# $$\begin{gathered}
+# \alpha_k = \frac{1}{Z} \sum_{ij} \frac{\partial y^c}{\partial A^k_{ij}}, \\
+# \mathrm{CAM} = \mathrm{ReLU} \Big( \sum_k \alpha_k A^k \Big)
+# \end{gathered}$$
 #
 # Our maps stay in logits: no rescaling to 0 … 1 for each image, which would make noise look like evidence.
 #

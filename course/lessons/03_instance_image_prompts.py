@@ -64,7 +64,11 @@ drawings.instance_image(images[0].mean(0), parts["patch"], parts["global"], both
 # %% [markdown]
 # With the patch prompter $G_p$, the global prompter $G_g$ and a fixed weight β = 0.7,
 #
-# $$x' = x + p^I(x), \qquad p^I = \beta\, p^g + (1 - \beta)\, p^l, \qquad p^g = G_g(x),\; p^l = G_p(x).$$
+# $$\begin{gathered}
+# x' = x + p^I(x), \\
+# p^I = \beta\, p^g + (1 - \beta)\, p^l, \\
+# p^g = G_g(x),\; p^l = G_p(x).
+# \end{gathered}$$
 #
 # Between one picture for all and a picture for each there are **cluster prompts**: images that look alike to the frozen
 # network share a picture. DAM-VP (Huang et al. 2023) works so. Ours is simpler: K-means on the features, K given.

@@ -139,8 +139,10 @@ print("with δ = 0.5 everywhere:", torch.equal(cnn(x, edit=prompt), cnn(x)))
 #
 # Take one channel with $P$ places, a ReLU, and average pooling, as at the end of a CNN:
 #
-# $$f = \frac1P \sum_{p=1}^{P} \max(z_p + \delta_p,\, 0), \qquad
-# \frac{\partial f}{\partial \delta_p} = \frac1P\,\mathbf 1[z_p + \delta_p > 0].$$
+# $$\begin{gathered}
+# f = \frac1P \sum_{p=1}^{P} \max(z_p + \delta_p,\, 0), \\
+# \frac{\partial f}{\partial \delta_p} = \frac1P\,\mathbf 1[z_p + \delta_p > 0].
+# \end{gathered}$$
 #
 # If every $z_p + \delta_p$ is positive for every image, the maximum does nothing: $f$ is the mean of $z$ plus the mean
 # of δ, and the head's bias could have done that. But where the sign of $z_p + \delta_p$ changes, δ **switches a unit on

@@ -215,8 +215,11 @@ drawings.stuck_adapter()
 # One bias. Write $h_n = g(Dz_n + a)$ for row $n$, and $G_n = \partial L / \partial y_n$ for the gradient that arrives
 # from above. Then
 #
-# $$\frac{\partial L}{\partial U} = \sum_n G_n h_n^\top, \qquad \frac{\partial L}{\partial b} = \sum_n G_n, \qquad
-# \frac{\partial L}{\partial D} = \sum_n \big[(U^\top G_n) \odot g'(Dz_n + a)\big]\, z_n^\top .$$
+# $$\begin{gathered}
+# \frac{\partial L}{\partial U} = \sum_n G_n h_n^\top, \\
+# \frac{\partial L}{\partial b} = \sum_n G_n, \\
+# \frac{\partial L}{\partial D} = \sum_n \big[(U^\top G_n) \odot g'(Dz_n + a)\big]\, z_n^\top .
+# \end{gathered}$$
 #
 # The gradient of $U$ is a product with $h_n$, and $D = a = 0$ makes $h_n = g(0) = 0$. The gradient of $D$ is a product
 # with $U = 0$. So neither moves, and in the next step the same is true again. $b$ alone learns.
@@ -504,8 +507,11 @@ show.image_row(torch.cat(seen), [f"epoch {epoch}" for epoch in range(5)], "What 
 # A slice is a view: it shares its numbers with `stored`. The subtraction writes into what is kept, and the next epoch
 # normalizes what this one has left. Channel by channel,
 #
-# $$x_{e+1} = \frac{x_e - \mu}{\sigma}, \qquad\text{so}\qquad x_e - x^\star = \frac{x_0 - x^\star}{\sigma^{e}}, \qquad
-# x^\star = \frac{\mu}{1 - \sigma} .$$
+# $$\begin{gathered}
+# x_{e+1} = \frac{x_e - \mu}{\sigma}, \\
+# x_e - x^\star = \frac{x_0 - x^\star}{\sigma^{e}}, \\
+# x^\star = \frac{\mu}{1 - \sigma} .
+# \end{gathered}$$
 #
 # With σ near 0.27, each epoch stretches the image about 3.8 times, away from the value $x^\star$.
 # Where loaders run in processes of their own, each epoch starts from a fresh copy, and the fault sleeps. On a machine
@@ -576,7 +582,10 @@ for (name, tensor), original in zip(net.state_dict().items(), twin.state_dict().
 # The statistics of the batch norm. In train mode it divides by the statistics $m_B, v_B$ of the batch and moves its
 # running ones, with a momentum $\rho$:
 #
-# $$\hat m \leftarrow (1 - \rho)\,\hat m + \rho\, m_B, \qquad \hat v \leftarrow (1 - \rho)\,\hat v + \rho\, v_B .$$
+# $$\begin{gathered}
+# \hat m \leftarrow (1 - \rho)\,\hat m + \rho\, m_B, \\
+# \hat v \leftarrow (1 - \rho)\,\hat v + \rho\, v_B .
+# \end{gathered}$$
 #
 # In eval mode it divides by $\hat m, \hat v$ and moves nothing. They are buffers, no parameters: `requires_grad=False`
 # does not reach them. Only `net.eval()` does, and `model.train()` at the start of each epoch undoes it.

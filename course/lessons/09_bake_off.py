@@ -66,7 +66,10 @@ for name, (text, center) in methods_for(backbone).items():
 #
 # The expected best of $n$ normal numbers with mean μ and standard deviation σ lies above μ, and rises with $n$:
 #
-# $$\mathbb E \max(a_1, \dots, a_n) = \mu + \sigma\, c_n, \qquad c_1 = 0 < c_2 < c_3 < \dots$$
+# $$\begin{gathered}
+# \mathbb E \max(a_1, \dots, a_n) = \mu + \sigma\, c_n, \\
+# c_1 = 0 < c_2 < c_3 < \dots
+# \end{gathered}$$
 #
 # **Question.** Suppose two methods are exactly equal: whatever the rate, their accuracy is 70 % ± 2. By how many points
 # does the one that tries more rates seem better?
