@@ -497,7 +497,11 @@ print("both paths end at the same picture, to 1e-9:", bool((in_units - in_pixels
 # $$z_k(x) = s_{m(k)}(x + \delta)$$
 #
 # with $s$ the network's own logits. That is **label mapping**: no new weight. Only $\delta$ learns.
-#
+
+# %%
+drawings.label_mapping(data.test.images[1].permute(1, 2, 0) / 255)
+
+# %% [markdown]
 # **Question.** Which source class should stand for the digit 0? And may two digits share one?
 
 # %% [markdown] answer=true

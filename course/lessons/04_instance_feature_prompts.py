@@ -167,7 +167,11 @@ with torch.no_grad():
 #
 # The **common** tokens $p^c_j$ are learned, one set a block. The **specific** tokens $p^s$ are computed once from the
 # original image, and shared by all blocks.
-#
+
+# %%
+drawings.instance_tokens()
+
+# %% [markdown]
 # G_s is three convolutions with pooling between them. Its channels go from 3 to L_p, to 3·L_p, to 3·L_p.
 
 

@@ -230,7 +230,11 @@ for layer in range(vit.spec.depth + 1):
 # | BitFit | Δb of every bias | b + Δb |
 # | SSF | scale s and shift t for each output of a layer | diag(s) W, s · b + t |
 # | LoRA | A (r × inputs), B (outputs × r), start B = 0 | W + (α / r) B A |
-#
+
+# %%
+drawings.weight_deltas()
+
+# %% [markdown]
 # **Question.** A ResNet's convolutions have no bias. What does BitFit tune there?
 
 # %%

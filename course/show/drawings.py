@@ -1,8 +1,7 @@
 """Schematics of the methods: boxes, small grids and arrows on a sheet whose unit is an inch.
 
 A drawing is at most 4.4 inches wide and no word is smaller than 9 points, so it is read on a phone too. White boxes
-are data, gray ones are frozen, orange ones with a thick edge learn; a dashed arrow is a gradient. Still to be drawn, by
-the lessons that need them: label mapping, LoRA, SSF, BitFit.
+are data, gray ones are frozen, orange ones with a thick edge learn; a dashed arrow is a gradient.
 """
 
 from __future__ import annotations
@@ -318,6 +317,113 @@ def tokens(deep: bool = True) -> Picture:
     alt = (
         f"Visual prompt tuning, {'deep' if deep else 'shallow'}. Between class token and patches stand two learned "
         f"prompt tokens; they are {words.replace(chr(10), ' ')}. Frozen blocks let every token look at every other one."
+    )
+    return Picture(figure, alt)
+
+
+def label_mapping(image: Any) -> Picture:
+    """Draw label mapping: a prompted image, the network with its old classes, and the three that stand for digits.
+
+    Args:
+        image: (H, W, 3), values in [0, 1].
+    """
+    figure, panel = sheet(3.6)
+    shown = np.asarray(image, dtype=float)
+    noise = np.random.default_rng(5).uniform(0.15, 0.85, shown.shape[:2])
+    grid(panel, (0.6, 2.75), 0.8, shown, lines=False)
+    note(panel, (0.6, 3.3), "image x")
+    note(panel, (0.6, 2.19), "+", size=14)
+    grid(panel, (0.6, 1.62), 0.8, noise, "learned", lines=False)
+    note(panel, (0.6, 1.02), "prompt δ")
+    arrow(panel, (1.08, 2.19), (1.32, 2.19))
+    box(panel, (1.83, 2.19), (0.98, 1.0), "network\nwith its\nold head,\nfrozen", "frozen")
+    sources = (("apple", ""), ("bottle", "0"), ("couch", ""), ("orchid", "2"), ("…", ""), ("worm", "1"))
+    targets = {"0": 3.0, "1": 2.19, "2": 1.38}
+    note(panel, (2.95, 3.4), "S source classes")
+    note(panel, (4.08, 3.4), "digits")
+    for row, (word, digit) in enumerate(sources):
+        height = 3.05 - 0.36 * row
+        note(panel, (2.95, height), word) if word == "…" else box(panel, (2.95, height), (0.72, 0.3), word, "frozen")
+        arrow(panel, (2.34, 2.19), (2.56, height))
+        if digit:
+            arrow(panel, (3.34, height), (3.84, targets[digit]))
+    for digit, height in targets.items():
+        box(panel, (4.06, height), (0.4, 0.3), digit)
+    note(panel, (2.93, 0.87), "digit k reads the logit of $m(k)$", size=9)
+    panel.plot([4.06, 4.06, 0.6], [1.2, 0.55, 0.55], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
+    arrow(panel, (0.6, 0.55), (0.6, 0.88), gradient=True)
+    note(panel, (2.2, 0.33), "gradient: back to δ, the only part that learns", color=COLORS[1], size=9)
+    alt = (
+        "Label mapping. An image x plus a learned prompt δ passes the frozen network and its old head; each digit "
+        "reads the logit of one source class, such as 0 that of bottle. The gradient goes back to δ, the only part "
+        "that learns."
+    )
+    return Picture(figure, alt)
+
+
+def weight_deltas() -> Picture:
+    """Draw BitFit, SSF and LoRA as three ways to change one frozen layer, a row each."""
+    figure, panel = sheet(5.0)
+    rows = (("BitFit", "$y = Wx + b + Δb$", 2.6), ("SSF", "$y = s · (Wx + b) + t$", 2.15),
+            ("LoRA of rank r", "$y = Wx + b + (α/r)\\, BAx$", 3.62))  # fmt: skip
+    for (name, formula, knot), top in zip(rows, (4.8, 3.3, 1.8), strict=True):
+        note(panel, (0.12, top), name, ha="left", size=11)
+        note(panel, (4.28, top), formula, ha="right")
+        note(panel, (0.2, top - 0.55), "x")
+        note(panel, (4.2, top - 0.55), "y")
+        arrow(panel, (0.32, top - 0.55), (0.6, top - 0.55))
+        box(panel, (1.05, top - 0.55), (0.86, 0.5), "W, b\nfrozen", "frozen")
+        arrow(panel, (1.48, top - 0.55), (knot - 0.13, top - 0.55))
+    knots = ((4.25, 2.6, 4.08, "+", "Δb"), (2.75, 2.15, 3.07, "×", "scale s"), (2.75, 3.2, 4.08, "+", "shift t"),
+             (1.25, 3.62, 4.08, "+", ""))  # fmt: skip
+    for middle, place, end, sign, word in knots:
+        note(panel, (place, middle), sign, size=12, bbox={"boxstyle": "circle,pad=0.12", "fc": "white", "ec": GREY})
+        arrow(panel, (place + 0.14, middle), (end, middle))
+        if word:
+            box(panel, (place, middle - 0.55), (0.78, 0.32), word, "learned")
+            arrow(panel, (place, middle - 0.39), (place, middle - 0.14))
+    arrow(panel, (0.26, 1.13), (0.84, 0.56))
+    box(panel, (1.35, 0.45), (0.96, 0.5), "A\nr × inputs", "learned")
+    arrow(panel, (1.85, 0.45), (2.17, 0.45))
+    box(panel, (2.73, 0.45), (1.06, 0.5), "B, from 0\noutputs × r", "learned")
+    arrow(panel, (3.28, 0.53), (3.57, 1.1))
+    note(panel, (3.5, 0.68), "· α/r", ha="left", size=9)
+    alt = (
+        "Three ways to change a frozen layer with weight W and bias b. BitFit adds a learned Δb to the output. SSF "
+        "multiplies the output by a learned scale s and adds a learned shift t. LoRA adds a side path: A maps the "
+        "input to r numbers, B, which starts at zero, maps them to the outputs."
+    )
+    return Picture(figure, alt)
+
+
+def instance_tokens() -> Picture:
+    """Draw InsVP at the feature level: common tokens of a block, specific tokens of the image, and their mix."""
+    figure, panel = sheet(3.75)
+    box(panel, (0.72, 3.5), (1.0, 0.34), "image x")
+    arrow(panel, (0.72, 3.32), (0.72, 2.84))
+    box(panel, (0.72, 2.5), (1.2, 0.62), "$G_s$: three\nconvolutions", "learned")
+    arrow(panel, (1.34, 2.5), (1.64, 2.5))
+    note(panel, (2.15, 3.05), "specific tokens,\nmade of the image", size=9)
+    note(panel, (3.6, 3.05), "common tokens\nof block j", size=9)
+    for place in (1.91, 2.39):
+        box(panel, (place, 2.5), (0.42, 0.34), "$p^s$")
+        box(panel, (place, 1.15), (0.42, 0.34), "$p_j$")
+    for place in (3.36, 3.84):
+        box(panel, (place, 2.5), (0.42, 0.34), "$p^c_j$", "learned")
+    arrow(panel, (2.05, 2.29), (2.05, 1.35))
+    arrow(panel, (3.5, 2.29), (2.4, 1.36))
+    note(panel, (1.97, 1.85), "· (1 − $β_F$)", ha="right", size=9)
+    note(panel, (3.15, 1.8), "· $β_F$", ha="left", size=9)
+    for place, word in ((1.3, "class"), (3.0, "1"), (3.48, "2"), (3.96, "3")):
+        box(panel, (place, 1.15), (0.52 if word == "class" else 0.42, 0.34), word)
+    for place in (1.3, 1.91, 2.39, 3.0, 3.48, 3.96):
+        arrow(panel, (place, 0.97), (place, 0.74))
+    box(panel, (2.6, 0.55), (3.2, 0.34), "block j", "frozen")
+    note(panel, (2.6, 0.19), "behind it, what became of $p_j$ is thrown away", size=9)
+    alt = (
+        "InsVP at the feature level. A small network of three convolutions makes specific tokens of the image, once "
+        "for all blocks. They are mixed with the learned common tokens of block j, weighted by 1 − β and β, and stand "
+        "between class token and patches in the frozen block j."
     )
     return Picture(figure, alt)
 

@@ -19,9 +19,12 @@ DRAWN = {
     "activation": lambda: drawings.activation(),
     "activation in a deeper net": lambda: drawings.activation(6, 4),
     "instance image": lambda: drawings.instance_image(RNG.uniform(size=(32, 32)), *(RNG.normal(size=(3, 32, 32)))),
+    "instance tokens": lambda: drawings.instance_tokens(),
+    "label mapping": lambda: drawings.label_mapping(np.linspace(0, 1, 32 * 32 * 3).reshape(32, 32, 3)),
     "stuck adapter": lambda: drawings.stuck_adapter(),
     "tokens, deep": lambda: drawings.tokens(),
     "tokens, shallow": lambda: drawings.tokens(deep=False),
+    "weight deltas": lambda: drawings.weight_deltas(),
     "vit": lambda: drawings.vit(np.linspace(0, 1, 32 * 32 * 3).reshape(32, 32, 3)),
 }
 
