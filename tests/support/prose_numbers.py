@@ -283,6 +283,13 @@ def fields() -> int:
     return len({(cell["backbone"], cell["data"], cell["prompt"].partition(":")[0]) for cell in runs})
 
 
+def checked_points() -> float:
+    """Return the points of all exercises that a check grades, of all lessons."""
+    from course import check
+
+    return sum(one.points for one in check.all_exercises().values() if not isinstance(one, check.WrittenExercise))
+
+
 def seconds_of_an_exercise() -> float:
     from course.grading.worker import SECONDS
 
@@ -311,7 +318,10 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "50 kills each": lambda: sorted({each["kills"] for each in figures("kills").values()}),
         "60 submissions, 22 of them hostile": lambda: [figures("attacks")["submissions"]],
     },
-    "course/instructor.md": {"a process of its own and 30 seconds": lambda: [seconds_of_an_exercise()]},
+    "course/instructor.md": {
+        "a process of its own and 30 seconds": lambda: [seconds_of_an_exercise()],
+        "of 177 points for checked answers": lambda: [checked_points()],
+    },
     "00_start_here": {
         "whose 0.65 million weights": lambda: [round(millions("resnet_nano"), 2)],
         "0.6 and 0.7 million weights": lambda: [round(millions(name), 1) for name in ("resnet_nano", "vit_nano")],
