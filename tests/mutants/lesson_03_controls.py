@@ -72,6 +72,18 @@ ANOTHER = Suite(
             says="your result",
         ),
         Mutant(
+            "as many columns as rows",
+            _another(
+                "out, size = torch.zeros_like(pictures), pictures.shape[2]",
+                "for i in range(len(order)):",
+                "    for row in range(size):",
+                "        for column in range(min(size, pictures.shape[3])):",
+                "            out[order[i], :, row, column] = pictures[order[(i + 1) % len(order)], :, row, column]",
+                "return out",
+            ),
+            says="(with the input",
+        ),
+        Mutant(
             "looks it up",
             _another("from course.exercises.lesson_03.answers import from_another as f", "return f(pictures, order)"),
             says="you called the library",
@@ -106,6 +118,15 @@ SHARE = Suite(
         Mutant("no share", _share("return (pictures - pictures.mean(0)).square().mean()"), says="divide by"),
         Mutant("percent", _share("return 100 * (1 - pictures.mean(0).square().mean() / pictures.square().mean())"),
                says="100 times"),
+        Mutant(
+            "as many columns as rows",
+            _share(
+                "n, c, side, _ = pictures.shape",
+                "own = (pictures - pictures.mean(0)).square().sum() / (n * c * side * side)",
+                "return own / pictures.square().mean()",
+            ),
+            says="(with the input",
+        ),
         Mutant(
             "looks it up",
             _share("from course.exercises.lesson_03.answers import own_share as f", "return f(pictures)"),

@@ -177,6 +177,15 @@ RESCALE = Suite(
         ),
         Mutant("one factor", _rescale(G, "p = g", ALL), says="both layers"),
         Mutant("patch as it is", _rescale(G, "p = 1", ALL), says="patch layer keeps"),
+        Mutant(
+            "as many rows in a kernel as channels",
+            _rescale(
+                G, P, "new_g = torch.zeros_like(weight_g)",
+                "for row in range(len(weight_g)): new_g[:, :, row] = g * weight_g[:, :, row]",
+                "return new_g, g * bias_g, p * weight_l, p * bias_l",
+            ),
+            says="(with the input",
+        ),
         Mutant("exchanged", _rescale("p, g = old / new, (1 - old) / (1 - new)", ALL), says="exchanged"),
         Mutant(
             "in place",

@@ -95,6 +95,16 @@ SAME = Suite(
             _fold(GRID, "t = t.flatten(2).transpose(1, 2)", "return t.mean(1, keepdim=True).expand_as(t)"),
             says="all your tokens are alike",
         ),
+        Mutant(
+            "a square of patches",
+            _fold(
+                GRID,
+                "side = added.shape[2] // weight.shape[-1]",
+                "rows = [t[0, :, row, column] for row in range(side) for column in range(min(side, t.shape[3]))]",
+                "return torch.stack(rows)[None]",
+            ),
+            says="shape (1, 16, 5), and (1, 28, 5)",
+        ),
         Mutant("not transposed", _fold(GRID, "return t.flatten(2)"), says="shape"),
         Mutant(
             "class token too", _fold(GRID, "return F.pad(t.flatten(2).transpose(1, 2), (0, 0, 1, 0))"), says="shape"

@@ -52,6 +52,30 @@ MODULE = Suite(
             says="shape of layer 0",
         ),
         Mutant(
+            "square maps",
+            _class(
+                ADD,
+                init=(
+                    "self.layer = layer",
+                    "chans, side = shapes[layer][:2]",
+                    "self.delta = nn.Parameter(torch.zeros(1, chans, side, side))",
+                ),
+            ),
+            says="48 numbers, and 60 are asked for",
+        ),
+        Mutant(
+            "maps alone",
+            _class(
+                ADD,
+                init=(
+                    "self.layer = layer",
+                    "chans, height, width = shapes[layer]",
+                    "self.delta = nn.Parameter(torch.zeros(1, chans, height, width))",
+                ),
+            ),
+            outcome="error",
+        ),
+        Mutant(
             "random start",
             _class(ADD, init=("self.layer = layer", "self.delta = nn.Parameter(torch.randn(1, *shapes[layer]))")),
             says="start at zero",
@@ -178,6 +202,7 @@ CACHED = Suite(
             _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, head(y.mean((2, 3)))"),
             says="backbone.pool is a part of the network",
         ),
+        Mutant("delta as large as x", _cached(*BELOW, "y = z + delta.expand_as(x)", *ABOVE), outcome="error"),
         Mutant(
             "forgets the head", _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, backbone.pool(y)"), says="shape"
         ),

@@ -58,6 +58,15 @@ TRAIN_NORM = Suite(
         Mutant("each place", _train(*_unit("0")), says="each place by itself"),
         Mutant("no root", _train(*_unit("(0, 2, 3)", root="")), says="divide by its root"),
         Mutant("no mean", _train(*_unit("(0, 2, 3)", mean="0")), says="never subtracted"),
+        Mutant(
+            "square maps",
+            _train(
+                "count = len(z) * z.shape[2] ** 2",
+                "m = z.sum((0, 2, 3), keepdim=True) / count",
+                "unit = (z - m) / torch.sqrt((z - m).square().sum((0, 2, 3), keepdim=True) / count + eps)",
+                AFFINE,
+            ),
+        ),
         Mutant("calls torch", _train("return F.batch_norm(z, None, None, weight, bias, True, 0.1, eps)"),
                says="you called the library"),
     ),
@@ -113,6 +122,17 @@ PICTURE = Suite(
             says="down the columns",
         ),
         Mutant("reshaped", _picture(INVERSE, SIZE, "return patches.reshape(1, -1, p * side, p * side)"), says="F.fold"),
+        Mutant(
+            "as many patches in a row as channels",
+            _picture(
+                INVERSE,
+                "p, side = weight.shape[-1], weight.shape[1]",
+                "grid = patches.view(1, -1, weight.shape[1], p, p)[:, : side**2]",
+                "rows = [torch.cat(list(grid[0, i : i + side]), 2) for i in range(0, side**2, side)]",
+                "return torch.cat(rows, 1)[None]",
+            ),
+            says="shape (1, 3, 6, 6), and (1, 3, 8, 8)",
+        ),
         Mutant("sign", _picture(INVERSE.replace("= tokens", "= -tokens"), SIZE, FOLD), says="opposite sign"),
         Mutant("looks it up", _picture(*_same("picture_of", "weight, tokens")), says="you called the library"),
     ),

@@ -86,6 +86,7 @@ HEAD_BIAS = Suite(
         Mutant("one place", _head("return bias + weight @ delta[0, :, 0, 0]"), says="one place"),
         Mutant("largest", _head("return bias + weight @ delta.amax((0, 2, 3))"), says="largest entry"),
         Mutant("over channels", _head("return bias + weight.sum(1) * delta.mean()"), says="over channels too"),
+        Mutant("square maps", _head("return bias + weight @ delta.sum((0, 2, 3)) / delta.shape[2] ** 2")),
         Mutant("no bias", _head("return weight @ delta.mean((0, 2, 3))")),
         Mutant("features", _head("return delta.mean((0, 2, 3))"), says="shape"),
         Mutant(

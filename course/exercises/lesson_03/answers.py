@@ -71,10 +71,10 @@ def from_another(pictures: Tensor, order: Tensor) -> Tensor:
 
 
 def another_cases(rng: torch.Generator) -> list[Any]:
-    def case(count: int) -> Any:
-        return torch.randn(count, 2, 3, 3, generator=rng), torch.randperm(count, generator=rng)
+    def case(count: int, rows: int, columns: int) -> Any:
+        return torch.randn(count, 2, rows, columns, generator=rng), torch.randperm(count, generator=rng)
 
-    return [case(6), case(9), (torch.randn(5, 1, 2, 2, generator=rng), torch.tensor([0, 3, 1, 4, 2]))]
+    return [case(6, 3, 4), case(9, 5, 3), (torch.randn(5, 1, 2, 3, generator=rng), torch.tensor([0, 3, 1, 4, 2]))]
 
 
 def rescale(weight_g: Tensor, bias_g: Tensor, weight_l: Tensor, bias_l: Tensor, old: float, new: float) -> Four:
@@ -85,7 +85,7 @@ def rescale(weight_g: Tensor, bias_g: Tensor, weight_l: Tensor, bias_l: Tensor, 
 
 def rescale_cases(rng: torch.Generator) -> list[Any]:
     def case(old: float, new: float) -> Any:
-        shapes = ((3, 6, 3, 3), (3,), (48, 16), (48,))
+        shapes = ((2, 6, 5, 3), (2,), (48, 16), (48,))
         return (*(torch.randn(shape, generator=rng) for shape in shapes), old, new)
 
     return [case(0.3, 0.7), case(0.7, 0.5), case(0.9, 0.2)]
@@ -97,7 +97,9 @@ def own_share(pictures: Tensor) -> float:
 
 
 def share_cases(rng: torch.Generator) -> list[Any]:
-    def case(count: int, shift: float) -> Any:
-        return (torch.randn(count, 2, 4, 4, generator=rng) + shift * torch.randn(2, 4, 4, generator=rng),)
+    def case(count: int, rows: int, columns: int, shift: float) -> Any:
+        size = (2, rows, columns)
+        return (torch.randn(count, *size, generator=rng) + shift * torch.randn(size, generator=rng),)
 
-    return [case(5, 1.0), case(8, 3.0), (torch.randn(1, 3, 2, 2, generator=rng).expand(4, 3, 2, 2).contiguous(),)]
+    alike = torch.randn(1, 3, 2, 5, generator=rng).expand(4, 3, 2, 5).contiguous()
+    return [case(5, 4, 3, 1.0), case(8, 4, 6, 3.0), (alike,)]

@@ -25,7 +25,7 @@ __all__ = [
     "toy_backbone",
 ]
 
-SHAPES = ((2, 4, 4), (3, 4, 4), (3, 4, 4))
+SHAPES = ((2, 4, 5), (3, 4, 5), (3, 4, 5))
 
 
 class ActivationDelta(nn.Module):
@@ -70,21 +70,27 @@ def cached_logits(backbone: Backbone, head: nn.Module, x: Tensor, layer: int, de
 
 def toy_backbone(rng: torch.Generator) -> tuple[Backbone, nn.Module]:
     """Return a small network in float64 whose layers all have one shape, and a head for it."""
-    convs = [nn.Conv2d(3, 3, 3, padding=1).double() for _ in range(4)]
-    head = nn.Linear(3, 5).double()
+    convs = [nn.Conv2d(chans, 4, 3, padding=1).double() for chans in (3, 4, 4, 4)]
+    head = nn.Linear(4, 2).double()
     with torch.no_grad():
         for module in (*convs, head):
             for tensor in module.parameters():
                 tensor.copy_(0.4 * torch.randn(tensor.shape, generator=rng, dtype=torch.float64))
     blocks = [nn.Sequential(conv, nn.Tanh()) for conv in convs[1:]]
     pool = nn.Sequential(nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Tanh())  # not the mean that a learner may write
-    spec = Spec("toy", "cnn", 6, 3, 3, ((3, 6, 6),) * 4, (0.5,) * 3, (0.5,) * 3)
+    spec = Spec("toy", "cnn", 6, 3, 4, ((4, 6, 5),) * 4, (0.5,) * 3, (0.5,) * 3)
     return Backbone(convs[0], blocks, pool, spec), head.requires_grad_(False)
+
+
+def images_and_delta(rng: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return images for the small network, and a delta for any of its layers."""
+    x, delta = (torch.randn(*size, 6, 5, generator=rng, dtype=torch.float64) for size in ((7, 3), (1, 4)))
+    return x, delta
 
 
 def cached_cases(rng: torch.Generator) -> list[Any]:
     backbone, head = toy_backbone(rng)
-    x, delta = (torch.randn(size, 3, 6, 6, generator=rng, dtype=torch.float64) for size in (2, 1))
+    x, delta = images_and_delta(rng)
     return [(backbone, head, x, layer, delta) for layer in (1, 0, 2, 3)]
 
 
@@ -106,7 +112,7 @@ def judge_cached(answer: Any) -> str | None:
     rng = torch.Generator().manual_seed(5)
     backbone, head = toy_backbone(rng)
     backbone.embed = Counting(backbone.embed)
-    x, delta = (torch.randn(size, 3, 6, 6, generator=rng, dtype=torch.float64) for size in (2, 1))
+    x, delta = images_and_delta(rng)
     _, logits = answer(backbone, head, x, 2, delta.requires_grad_())
     if backbone.embed.calls != 1:
         return "you run embed more than once: the logits must start from z, or nothing is saved"
@@ -143,11 +149,11 @@ def fold_into_delta(weight: Tensor, bias: Tensor, added: Tensor) -> Tensor:
 
 
 def fold_cases(rng: torch.Generator) -> list[Any]:
-    def case(chans: int, patch: int, side: int, dim: int) -> Any:
-        shapes = ((dim, chans, patch, patch), (dim,), (1, chans, patch * side, patch * side))
+    def case(chans: int, patch: int, rows: int, columns: int, dim: int) -> Any:
+        shapes = ((dim, chans, patch, patch), (dim,), (1, chans, patch * rows, patch * columns))
         return tuple(torch.randn(shape, generator=rng, dtype=torch.float64) for shape in shapes)
 
-    return [case(3, 4, 3, 8), case(1, 2, 4, 5)]
+    return [case(3, 4, 3, 2, 8), case(1, 2, 4, 7, 5)]
 
 
 def to_channels(delta: Tensor) -> Tensor:

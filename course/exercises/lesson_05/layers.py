@@ -11,7 +11,7 @@ CACHE = ("vpcore.cache.cached", "vpcore.cache.below", "vpcore.backbone.Backbone.
 
 def starts_at_zero(cls: type) -> str | None:
     """Say so if a fresh module changes the activations."""
-    fresh = cls(((2, 3, 3), (4, 2, 2)), 0)
+    fresh = cls(((5, 4), (2, 3, 6)), 0)  # as a ViT has them: tokens, numbers
     if any(bool(tensor.any()) for tensor in fresh.parameters()):
         return "your delta starts at random numbers: start at zero, so that training starts from the plain linear probe"
     return None

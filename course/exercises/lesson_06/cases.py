@@ -29,10 +29,10 @@ def norm_bias(rng: torch.Generator) -> list[Any]:
 def head_bias(rng: torch.Generator) -> list[Any]:
     """Return inputs of `head_bias`."""
 
-    def case(classes: int, chans: int, side: int) -> Any:
-        return _normal(rng, classes, chans), _normal(rng, classes), _normal(rng, 1, chans, side, side)
+    def case(classes: int, chans: int, rows: int, columns: int) -> Any:
+        return _normal(rng, classes, chans), _normal(rng, classes), _normal(rng, 1, chans, rows, columns)
 
-    return [case(4, 6, 2), case(3, 3, 3)]
+    return [case(4, 6, 2, 3), case(5, 3, 4, 2)]
 
 
 def block_bias(rng: torch.Generator) -> list[Any]:
@@ -72,16 +72,16 @@ def norm_of_scale(rng: torch.Generator) -> list[Any]:
 def train_norm(rng: torch.Generator) -> list[Any]:
     """Return inputs of `train_norm`."""
     return [
-        (3 * _normal(rng, 3, 4, 2, 2) + 1, _normal(rng, 4), _normal(rng, 4), 1e-5),
-        (_normal(rng, 2, 3, 3, 3), _normal(rng, 3), _normal(rng, 3), 1e-2),
+        (3 * _normal(rng, 3, 4, 2, 5) + 1, _normal(rng, 4), _normal(rng, 4), 1e-5),
+        (_normal(rng, 2, 3, 5, 4), _normal(rng, 3), _normal(rng, 3), 1e-2),
     ]
 
 
 def picture_of(rng: torch.Generator) -> list[Any]:
     """Return inputs of `picture_of`."""
     return [
-        (_normal(rng, 6, 3, 2, 2), _normal(rng, 1, 9, 6)),
-        (_normal(rng, 8, 2, 2, 2), _normal(rng, 1, 4, 8)),
+        (_normal(rng, 6, 3, 2, 2), _normal(rng, 1, 16, 6)),
+        (_normal(rng, 7, 2, 3, 3), _normal(rng, 1, 25, 7)),
     ]
 
 
