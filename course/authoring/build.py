@@ -9,7 +9,7 @@ from typing import Any
 
 from course.authoring.cells import LessonError
 from course.authoring.guesses import drop_answers
-from course.authoring.learner import learner_notebook, plain_values
+from course.authoring.learner import add_model_answers, learner_notebook, plain_values
 from course.authoring.lesson import solved_notebook
 from course.authoring.lesson_names import ROOT, lesson_paths
 from course.authoring.notebook_file import make_folder, notebook_text, read_notebook, write_text
@@ -86,7 +86,7 @@ def _outcomes(source: Path, root: Path, force: bool, on_step: Step) -> Iterator[
 
 def _derive(source: Path) -> list[tuple[str, Any]]:
     solved = solved_notebook(source)
-    learner = plain_values(learner_notebook(solved))
+    learner = add_model_answers(plain_values(learner_notebook(solved)), solved)
     _refuse(leaks(f"lesson {source.stem}", solved, learner))
     for notebook in (solved, learner):
         notebook.metadata["course"]["source_hash"] = source_hash(notebook)

@@ -14,7 +14,7 @@ from course.authoring.cells import HEADING
 
 QUESTION = "**Question.**"
 IGNORE_TAG = "nbval-ignore-output"
-FOLDED = "<details>\n<summary>Answer</summary>\n\n{text}\n\n</details>"
+FOLDED = "<details>\n<summary>{title}</summary>\n\n{text}\n\n</details>"
 LISTED = re.compile(r"\s*([-*]|\d+\.|\*\*[a-z]\*\*) ")
 
 
@@ -47,7 +47,7 @@ def hide_guesses(notebook: Any) -> None:
             if asked and not {"exercise", "check"} & set(cell.metadata):
                 cell.metadata["answers"] = True
         elif cell.metadata.pop("answer", False):
-            cell.source = FOLDED.format(text=cell.source.strip())
+            cell.source = FOLDED.format(title="Answer", text=cell.source.strip())
             asked = False
         else:
             asked = asked or QUESTION in cell.source

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from course.authoring.cells import where
+from course.authoring.cells import cell_name, where
 from course.authoring.lesson_rules import REGIONS
 
 TELLING = 30  # characters; a shorter line of a solution may well stand elsewhere by chance
@@ -39,13 +39,17 @@ def hand_edits(place: str, notebook: Any, old: Any) -> list[str]:
 
 
 def leaks(place: str, solved: Any, learner: Any) -> list[str]:
-    """Returns a line for each cell of a learner notebook that shows a solution, hidden test or rubric."""
+    """Returns a line for each cell of a learner notebook that shows a solution, hidden test or rubric.
+
+    Below a written exercise its model answer stands folded, and nothing else of it.
+    """
     secrets = [secret for cell in solved.cells for secret in _secrets(cell)]
+    models = {cell_name(cell): _secrets(cell, ("SOLUTION",)) for cell in solved.cells if cell.cell_type == "markdown"}
     problems = []
     for index, cell in enumerate(learner.cells):
-        text = _visible(cell)
+        text, known = _visible(cell), models.get(cell.metadata.get("model_answer", ""), [])
         marker = next((region for region in REGIONS if re.search(rf"(BEGIN|END) {region}", text)), None)
-        if marker or any(secret in text for secret in secrets):
+        if marker or any(secret in text for secret in secrets if secret not in known):
             what = f"a {marker} marker" if marker else "text of a solution, hidden test or rubric"
             problems.append(f"{where(place, index, cell)} leaks {what} to learners; remove it there")
     return problems
@@ -125,9 +129,9 @@ def _visible(cell: Any) -> str:
     return "\n".join(line.strip() for line in "\n".join(parts).split("\n"))
 
 
-def _secrets(cell: Any) -> list[str]:
+def _secrets(cell: Any, regions: tuple[str, ...] = REGIONS) -> list[str]:
     found: list[str] = []
-    for region in REGIONS:
+    for region in regions:
         for body in re.findall(rf"### BEGIN {region}\n(.*?)\n[^\n]*### END {region}", cell.source, flags=re.S):
             lines = [line.strip() for line in body.split("\n") if line.strip()]
             whole = "\n".join(lines)

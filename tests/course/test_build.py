@@ -111,23 +111,44 @@ def test_the_exercise_is_labelled_and_graded(built):
         assert (test.grade, test.locked, test.points, test.grade_id) == (True, True, 2, "99-double-check")
 
 
-def test_a_written_exercise_hides_answer_and_rubric(tmp_path):
-    written = """
+WRITTEN = """
 # %% [markdown] exercise={"id": "99-why", "points": 3, "minutes": 5, "difficulty": 3, "path": "extra"}
 # ### BEGIN SOLUTION
 # Because two times a number is the number added to itself.
 # ### END SOLUTION
 # ### BEGIN MARK SCHEME
-# 3: says why. 0: does not.
+# 3: says why the two are one number. 0: does not.
 # ### END MARK SCHEME
 """
-    path = write(tmp_path, HEADER + written)
+
+
+def test_a_written_exercise_hides_answer_and_rubric(tmp_path):
+    path = write(tmp_path, HEADER + WRITTEN)
     solved = builder.solved_notebook(path)
     learner = builder.learner_notebook(solved)
     assert learner.cells[1].source == builder.learner_notebook(learner).cells[1].source == "*Your answer here.*"
     assert "3: says why" in solved.cells[1].source
     grade = learner.cells[1].metadata.nbgrader
     assert (grade.solution, grade.grade, grade.points) == (True, True, 3)
+
+
+def test_who_learns_alone_finds_a_model_answer_folded_and_no_rubric(tmp_path):
+    path = write(tmp_path, HEADER + WRITTEN)
+    list(build(root=tmp_path))
+    learner = notebook(tmp_path)
+    answer, model = learner.cells[1:]
+    assert answer.source == "*Your answer here.*"
+    assert model.source.startswith("<details>\n<summary>A model answer: write yours first</summary>\n\nBecause two")
+    assert "says why" not in str(learner)
+    assert check(root=tmp_path) == []
+    assert len(builder.learner_notebook(builder.solved_notebook(path)).cells) == 2  # what a class gets holds none
+    problems = spoil(
+        tmp_path,
+        lambda book: book.cells[2].update(source=model.source + "\n3: says why the two are one number. 0: does not."),
+    )
+    assert any("leaks text of a solution, hidden test or rubric" in problem for problem in problems)
+    problems = spoil(tmp_path, lambda book: book.cells[0].update(source=model.source))
+    assert any("cell 1" in problem and "leaks text" in problem for problem in problems)
 
 
 def test_building_twice_gives_the_same_bytes(rich, tmp_path, monkeypatch):
