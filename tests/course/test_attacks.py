@@ -1,11 +1,10 @@
 """Six hostile submissions among honest ones: nobody gains or loses a point. tests/full/attacks.py has all of them."""
 
-import pytest
 from full.attacks import hostile, submissions, wrong_marks
 from graded_lesson import learner, lesson
+from sandboxed import needs_bubblewrap
 
 from course.grading.grade import grade
-from course.grading.sandbox import BUBBLEWRAP, isolation
 
 SIX = (
     "reads solutions",
@@ -17,7 +16,7 @@ SIX = (
 )
 
 
-@pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
+@needs_bubblewrap
 def test_hostile_submissions_gain_nothing_and_cost_nobody_a_point(tmp_path):
     root, out = tmp_path / "root", tmp_path / "grades.csv"
     root.mkdir()

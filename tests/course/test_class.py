@@ -1,7 +1,6 @@
 """A class and not a folder: class lists, lateness, marks by hand, regrading, and the tables of Canvas and Moodle."""
 
 import csv
-import io
 import json
 import os
 from dataclasses import replace
@@ -9,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from graded_lesson import RIGHT, answered, learner, lesson, submit
+from graded_lesson import RIGHT, answered, by, lesson, rows, submit
+from sandboxed import needs_bubblewrap
 
 from course.grading import plan as planning
 from course.grading.grade import ALL, grade
@@ -20,25 +20,7 @@ from course.grading.outputs import Inputs
 from course.grading.plan import make_plan
 from course.grading.progress import Progress
 from course.grading.roster import read_roster
-from course.grading.sandbox import BUBBLEWRAP, NONE, isolation
-
-needs_bubblewrap = pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("clone")
-    lesson(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def book(root):
-    return learner(lesson(root))
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
+from course.grading.sandbox import NONE
 
 
 def fill(path: Path, out: Path, points: dict[tuple[str, str], tuple[str, str]], **more: str) -> Path:
@@ -61,13 +43,13 @@ def test_marks_by_hand_enter_table_and_pages_and_change_no_denominator(root, boo
         submit(tmp_path / "all", f"{name}/99_toy.ipynb", answered(book, {**RIGHT, "99-why": "Because <b>."}))
     out, waiting = tmp_path / "g.csv", tmp_path / "g_to_mark.csv"
     grade(tmp_path / "all", out, root=root, mode=NONE)
-    before = {row["file"]: row for row in rows(out)}
+    before = by("file", out)
     page = (tmp_path / "g_to_mark.html").read_text(encoding="utf-8")
     assert page.index("3: says why.") < page.index("Because &lt;b&gt;.") < page.rindex("bob")
     given = {("ann/99_toy.ipynb", "99-why"): ("2,5", "names one reason"), ("bob/99_toy.ipynb", "99-double"): ("2", "")}
     marks = fill(waiting, tmp_path / "marks.csv", given)
     done = grade(tmp_path / "all", out, root=root, mode=NONE, inputs=Inputs(hand=marks))
-    after = {row["file"]: row for row in rows(out)}
+    after = by("file", out)
     assert (done.new, done.notes) == (0, ())
     for name, total in (("ann/99_toy.ipynb", "2.5"), ("bob/99_toy.ipynb", "2")):
         assert (after[name]["marked"], after[name]["total"]) == (total, total)
@@ -211,7 +193,7 @@ def test_canvas_gets_its_table_back_with_points_in(root, book, tmp_path):
     found = rows(tmp_path / "g_canvas.csv")
     assert [row["99 A toy (1234)"] for row in found] == ["7", "3", "1", ""]
     assert found[2]["Student"] == "'=cmd, Zoë"
-    known = {row["id"]: row for row in rows(tmp_path / "g_class.csv")}
+    known = by("id", tmp_path / "g_class.csv")
     assert (known["7"]["total"], known["7"]["of"], known["9"]["total"], known["7"]["section"]) == (
         "1",
         "7",

@@ -1,12 +1,11 @@
 """Exports: the real nbgrader takes the course folder and grades it; session notebooks stand by themselves."""
 
-import csv
 import os
 import re
 
 import nbformat
 import pytest
-from graded_lesson import LESSON, RIGHT, answered, lesson, nbgrader
+from graded_lesson import LESSON, RIGHT, answered, by, lesson, nbgrader
 from toy_lesson import TOY, write
 
 from course.authoring.cells import LessonError
@@ -79,7 +78,7 @@ def graded(tmp_path_factory):
 
 
 def test_the_real_nbgrader_gives_the_right_points(graded):
-    rows = {row["student_id"]: row for row in csv.DictReader((graded / "grades.csv").open())}
+    rows = by("student_id", graded / "grades.csv")
     release = nbformat.read(graded / "release/99_toy/99_toy.ipynb", as_version=4)
     expected = {name: float(points) for name, (points, _) in submissions(release).items()}
     assert {name: float(row["raw_score"]) for name, row in rows.items()} == expected

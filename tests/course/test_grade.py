@@ -13,7 +13,8 @@ import nbformat
 import pytest
 import torch
 import toy_exercises
-from graded_lesson import RIGHT, answered, learner, lesson, submit
+from graded_lesson import RIGHT, answered, by, double, lesson, rows, submit
+from sandboxed import needs_bubblewrap
 
 from course import check
 from course.cli import main
@@ -27,30 +28,11 @@ from course.grading.wire import WireError, decode, encode
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HERE = isolation()
-needs_bubblewrap = pytest.mark.skipif(HERE != BUBBLEWRAP, reason="bubblewrap does not work here")
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("clone")
-    lesson(root)
-    return root
-
-
-@pytest.fixture(scope="module")
-def book(root):
-    return learner(lesson(root))
 
 
 def marks(root, folder, **options):
     done = grade(folder, folder.parent / "grades.csv", root=root, workers=1, **options)
     return {mark.file: mark for mark in done.marks}
-
-
-def double(body, before=""):
-    """An answer to 99-double with this body; the other answers right."""
-    lines = "\n".join("    " + line for line in body.split("\n"))
-    return {**RIGHT, "99-double": f"{before}\ndef double(number):\n{lines}"}
 
 
 # --- what is graded
@@ -63,8 +45,8 @@ def test_solved_stub_and_half_get_their_points(root, book, tmp_path):
     found = marks(root, tmp_path / "all")
     assert [found[f"{n}/99_toy.ipynb"].points for n in ("solved", "stub", "half")] == [4, 0, 2]
     assert {(mark.of, mark.by_hand, mark.lesson) for mark in found.values()} == {(4, 3, "99_toy")}
-    rows = {row["learner"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
-    assert (rows["half"]["points"], rows["half"]["99-double"], rows["half"]["99-sum"]) == ("2", "2", "0")
+    half = by("learner", tmp_path / "grades.csv")["half"]
+    assert (half["points"], half["99-double"], half["99-sum"]) == ("2", "2", "0")
     text = (tmp_path / "grades_feedback/stub/99_toy.html").read_text()
     assert "<strong>double a number:</strong> not attempted yet" in text
     assert "Your answer here" in text
@@ -342,8 +324,7 @@ def test_a_killed_run_continues_and_grades_each_submission_once(root, book, tmp_
     ]
     assert sorted(lines) == [f"s{number}.ipynb" for number in range(5)]
     assert not {line.strip() for line in before} & set(again.stdout.split())
-    rows = list(csv.DictReader(out.open()))
-    assert [row["points"] for row in rows] == ["0", "4", "0", "4", "0"]
+    assert [row["points"] for row in rows(out)] == ["0", "4", "0", "4", "0"]
 
 
 def test_two_runs_do_not_write_one_ledger(tmp_path):

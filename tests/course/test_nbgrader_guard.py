@@ -3,10 +3,9 @@
 from pathlib import Path
 
 import nbformat
-import pytest
+from sandboxed import needs_bubblewrap
 
 from course.check.points import Points
-from course.grading.sandbox import BUBBLEWRAP, isolation
 from course.handout import nbgrader_guard, nbgrader_sandbox
 from course.handout.nbgrader_sandbox import sandbox_verdicts
 
@@ -44,7 +43,7 @@ def graded(name, key):
     return cell
 
 
-@pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
+@needs_bubblewrap
 def test_a_kernel_that_signs_for_itself_earns_what_the_sandbox_says():
     judged = sandbox_verdicts(book(), LESSON)
     cells = {name: graded(name, "key") for name in (RIGHT, WRONG, AWAY)}

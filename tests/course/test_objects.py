@@ -7,12 +7,13 @@ import pytest
 from mutants.lessons import lessons
 from mutants.run import lesson_suites, loader
 from mutants.suite import Source
+from sandboxed import needs_bubblewrap
 
 from course.check import engine
 from course.check.registry import find
 from course.grading.judge import judge
 from course.grading.plan import make_plan
-from course.grading.sandbox import BUBBLEWRAP, isolation, running
+from course.grading.sandbox import running
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NINE = {
@@ -22,7 +23,7 @@ NINE = {
     "07": ("07-randomize",),
     "08": ("08-learns", "08-frozen", "08-test-accuracy"),
 }
-pytestmark = pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
+pytestmark = needs_bubblewrap
 
 
 def judged(number, sources, seconds=30.0):

@@ -1,6 +1,5 @@
 """One file costs only itself: odd names, odd bytes and code that attacks the run leave all others graded, in time."""
 
-import csv
 import json
 import os
 import socket
@@ -8,37 +7,21 @@ import struct
 import time
 
 import pytest
-from graded_lesson import RIGHT, answered, learner, lesson, submit
+from graded_lesson import RIGHT, answered, by, double, submit
+from sandboxed import needs_bubblewrap
 
 from course.check.compare import compare
 from course.grading import grade as grading
 from course.grading.grade import grade
 from course.grading.marks import page_path
-from course.grading.sandbox import BUBBLEWRAP, NONE, isolation
+from course.grading.sandbox import NONE
 from course.grading.wire import WireError, decode, receive
 
-needs_bubblewrap = pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
 COLLIDING = 2**61 - 1  # Python's hash of whole numbers is the rest of a division by this
 
 
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    root = tmp_path_factory.mktemp("clone")
-    lesson(root)
-    return root
-
-
-def rows(out):
-    return {row["file"]: row for row in csv.DictReader(out.open(encoding="utf-8"))}
-
-
-def double(body):
-    lines = "\n".join("    " + line for line in body.split("\n"))
-    return {**RIGHT, "99-double": f"import torch\ndef double(number):\n{lines}"}
-
-
-def test_names_and_bytes_of_any_kind_get_a_row_and_a_page_each(root, tmp_path):
-    book, folder = learner(lesson(root)), tmp_path / "all"
+def test_names_and_bytes_of_any_kind_get_a_row_and_a_page_each(root, book, tmp_path):
+    folder = tmp_path / "all"
     half = answered(book, {**RIGHT, "99-quiz": 'choice = "\ud800"'})
     half.cells.append({"cell_type": "code", "metadata": {"course": "\udfff"}, "source": "'\ud83d'", "outputs": []})
     submit(folder, "bob/x.ipynb", half)
@@ -48,7 +31,7 @@ def test_names_and_bytes_of_any_kind_get_a_row_and_a_page_each(root, tmp_path):
     submit(folder, f"{'d' * 250}/99_toy.ipynb", book)
     submit(folder, os.fsdecode(b"caf\xe9/99_toy.ipynb"), book)
     done = grade(folder, tmp_path / "grades.csv", root=root, mode=NONE)
-    found = rows(tmp_path / "grades.csv")
+    found = by("file", tmp_path / "grades.csv")
     assert len(found) == len(done.marks) == 6
     assert {(row["of"], row["problem"]) for row in found.values()} == {("4", "")}
     assert "caf\\udce9/99_toy.ipynb" in found
@@ -61,8 +44,7 @@ def test_pages_of_ordinary_files_keep_their_names():
     assert page_path(f"{'n' * 243}.ipynb") != page_path(f"{'n' * 242}m.ipynb")
 
 
-def test_a_fault_of_the_grader_itself_costs_one_row(root, tmp_path, monkeypatch):
-    book = learner(lesson(root))
+def test_a_fault_of_the_grader_itself_costs_one_row(root, book, tmp_path, monkeypatch):
     submit(tmp_path / "all", "a.ipynb", book)
     submit(tmp_path / "all", "b.ipynb", book)
     real = grading.grade_one
@@ -74,7 +56,7 @@ def test_a_fault_of_the_grader_itself_costs_one_row(root, tmp_path, monkeypatch)
 
     monkeypatch.setattr(grading, "grade_one", fails_for_a)
     grade(tmp_path / "all", tmp_path / "grades.csv", root=root, mode=NONE)
-    found = rows(tmp_path / "grades.csv")
+    found = by("file", tmp_path / "grades.csv")
     assert (found["a.ipynb"]["problem"], found["b.ipynb"]["of"]) == ("a.ipynb: not graded (OverflowError)", "4")
 
 
@@ -114,8 +96,7 @@ CODE = {
 
 
 @needs_bubblewrap
-def test_code_that_attacks_the_run_costs_only_its_own_exercises(root, tmp_path):
-    book = learner(lesson(root))
+def test_code_that_attacks_the_run_costs_only_its_own_exercises(root, book, tmp_path):
     for name, body in CODE.items():
         submit(tmp_path / "all", f"{name}.ipynb", answered(book, double(body)))
     submit(tmp_path / "all", "right.ipynb", answered(book, RIGHT))

@@ -7,12 +7,13 @@ import time
 
 import pytest
 from graded_lesson import lesson
+from sandboxed import needs_bubblewrap
 
 from course import check
 from course.grading import patience
 from course.grading.judge import judge
 from course.grading.patience import PATIENCE, Limit, processor_seconds
-from course.grading.sandbox import BUBBLEWRAP, isolation, running
+from course.grading.sandbox import running
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def test_processor_time_counts_children_and_no_others():
     assert processor_seconds(child.pid) == 0
 
 
-@pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
+@needs_bubblewrap
 @pytest.mark.parametrize("busy", [True, False])
 def test_a_right_answer_that_waits_passes_where_the_machine_is_busy(busy, tmp_path, monkeypatch):
     lesson(tmp_path)

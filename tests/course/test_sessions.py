@@ -1,19 +1,18 @@
 """The labs: whole notebooks that need no lesson, planned to the minute, run as they are, and graded."""
 
-import csv
 import re
 from itertools import pairwise
 
 import nbformat
 import pytest
-from graded_lesson import LESSON, REPOSITORY, lesson, submit
+from graded_lesson import LESSON, REPOSITORY, by, lesson, submit
+from sandboxed import needs_bubblewrap
 
 from course.authoring.cells import LessonError, cell_name
 from course.authoring.execute import execute
 from course.authoring.lesson import solved_notebook
 from course.authoring.lesson_names import lesson_paths
 from course.cli import main
-from course.grading.sandbox import BUBBLEWRAP, isolation
 from course.handout.export import export_path
 from course.handout.sessions import LABS, export_sessions, session_source, spans
 
@@ -114,7 +113,7 @@ def test_a_lab_stands_by_itself_and_runs_before_it_is_solved_and_after(labs, nam
     assert "made by: your code" in said
 
 
-@pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
+@needs_bubblewrap
 def test_labs_are_graded(labs, tmp_path):
     folder, _ = labs
     for name in NAMES:
@@ -124,7 +123,7 @@ def test_labs_are_graded(labs, tmp_path):
         submit(tmp_path / "all", f"untouched/{name}.ipynb", untouched)
     root = ["--root", str(folder / "source")]
     assert main(["grade", str(tmp_path / "all"), "--out", str(tmp_path / "grades.csv"), *root]) == 0
-    rows = {row["file"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
+    rows = by("file", tmp_path / "grades.csv")
     for name in NAMES:
         solved, none = (rows[f"{who}/{name}.ipynb"] for who in ("solved", "untouched"))
         assert (solved["points"], none["points"]) == (solved["of"], "0")

@@ -1,13 +1,13 @@
 """Versions for classes: another class's answer does not fit, a solved version passes, later cells go on."""
 
 import ast
-import csv
 import json
 from dataclasses import replace
 
 import nbformat
 import pytest
-from graded_lesson import REPOSITORY, submit
+from graded_lesson import REPOSITORY, by, submit
+from sandboxed import needs_bubblewrap
 
 from course import check
 from course.authoring.lesson import solved_notebook
@@ -19,7 +19,6 @@ from course.check.variants import plain_id
 from course.cli import main
 from course.grading.cells import Notebook, run_slice
 from course.grading.plan import answer_call
-from course.grading.sandbox import BUBBLEWRAP, isolation
 from course.handout.variants import export_variant, varied_lesson
 
 SEEDS = (3, 4, 2027)
@@ -148,7 +147,7 @@ def test_solved_versions_pass_and_published_answers_do_not(tmp_path, path):
             assert not judge(find(f"{name}-v{seed + 1}"), answer).passed, f"{name}-v{seed} in the next year"
 
 
-@pytest.mark.skipif(isolation() != BUBBLEWRAP, reason="bubblewrap does not work here")
+@needs_bubblewrap
 @pytest.mark.parametrize("seed", SEEDS)
 def test_solved_and_untouched_get_their_points_and_the_published_answers_lose_theirs(tmp_path, seed):
     numbers = ("01", "04")  # one with a constant, one with another order of axes
@@ -161,7 +160,7 @@ def test_solved_and_untouched_get_their_points_and_the_published_answers_lose_th
             submit(tmp_path / "all", f"{learner}/{path.stem}.ipynb", book)
     root = ["--root", str(tmp_path / "source")]
     assert main(["grade", str(tmp_path / "all"), "--out", str(tmp_path / "grades.csv"), *root]) == 0
-    rows = {row["file"]: row for row in csv.DictReader((tmp_path / "grades.csv").open())}
+    rows = by("file", tmp_path / "grades.csv")
     for path in (p for p in LESSONS if p.stem[:2] in numbers):
         solved, none, old = (rows[f"{name}/{path.stem}.ipynb"] for name in ("solved", "untouched", "last year"))
         assert (solved["points"], none["points"]) == (solved["of"], "0")

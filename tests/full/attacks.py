@@ -7,7 +7,6 @@ answer to one exercise (2 points), the rest of that submission is right. Prints 
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ HERE = Path(__file__).resolve()
 sys.path[:0] = [str(HERE.parents[1]), str(HERE.parents[1] / "support"), str(HERE.parents[2])]
 
 import nbformat  # noqa: E402
-from graded_lesson import RIGHT, answered, learner, lesson, submit  # noqa: E402
+from graded_lesson import RIGHT, answered, by, double, learner, lesson, submit  # noqa: E402
 
 from course.grading.sandbox import BUBBLEWRAP, isolation  # noqa: E402
 from course.grading.worker import SECONDS  # noqa: E402
@@ -151,11 +150,6 @@ grade(folder, out, root=root, workers=2, seconds=float(sys.argv[4]), on_mark=lam
 """
 
 
-def answer(body: str, before: str = "") -> dict[str, str]:
-    lines = "\n".join("    " + line for line in body.split("\n"))
-    return {**RIGHT, "99-double": f"{before}\ndef double(number):\n{lines}"}
-
-
 def exercise(cell) -> str | None:
     """Return the exercise a cell answers."""
     return cell.metadata.get("nbgrader", {}).get("grade_id")
@@ -163,14 +157,14 @@ def exercise(cell) -> str | None:
 
 def hostile(book) -> dict[str, object]:
     """Return a notebook for each attack."""
-    made = {name: answered(book, answer(body)) for name, body in ATTACKS.items()}
+    made = {name: answered(book, double(body)) for name, body in ATTACKS.items()}
     for name, source in ABOVE.items():
-        made[name] = answered(book, answer("return number", source))
-        made[f"{name}, from above"] = answered(book, answer("return number"))
+        made[name] = answered(book, double("return number", source))
+        made[f"{name}, from above"] = answered(book, double("return number"))
         made[f"{name}, from above"].cells[1:1] = [nbformat.v4.new_code_cell(source)]
     dropped = answered(book, RIGHT)
     dropped.cells = [cell for cell in dropped.cells if exercise(cell) != "99-double"]
-    copied = answered(book, answer("return number"))
+    copied = answered(book, double("return number"))
     copied.cells += [cell for cell in answered(book, RIGHT).cells if exercise(cell) == "99-double"]
     return {**made, "deletes a cell": dropped, "copies an id": copied}
 
@@ -189,7 +183,7 @@ def submissions(book, folder: Path, total: int = TOTAL, attacks: Sequence[str] =
 
 def wrong_marks(files: dict[str, str], table: Path) -> tuple[dict[str, float], list[str]]:
     """Return the points of each attack, and the files with wrong marks: honest ones, or attacks that gained."""
-    rows = {row["file"]: row for row in csv.DictReader(table.open(encoding="utf-8"))}
+    rows = by("file", table)
     points, wrong = {}, []
     for file, name in files.items():
         if name:

@@ -1,6 +1,7 @@
 """A small lesson with real checks, and submissions made from it: right, wrong, hostile, broken."""
 
 import copy
+import csv
 import json
 import os
 import subprocess
@@ -115,6 +116,26 @@ def submit(folder: Path, file: str, book) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(book), encoding="utf-8")
     return path
+
+
+def double(body: str, before: str = "") -> dict[str, str]:
+    """Return answers with this body of 99-double and this text before it; the others are right."""
+    lines = "\n".join("    " + line for line in body.split("\n"))
+    return {**RIGHT, "99-double": f"{before}\ndef double(number):\n{lines}"}
+
+
+def rows(table: Path) -> list[dict[str, str]]:
+    """Read a table that the grader or nbgrader wrote."""
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def by(column: str, table: Path) -> dict[str, dict[str, str]]:
+    """Read a table by a column that names each row once."""
+    found = rows(table)
+    named = {row[column]: row for row in found}
+    assert len(named) == len(found), f"{table.name}: two rows of one {column}"
+    return named
 
 
 def nbgrader(folder: Path, *arguments: str) -> None:
