@@ -2,7 +2,8 @@
 
 The builder replaces a solution region by the two lines `# your code here` and `...`. A function of which
 nothing else is left has the bytecode of `def f(): ...`, which needs no source; where lines of ours stand
-beside the region, the two lines are looked for in the source of the cell.
+above the region, the two lines are looked for in the source of the cell. Who writes below them and leaves them there
+has written something.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ PLACEHOLDER = "# your code here"
 
 _SILENT = {"RESUME", "NOP", "CACHE", "COPY_FREE_VARS", "MAKE_CELL", "PUSH_NULL", "NOT_TAKEN"}
 _REGION = re.compile(r"^[ \t]*# your code here[ \t]*\n[ \t]*\.\.\.[ \t]*$", re.MULTILINE)
+_CODE = re.compile(r"^[ \t]*[^\s#]", re.MULTILINE)
 
 
 def is_stub(answer: Any) -> bool:
@@ -65,5 +67,6 @@ def _has_region(function: FunctionType) -> bool:
         tree = ast.parse(source)
     except (OSError, TypeError, SyntaxError, ValueError, IndexError):
         return False
+    region = _REGION.search(source)
     returns = any(isinstance(node, ast.Return) and node.value is not None for node in ast.walk(tree))
-    return bool(_REGION.search(source)) and not returns
+    return bool(region) and not returns and not _CODE.search(source, region.end())

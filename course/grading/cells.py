@@ -12,6 +12,7 @@ import __future__ as future
 import ast
 import builtins
 import contextlib
+import functools
 import linecache
 import re
 import symtable
@@ -24,6 +25,7 @@ CALLS = {"answer", "quiz", "written", "grade"}
 _COMPREHENSIONS = {"listcomp", "setcomp", "dictcomp", "genexpr"}
 _CERTAIN = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign, ast.With)
 _SETTING = re.compile(r"(^|_)(seed|set|use|register|append|insert|filterwarnings|simplefilter)(_|$)|_seed$")
+_FILLS = {"append", "appendleft", "extend", "insert", "add", "update", "setdefault", "pop", "remove", "clear", "sort"}
 _TIMED = re.compile(r"\A\s*%%(time|timeit|capture|prun|debug)\b.*\n")
 
 
@@ -69,6 +71,25 @@ class Slice:
     known: frozenset[str]
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What a cell says.
+
+    Attributes:
+        source: its text, IPython's own lines turned into calls.
+        statements: its top-level statements.
+        checks: calls of a check, each with the number of the statement that holds it.
+        flags: of the compiler, by imports from `__future__`.
+        broken: why it cannot be read, if it cannot.
+    """
+
+    source: str
+    statements: tuple[Statement, ...] = ()
+    checks: tuple[tuple[int, ast.Call], ...] = ()
+    flags: int = 0
+    broken: SyntaxError | None = None
+
+
 class Notebook:
     """A learner's code cells, parsed.
 
@@ -85,7 +106,13 @@ class Notebook:
         self._checks: list[tuple[int, ast.Call]] = []
         self._flags = 0
         for place in sorted(self.sources):
-            self._read(place)
+            read = _read(place, self.sources[place])
+            self.sources[place] = read.source
+            if read.broken is not None:
+                self.broken[place] = read.broken
+            self._flags |= read.flags
+            self._checks += [(len(self._statements) + at, call) for at, call in read.checks if place >= 0]
+            self._statements += read.statements
 
     def slice(self, exercise: str, answer: str) -> Slice:
         """Return what the last check of an exercise needs.
@@ -123,28 +150,6 @@ class Notebook:
             return []
         lessons = [other.node for other in self._statements if other.place < 0 and statement.binds & other.binds]
         return [compile(ast.Module([node], []), "<lesson>", "exec") for node in lessons if _imports(node)]
-
-    def _read(self, place: int) -> None:
-        try:
-            source, tree = _parsed(self.sources[place])
-        except SyntaxError as error:
-            self.broken[place] = error
-            return
-        except (ValueError, RecursionError, MemoryError):
-            self.broken[place] = SyntaxError("the cell cannot be read")
-            return
-        self.sources[place] = source
-        for node in tree.body:
-            if isinstance(node, ast.ImportFrom) and node.module == "__future__":
-                for alias in node.names:
-                    self._flags |= getattr(getattr(future, alias.name, None), "compiler_flag", 0)
-                continue
-            with contextlib.suppress(SyntaxError, ValueError, RecursionError):
-                statement = _statement(place, node)
-                if place >= 0:
-                    found = [part for part in ast.walk(node) if isinstance(part, ast.Call) and _is_check(part)]
-                    self._checks += [(len(self._statements), call) for call in found]
-                self._statements.append(statement)
 
     def _follow(self, names: frozenset[str], at: int, end: int, chosen: dict[int, Statement]) -> None:
         waiting = [(name, at) for name in names]
@@ -259,6 +264,30 @@ def _imports(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
+@functools.cache  # the lesson's own cells are read once, before the exercises fork
+def _read(place: int, source: str) -> Cell:
+    try:
+        text, tree = _parsed(source)
+    except SyntaxError as error:
+        return Cell(source, broken=error)
+    except (ValueError, RecursionError, MemoryError):
+        return Cell(source, broken=SyntaxError("the cell cannot be read"))
+    statements: list[Statement] = []
+    checks: list[tuple[int, ast.Call]] = []
+    flags = 0
+    for node in tree.body:
+        if isinstance(node, ast.ImportFrom) and node.module == "__future__":
+            for alias in node.names:
+                flags |= getattr(getattr(future, alias.name, None), "compiler_flag", 0)
+            continue
+        with contextlib.suppress(SyntaxError, ValueError, RecursionError):
+            statement = _statement(place, node)
+            found = [part for part in ast.walk(node) if isinstance(part, ast.Call) and _is_check(part)]
+            checks += [(len(statements), call) for call in found]
+            statements.append(statement)
+    return Cell(text, tuple(statements), tuple(checks), flags)
+
+
 def _parsed(source: str) -> tuple[str, ast.Module]:
     """Parse a cell; IPython's own lines (%magic, !command, help?) become calls that nothing needs."""
     source = _TIMED.sub("\n", source.lstrip("\ufeff"))
@@ -277,7 +306,7 @@ def _statement(place: int, node: ast.stmt) -> Statement:
     changes = {_root(target) for target in ast.walk(node) if _is_changed(target)}
     if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
         now |= {node.target.id}
-    sets: list[tuple[str, str]] = []
+    sets = _filled(node)
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
         call = node.value
         if isinstance(call.func, ast.Attribute):
@@ -296,7 +325,7 @@ def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[st
     later: set[str] = set()
     bound: set[str] = set()
     star = isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    top = symtable.symtable("" if star else ast.unparse(ast.fix_missing_locations(node)), "cell", "exec")
+    top = symtable.symtable("" if star else ast.unparse(node), "cell", "exec")
     for symbol in top.get_symbols():
         (now if symbol.is_referenced() else set()).add(symbol.get_name())
         (bound if symbol.is_assigned() or symbol.is_imported() else set()).add(symbol.get_name())
@@ -311,6 +340,14 @@ def _names(node: ast.stmt) -> tuple[frozenset[str], frozenset[str], frozenset[st
                 later.add(symbol.get_name())
         waiting += [(child, inside) for child in table.get_children()]
     return frozenset(now), frozenset(later), frozenset(bound)
+
+
+def _filled(node: ast.stmt) -> list[tuple[str, str]]:
+    """Return the names of containers that a loop or another block fills, each with the method."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Expr):
+        return []
+    called = [part.func for part in ast.walk(node) if isinstance(part, ast.Call)]
+    return [(_root(f), f.attr) for f in called if isinstance(f, ast.Attribute) and f.attr in _FILLS and _root(f)]
 
 
 def _is_changed(node: ast.AST) -> bool:

@@ -19,6 +19,7 @@ import time
 import types
 from typing import Any
 
+from course.grading.cells import Notebook
 from course.grading.patience import PATIENCE
 
 GRACE = 5.0  # seconds an exercise may live longer than its limit, before it is killed from outside
@@ -34,6 +35,7 @@ def main() -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     sockets = {task["socket"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
+    Notebook([], job["lesson"])
     shared = {"cells": job["cells"], "lesson": job["lesson"]}
     for task in job["tasks"]:
         child = os.fork()

@@ -209,9 +209,9 @@ for words, network in {
     "freeze, then model.train():": my_freeze(plain_copy()),
     "vpcore's backbone:         ": vpcore.load_backbone("resnet_nano"),
 }.items():
-    changed = ten_steps(network)
-    kinds = sorted({name.split(".")[-1] for name in changed})
-    print(f"{words} {len(changed)} of {total} tensors changed", *kinds)
+    after = ten_steps(network)
+    kinds = sorted({name.split(".")[-1] for name in after})
+    print(f"{words} {len(after)} of {total} tensors changed", *kinds)
 
 # %% [markdown] answer=true
 # No weight moved, and yet the network is another one: in training mode, every batch norm replaces its running mean and

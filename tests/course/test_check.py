@@ -276,8 +276,15 @@ def test_partial_stub_is_not_attempted():
         ...
         return first + second
 
+    def in_place(first, second):
+        # your code here
+        ...
+        # in place
+        first.add_(second)
+
     assert check("99-average", begun).outcome == "unattempted"
     assert check("99-average", written).outcome == "wrong"
+    assert check("99-average", in_place).outcome != "unattempted"
 
 
 def test_stub_is_never_worth_points():
