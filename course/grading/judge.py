@@ -17,7 +17,8 @@ from course.check.quiz import QuizExercise
 from course.check.values import JudgeExercise, Specimen, ValueExercise
 from course.check.verdict import Finding, Verdict
 from course.check.words import type_words
-from course.grading.remote import START_SECONDS, NotStarted, Raised, RemoteFunction
+from course.grading.patience import START_SECONDS
+from course.grading.remote import NotStarted, Raised, RemoteFunction
 from course.grading.wire import Died, Late, Unsendable, WireError
 
 KINDS = (FunctionExercise, ModuleExercise, ValueExercise, QuizExercise, JudgeExercise)

@@ -14,11 +14,10 @@ from course.check.engine import error_words, failed
 from course.check.guards import Watched
 from course.check.verdict import Finding
 from course.grading.objects import State
-from course.grading.patience import Limit
+from course.grading.patience import START_SECONDS, Limit
 from course.grading.peer import Peer
 from course.grading.wire import WireError, receive
 
-START_SECONDS = 120.0  # until the libraries are imported on a busy machine
 ASKED = 2000  # times that code in the sandbox may call what the grader keeps
 NUMBERS = 2**15  # in all tensors of such a call
 NO_START = "the sandbox did not start ({reason}); grade this exercise again"

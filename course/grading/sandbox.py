@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from course.grading.patience import processor_seconds
+from course.grading.patience import START_SECONDS, processor_seconds
 
 BUBBLEWRAP = "bubblewrap: no network, read-only system, solutions and other submissions hidden"
 NONE = (
@@ -70,7 +70,7 @@ def isolation() -> str:
 
 def _try_inside(code: str) -> subprocess.CompletedProcess[bytes]:
     command = [*_bubblewrap(), sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, timeout=120, check=False, env=_environment(), cwd="/")
+    return subprocess.run(command, capture_output=True, timeout=START_SECONDS, check=False, env=_environment(), cwd="/")
 
 
 class Sockets(dict[str, socket.socket]):

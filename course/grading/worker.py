@@ -9,8 +9,9 @@ from typing import Any
 from course.check.verdict import Verdict
 from course.grading.judge import Judged, judge
 from course.grading.marks import BY_HAND, Item, Mark
+from course.grading.patience import START_SECONDS
 from course.grading.plan import Plan, Task
-from course.grading.remote import START_SECONDS, NotStarted
+from course.grading.remote import NotStarted
 from course.grading.sandbox import BUBBLEWRAP, running
 from course.grading.submission import (
     BadSubmission,
