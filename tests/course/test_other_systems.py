@@ -1,16 +1,26 @@
 """The course on Windows and macOS, played on Linux by taking away what they lack."""
 
 import ast
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 from other_systems import ROOT, SYSTEMS, played
 
+from course.authoring.execute import execute
+from course.authoring.notebook_file import read_notebook
+from course.authoring.notebook_rules import verdict_problems
+from course.check import lesson_exercises
+from vpcore.experiments.runs.runlog import read_runs
+
 POSIX = {"fcntl", "resource", "pwd", "grp", "termios", "pty", "posix"}
 SOURCES = [*(ROOT / "vpcore").rglob("*.py"), *(ROOT / "course").rglob("*.py")]
+FOLDERS = {"Windows": "vpcourse", "macOS": "Library/Application Support/vpcourse"}
+GRID = ["--data", "digits", "--width", "2", "--limit", "40", "--epochs", "1", "--lr", "1e-2", "--batch-size", "20"]
 REFUSED = "error: marking needs Linux, whose sandbox runs the learners' code: use WSL2, a container, or nbgrader\n"
 
 
@@ -48,6 +58,38 @@ def test_grade_refuses_in_one_sentence(system, environment, tmp_path):
     code = f"from course.cli import main\nraise SystemExit(main(['grade', '.', '--out', {str(tmp_path / 'x.csv')!r}]))"
     done = played(system, code, environment, tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (2, "", REFUSED)
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_solved_lesson_runs_passes_its_checks_and_keeps_progress_at_home(system, tmp_path):
+    home = f"os.environ |= {{'VPCOURSE_PROGRESS': 'on', 'HOME': {str(tmp_path)!r}, 'LOCALAPPDATA': {str(tmp_path)!r}}}"
+    played_by = f"{SYSTEMS[system]}\n{home}\nos.environ.pop('VPCOURSE_HOME', None)"
+    notebook = read_notebook(ROOT / "solutions" / "00_start_here.ipynb")
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(played_by))
+    notebook.cells.append(nbformat.v4.new_code_cell("import sys; print(sys.platform)"))
+    execute("lesson 00", notebook, tmp_path)
+    assert verdict_problems("lesson 00", notebook, "✓") == []
+    assert notebook.cells[-1].outputs[0].text == {"Windows": "win32\n", "macOS": "darwin\n"}[system]
+    kept = json.loads((tmp_path / FOLDERS[system] / "progress.json").read_text(encoding="utf-8"))["exercises"]
+    assert {name: entry["outcome"] for name, entry in kept.items()} == dict.fromkeys(lesson_exercises("00"), "passed")
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+def test_a_grid_runs_and_goes_on_where_it_stopped(system, environment, tmp_path):
+    out = tmp_path / "a δ folder" / "results.jsonl"
+    out.parent.mkdir()
+    for seeds, new in ((1, 2), (3, 4)):
+        words = [*GRID, "--seeds", str(seeds), "--out", str(out)]
+        run = "runpy.run_module('vpcore.grid', run_name='__main__')"
+        code = f"import runpy, sys; sys.argv[:] = ['grid', *{words!r}]; {run}"
+        before = len(read_runs(out)) if out.exists() else 0
+        done = played(system, code, environment, tmp_path)
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert "multiscale" in done.stdout
+        assert len(read_runs(out)) - before == new
+    runs = read_runs(out)
+    assert len({run["key"] for run in runs}) == 6
+    assert b"\r" not in out.read_bytes()
 
 
 @pytest.mark.parametrize("system", SYSTEMS)
