@@ -117,6 +117,10 @@ def test_a_size_between_takes_the_rate_of_the_size_it_names(tmp_path):
     assert len(tried) == count
     RateSearch(tmp_path / "t", [], score)(replace(one, limit=30))
     assert {cell.limit for cell in tried[count:]} == {30}  # a search of its own
+    count = len(tried)
+    here = [{"cell": asdict(small)}]  # ran at 30 images, with a rate of 60: none was tried at 30
+    RateSearch(tmp_path / "fresh", here, score)(replace(one, limit=90, search_limit=30))
+    assert {cell.limit for cell in tried[count:]} == {30}
 
 
 def test_a_size_beyond_the_set_is_refused_and_left_out_of_a_preset(tmp_path, monkeypatch):

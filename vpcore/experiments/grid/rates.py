@@ -42,9 +42,7 @@ class RateSearch:
     def __init__(self, trials_file: Path, runs: Iterable[Mapping[str, Any]], score: Callable[[Cell], float]) -> None:
         self.file, self.score = trials_file, score
         self._chosen = {
-            question(run["cell"], ("seed",)): float(run["cell"]["lr"])
-            for run in runs
-            if run["cell"].get("trials") is not None
+            _searched(run["cell"]): float(run["cell"]["lr"]) for run in runs if run["cell"].get("trials") is not None
         }
         self._failed: dict[str, str] = {}  # and why
 
@@ -52,15 +50,13 @@ class RateSearch:
         """Return the cell with its rate, found now if it is not known yet."""
         if cell.trials is None:
             return cell
-        wanted = question(asdict(cell), ("seed",))
-        if wanted in self._failed:
-            raise FailedSearch(self._failed[wanted])
-        if wanted not in self._chosen:
+        asked = _searched(asdict(cell))
+        if asked in self._failed:
+            raise FailedSearch(self._failed[asked])
+        if asked not in self._chosen:
             there = replace(cell, seed=0, limit=cell.search_limit or cell.limit, search_limit=None)
-            own = _searched(asdict(cell))
-            self._chosen[wanted] = self._chosen.get(own) or self._search(there)
-            self._chosen[own] = self._chosen[wanted]
-        return replace(cell, lr=self._chosen[wanted])
+            self._chosen[asked] = self._search(there)
+        return replace(cell, lr=self._chosen[asked])
 
     def _search(self, cell: Cell) -> float:
         kept = Trials(self.file)
@@ -77,7 +73,7 @@ class RateSearch:
         try:
             return self.score(cell)
         except ValueError as error:
-            self._failed[question(asdict(cell), ("seed",))] = str(error)
+            self._failed[_searched(asdict(cell))] = str(error)
             raise FailedSearch(str(error)) from error
 
 
