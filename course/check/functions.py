@@ -16,16 +16,18 @@ from course.check.exercise import Cases, Exercise, Mistake
 from course.check.stubs import is_stub
 from course.check.variants import Variant
 from course.check.verdict import Finding
-from course.check.words import inputs_words, type_words
+from course.check.words import argument_names, in_line, input_parts, result_words, type_words
 
 _FAILED = object()
 
 
 @dataclass(frozen=True)
 class Case:
-    """One input with its right output, right input gradients, and what each typical mistake gives."""
+    """One input with its words, its right output, right input gradients, and what each typical mistake gives."""
 
     inputs: tuple[Any, ...]
+    words: list[str]
+    whole: list[str]
     want: Any
     slopes: list[Tensor | None]
     wrong: list[Any]
@@ -78,13 +80,14 @@ class FunctionExercise(Exercise):
 
     def prepare(self) -> list[Case]:
         """Compute the right outputs, gradients and the outputs of the typical mistakes."""
-        cases = []
+        cases, names = [], argument_names(self.reference)
         for given in self.cases(self.rng()):
             inputs = arguments(given)
             want = self.reference(*fresh(inputs))
             slopes = input_slopes(self.reference, inputs) if self.gradient else []
             wrong = [_attempt(mistake.wrong, inputs) for mistake in self.mistakes]
-            cases.append(Case(inputs, want, slopes, wrong))
+            words, whole = input_parts(inputs, names), input_parts(inputs, names, whole=True)
+            cases.append(Case(inputs, words, whole, want, slopes, wrong))
         return cases
 
     def examine(self, answer: Any, prepared: list[Case]) -> Finding | None:
@@ -110,10 +113,27 @@ class FunctionExercise(Exercise):
             if found:
                 wrong, wants = [each.wrong for each in cases], [each.want for each in cases]
                 said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
-                if said:
-                    return Finding(found.stage, said.sentence, said.hint)
-                shown = inputs_words(case.inputs) if found.stage == "values" else ""
-                return Finding(found.stage, found.sentence + (texts.WITH_INPUT.format(words=shown) if shown else ""))
+                if found.stage not in ("values", "shape"):
+                    return Finding(found.stage, said.sentence, said.hint) if said else found
+                sentence = said.sentence if said else found.sentence
+                hint = (said and said.hint) or self._seen(found.stage, got, case, results, cases)
+                return Finding(found.stage, sentence + texts.WITH_INPUT.format(words=in_line(case.words)), hint)
+        return None
+
+    def _seen(self, stage: str, got: Any, case: Case, results: list[Any], cases: list[Case]) -> str | None:
+        """Return the hint that follows from what the check saw: a case that is right, small numbers, or shapes."""
+        passed = (c for result, c in zip(results, cases, strict=True) if not self._compare(result, c.want))
+        for right in passed:
+            pairs = [pair for pair in zip(right.words, case.words, strict=True) if pair[0] != pair[1]]
+            if pairs:
+                one, other = (in_line([pair[place] for pair in pairs], 60) for place in (0, 1))
+                return texts.SOME_RIGHT.format(right=one, wrong=other)
+        if stage == "shape":
+            return texts.LOOK_AT_SHAPES.format(words=in_line(case.words))
+        mine, wanted = result_words(got), result_words(case.want)
+        words = ", ".join(case.whole)
+        if 0 < len(words) <= 160 and mine and wanted and mine != wanted:
+            return texts.FOLLOW.format(words=words, got=mine, want=wanted)
         return None
 
     def _compare(self, got: Any, want: Any) -> Finding | None:

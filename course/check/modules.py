@@ -16,7 +16,7 @@ from course.check.exercise import Cases, Exercise, Mistake
 from course.check.functions import known_mistake, projection, slope_finding
 from course.check.stubs import class_is_stub
 from course.check.verdict import Finding
-from course.check.words import type_words
+from course.check.words import argument_names, in_line, input_parts, type_words
 
 _named_parameters, _named_buffers = nn.Module.named_parameters, nn.Module.named_buffers
 
@@ -27,6 +27,7 @@ class PreparedModule:
 
     reference: nn.Module
     inputs: list[tuple[Any, ...]]
+    words: list[str]
     wants: list[Any]
     slopes: list[list[Tensor | None]]
     wrong: list[list[Any]]
@@ -74,7 +75,9 @@ class ModuleExercise(Exercise):
         modules = [self.construct(mistake.wrong) for mistake in self.mistakes]
         rows = [self._wrong(module, reference, inputs) for module in modules]
         wrong = [[row[index] for row in rows] for index in range(len(inputs))]
-        return PreparedModule(reference, inputs, wants, slopes, wrong, [layout(module) for module in modules])
+        names = argument_names(self.reference.forward)[1:]  # without self
+        words = [in_line(input_parts(given, names)) for given in inputs]
+        return PreparedModule(reference, inputs, words, wants, slopes, wrong, [layout(module) for module in modules])
 
     def examine(self, answer: Any, prepared: PreparedModule) -> Finding | None:
         """Compare learned tensors, then type, dtype, shape, values, gradient, inputs, in this order."""
@@ -111,11 +114,12 @@ class ModuleExercise(Exercise):
     def _forward(self, module: nn.Module, prepared: PreparedModule) -> Finding | None:
         given = [fresh(inputs) for inputs in prepared.inputs]
         results = [module(*inputs) for inputs in given]
-        pairs = list(zip(results, prepared.wants, strict=True))
-        found = next((f for got, want in pairs if (f := self._compare(got, want))), None)
-        if found:
-            said = known_mistake(self.mistakes, results, prepared.wrong, prepared.wants, self._compare)
-            return Finding(found.stage, said.sentence, said.hint) if said else found
+        for words, got, want in zip(prepared.words, results, prepared.wants, strict=True):
+            found = self._compare(got, want)
+            if found:
+                said = known_mistake(self.mistakes, results, prepared.wrong, prepared.wants, self._compare)
+                shown = texts.WITH_INPUT.format(words=words)
+                return Finding(found.stage, (said or found).sentence + shown, said.hint if said else None)
         if any(touched(before, after) for before, after in zip(prepared.inputs, given, strict=True)):
             return Finding("inputs", texts.TOUCHED.format(where=""))
         return self._reached(module, prepared) if self.copy_state else self._gradients(module, prepared)

@@ -72,7 +72,7 @@ NUMBER_SMALL = "{what} is {got}, and that is too small"
 OTHER_VALUE = "{what} is {got}, and another value is right there"
 DIFFERS = "{share} of {what} {differ}; the first is at {index}: you have {got}, it should be {want}"
 
-WITH_INPUT = " (with the input {words})"
+WITH_INPUT = " (with {words})"
 
 # Gradient
 NO_GRADIENT = "no gradient reaches {where}: avoid .detach(), .item(), .data, numpy and torch.no_grad on the way"
@@ -101,6 +101,9 @@ TOO_SHORT = "your answer has {got}; give at least {want}"
 # Hints and labels
 HINT = "hint {number} of {count} ({id}): {text}"
 HINT_SEEN = "hint for what the check saw ({id}): {text}"
+SOME_RIGHT = "your answer is right with {right}, and wrong with {wrong}: what is different there?"
+FOLLOW = "with {words} your answer is {got}, and {want} is right: go through your lines with this input by hand"
+LOOK_AT_SHAPES = "with {words}, print the shape after each of your lines: where does it leave what you expect?"
 HINT_LAST = "no further hint ({id}); the last one was: {text}"
 HINT_NONE = "no hint ({id})"
 YOURS = "your code"

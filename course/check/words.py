@@ -23,19 +23,60 @@ def type_words(value: Any) -> str:
     return f"an object of type {type.__dict__['__name__'].__get__(kind)}"
 
 
-def inputs_words(inputs: tuple[Any, ...], limit: int = 80) -> str:
-    """Say the inputs of a call in one line: numbers as they are, tensors and arrays by their shape."""
-    words = ", ".join(_input_words(value) for value in inputs)
-    return words if len(words) <= limit else ""
+def argument_names(function: Any) -> tuple[str, ...]:
+    """Return the names of a plain function's arguments; empty for anything else."""
+    code = function.__code__ if type(function) is FunctionType else None
+    return code.co_varnames[: code.co_argcount] if code else ()
 
 
-def _input_words(value: Any) -> str:
+def input_parts(inputs: tuple[Any, ...], names: tuple[str, ...] = (), *, whole: bool = False) -> list[str]:
+    """Say each input of a call: "images (2, 3, 8, 9)", "p = 4", tensors and arrays by their shape.
+
+    Args:
+        inputs: positional arguments.
+        names: theirs, or none.
+        whole: writes short tensors of decimal numbers out; empty if there is an input of which a part stays unsaid.
+    """
+    named = len(names) == len(inputs)
+    parts = [_input_words(value, names[place] if named else "", whole) for place, value in enumerate(inputs)]
+    return parts if all(parts) else []
+
+
+def in_line(parts: list[str], limit: int = 110) -> str:
+    """Join parts with commas; what does not fit is left out at the end."""
+    kept = [part for count, part in enumerate(parts, 1) if len(", ".join(parts[:count])) <= limit]
+    kept = kept or [f"{parts[0][:limit]}…"]
+    return ", ".join(kept) + (", …" if len(kept) < len(parts) else "")
+
+
+def _input_words(value: Any, name: str, whole: bool) -> str:
+    start = f"{name} = " if name else ""
     if type(value) in (Tensor, np.ndarray):
-        whole = value.tolist() if value.size and np.prod(value.shape) <= 6 else None
-        return str(whole) if whole is not None and "." not in str(whole) else f"{tuple(value.shape)}"
+        numbers = value.tolist() if value.ndim < 2 and 0 < np.prod(value.shape) <= 6 else None
+        if numbers is not None and (whole or "." not in str(numbers)):
+            return f"{start}{result_words(numbers)}"
+        return "" if whole else f"{name} {tuple(value.shape)}".strip()
     if type(value) in (list, tuple) and any(type(each) in (Tensor, np.ndarray) for each in value):
-        return f"[{', '.join(_input_words(each) for each in value)}]"
-    return repr(value) if type(value) in (bool, int, float, str, tuple, list) else type_words(value)
+        words = [_input_words(each, "", whole) for each in value]
+        return f"{start}[{', '.join(words)}]" if all(words) else ""
+    plain = type(value) in (bool, int, float, str, tuple, list)
+    if type(value) is dict and len(repr(value)) <= 80 and all(type(each) in (int, float, str) for each in value):
+        plain = not any(type(each) in (Tensor, np.ndarray) for each in value.values())
+    if plain or whole:
+        return f"{start}{value!r}" if plain else ""
+    return f"{name} ({type_words(value).removeprefix('an object of type ')})" if name else type_words(value)
+
+
+def result_words(value: Any) -> str:
+    """Say a result of at most six numbers, each with four digits; empty for anything else."""
+    if type(value) in (Tensor, torch.nn.Parameter) and 0 < value.numel() <= 6 and value.layout is torch.strided:
+        value = value.detach().flatten().tolist()
+    if type(value) in (int, float, bool):
+        return f"{value:.4g}" if type(value) is float else str(value)
+    if type(value) in (list, tuple) and 0 < len(value) <= 6:
+        words = [result_words(each) for each in value]
+        return f"[{', '.join(words)}]" if all(words) else ""
+    return ""
 
 
 def brief(value: Any, limit: int = 60) -> str:

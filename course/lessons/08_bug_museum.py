@@ -671,11 +671,11 @@ for name, chosen in {"most frequent": mapping, "injective": vpcore.heads.label_m
 
 
 # %%
-def faulty_counts(predicted, labels, num_source):
+def faulty_counts(predictions, labels, num_source):
     """Return how often each source class was predicted for each class."""
     counts = torch.zeros(num_source, len(labels.unique()), dtype=torch.long)
     for k in range(len(labels.unique())):
-        counts[:, k] = torch.bincount(predicted[labels == k], minlength=num_source)
+        counts[:, k] = torch.bincount(predictions[labels == k], minlength=num_source)
     return counts
 
 
@@ -697,11 +697,11 @@ print(faulty_counts(torch.tensor([3, 3, 1]), torch.tensor([0, 0, 2]), 4).tolist(
 
 
 # %% exercise={"id": "08-count", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
-def count_pairs(predicted, labels, num_source, num_classes):
+def count_pairs(predictions, labels, num_source, num_classes):
     """Return how often source class s (row) was predicted for images of target class k (column)."""
     ### BEGIN SOLUTION
     counts = torch.zeros(num_source, num_classes, dtype=torch.long)
-    for source, target in zip(predicted.tolist(), labels.tolist(), strict=True):
+    for source, target in zip(predictions.tolist(), labels.tolist(), strict=True):
         counts[source, target] += 1
     return counts
     ### END SOLUTION

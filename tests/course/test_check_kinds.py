@@ -1,5 +1,7 @@
 """Module, value, judge, quiz and written exercises; hints, `use`, `made_by`; how verdicts are shown."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,10 +12,11 @@ from torch import nn
 from course import check
 from course.check.diagnose import apart, values_sentence
 from course.check.engine import judge
+from course.check.exercise import Mistake
 from course.check.functions import FunctionExercise
 from course.check.session import Note
 from course.check.verdict import COLORS, SYMBOLS
-from course.check.words import inputs_words
+from course.check.words import in_line, input_parts
 
 
 @pytest.fixture(autouse=True)
@@ -348,9 +351,37 @@ def test_a_wrong_value_is_shown_with_its_input():
     exercise = FunctionExercise(
         id="99-rank", points=1, reference=lambda scales, size: 16, cases=lambda rng: [((1, 4), 28), ((2, 6), 30)]
     )
-    assert judge(exercise, lambda scales, size: 19).sentence.endswith("(with the input (1, 4), 28)")
+    assert judge(exercise, lambda scales, size: 19).sentence.endswith("(with scales = (1, 4), size = 28)")
     second = judge(exercise, lambda scales, size: 16 if size == 28 else 9)
-    assert second.sentence.endswith("(with the input (2, 6), 30)")
-    words = inputs_words((torch.zeros(2, 3), [torch.zeros(4, 5)], torch.arange(3), 0.5))
-    assert words == "(2, 3), [(4, 5)], [0, 1, 2], 0.5"
-    assert inputs_words(("x" * 100,)) == ""
+    assert second.sentence.endswith("(with scales = (2, 6), size = 30)")
+    assert second.finding.hint == (
+        "your answer is right with scales = (1, 4), size = 28, and wrong with scales = (2, 6), size = 30: "
+        "what is different there?"
+    )
+    first = judge(exercise, lambda scales, size: 19).finding
+    assert first.hint == (
+        "with scales = (1, 4), size = 28 your answer is 19, and 16 is right: go through your lines with this input by "
+        "hand"
+    )
+
+
+def test_a_named_mistake_and_a_wrong_shape_are_shown_with_their_input():
+    mistake = Mistake("you add", lambda first, second: first + second)
+    exercise = replace(toy_exercises.AVERAGE, mistakes=(mistake,))
+    assert judge(exercise, torch.add).sentence.startswith("not yet: you add (with first (")
+    short = judge(exercise, lambda first, second: (first + second)[:1])
+    assert "asked for" in short.sentence
+    assert "(with first (" in short.sentence
+    assert short.finding.hint.endswith("print the shape after each of your lines: where does it leave what you expect?")
+
+
+def test_inputs_are_said_in_one_line():
+    given = (torch.zeros(2, 3), [torch.zeros(4, 5)], torch.arange(3), 0.5, torch.nn.ReLU(), {"k": 2})
+    parts = ["(2, 3)", "[(4, 5)]", "[0, 1, 2]", "0.5", "an object of type ReLU", "{'k': 2}"]
+    assert input_parts(given) == parts
+    assert input_parts(given[:3], ("x", "maps", "order")) == ["x (2, 3)", "maps = [(4, 5)]", "order = [0, 1, 2]"]
+    assert input_parts(given[4:5], ("net",)) == ["net (ReLU)"]
+    assert input_parts((torch.tensor([0.12345, 2.0]),), ("std",), whole=True) == ["std = [0.1235, 2]"]
+    assert input_parts(given, whole=True) == []  # a part stays unsaid
+    assert in_line(parts, 30) == "(2, 3), [(4, 5)], [0, 1, 2], …"
+    assert in_line(["x" * 100], 20) == "x" * 20 + "…"

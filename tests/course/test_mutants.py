@@ -7,18 +7,26 @@ import torch
 import toy_exercises
 import toy_library
 from mutants import run
-from mutants.lessons import Lesson, lesson_problems
+from mutants.lessons import Lesson, lesson_problems, lessons
 from mutants.run import exercise_report, from_lesson, lesson_reports, loader, table
 from mutants.suite import Mutant, Source, Suite, own_problems
 
-from course.check import ValueExercise
-from course.check.registry import lesson_numbers
+from course.check import FunctionExercise, ValueExercise
+from course.check.registry import lesson_exercises, lesson_numbers
+from course.check.words import argument_names
 
 
 @pytest.mark.parametrize("number", lesson_numbers())
 def test_every_exercise_of_the_lesson_keeps_the_rules(number):
     broken = [f"{row.id} {problem}" for row in lesson_reports(number) for problem in row.problems]
     assert broken == []
+
+
+@pytest.mark.parametrize("number", lesson_numbers())
+def test_a_message_names_arguments_as_the_lesson_does(number):
+    functions = [e for e in lesson_exercises(number).values() if isinstance(e, FunctionExercise)]
+    names = {each.id: argument_names(each.reference) for each in functions}
+    assert names == {name: argument_names(lessons()[number].answer(name, True)) for name in names}
 
 
 def solution(first, second):

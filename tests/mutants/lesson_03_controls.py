@@ -81,7 +81,7 @@ ANOTHER = Suite(
                 "            out[order[i], :, row, column] = pictures[order[(i + 1) % len(order)], :, row, column]",
                 "return out",
             ),
-            says="(with the input",
+            says="(with pictures (6, 2, 3, 4), order =",
         ),
         Mutant(
             "looks it up",
@@ -125,7 +125,7 @@ SHARE = Suite(
                 "own = (pictures - pictures.mean(0)).square().sum() / (n * c * side * side)",
                 "return own / pictures.square().mean()",
             ),
-            says="(with the input",
+            says="(with pictures (5, 2, 4, 3))",
         ),
         Mutant(
             "looks it up",

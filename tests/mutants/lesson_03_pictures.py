@@ -184,7 +184,7 @@ RESCALE = Suite(
                 "for row in range(len(weight_g)): new_g[:, :, row] = g * weight_g[:, :, row]",
                 "return new_g, g * bias_g, p * weight_l, p * bias_l",
             ),
-            says="(with the input",
+            says="(with weight_g (2, 6, 5, 3), bias_g (2,),",
         ),
         Mutant("exchanged", _rescale("p, g = old / new, (1 - old) / (1 - new)", ALL), says="exchanged"),
         Mutant(

@@ -23,7 +23,7 @@ def _choose(*lines: str) -> Source:
 
 
 def _count(*lines: str) -> Source:
-    return _source("count_pairs", "predicted, labels, num_source, num_classes", *lines)
+    return _source("count_pairs", "predictions, labels, num_source, num_classes", *lines)
 
 
 SHARES = "shares = [(s.argmax(1) == t).float() for s, t in zip(logits, labels)]"
@@ -122,7 +122,7 @@ SUITES = {
                 "as found",
                 _count("counts = torch.zeros(num_source, len(labels.unique()), dtype=torch.long)",
                        "for k in range(len(labels.unique())):",
-                       "    counts[:, k] = torch.bincount(predicted[labels == k], minlength=num_source)",
+                       "    counts[:, k] = torch.bincount(predictions[labels == k], minlength=num_source)",
                        "return counts"),
                 says="as many classes as are present",
             ),
@@ -130,45 +130,46 @@ SUITES = {
                 "no column for the absent",
                 _count("counts = torch.zeros(num_source, len(labels.unique()), dtype=torch.long)",
                        "for column, label in enumerate(labels.unique()):",
-                       "    counts[:, column] = torch.bincount(predicted[labels == label], minlength=num_source)",
+                       "    counts[:, column] = torch.bincount(predictions[labels == label], minlength=num_source)",
                        "return counts"),
                 says="an absent class needs one too",
             ),
             Mutant(
                 "moved columns",
                 _count(ZEROS, "for column, label in enumerate(labels.unique()):",
-                       "    counts[:, column] = torch.bincount(predicted[labels == label], minlength=num_source)",
+                       "    counts[:, column] = torch.bincount(predictions[labels == label], minlength=num_source)",
                        "return counts"),
                 says="columns move to the left",
             ),
-            Mutant("counts once", _count(ZEROS, "counts[predicted, labels] += 1", "return counts"), says="how often"),
+            Mutant("counts once", _count(ZEROS, "counts[predictions, labels] += 1", "return counts"), says="how often"),
             Mutant(
                 "turned",
                 _count("counts = torch.zeros(num_classes, num_source, dtype=torch.long)",
-                       "for s, t in zip(predicted, labels): counts[t, s] += 1", "return counts"),
+                       "for s, t in zip(predictions, labels): counts[t, s] += 1", "return counts"),
                 says="rows are source classes",
             ),
             Mutant(
                 "starts at one",
                 _count("counts = torch.ones(num_source, num_classes, dtype=torch.long)",
-                       "for s, t in zip(predicted, labels): counts[s, t] += 1", "return counts"),
+                       "for s, t in zip(predictions, labels): counts[s, t] += 1", "return counts"),
                 says="off by 1 everywhere",
             ),
             Mutant("floats", _count("counts = torch.zeros(num_source, num_classes)",
-                                    "for s, t in zip(predicted, labels): counts[s, t] += 1", "return counts"),
+                                    "for s, t in zip(predictions, labels): counts[s, t] += 1", "return counts"),
                    says="dtype"),
             Mutant(
                 "looks it up",
                 _count("import vpcore.heads.label_mapping as m",
-                       "return m.count_pairs(predicted, labels, num_source, num_classes)"),
+                       "return m.count_pairs(predictions, labels, num_source, num_classes)"),
                 says="you called the library",
             ),
         ),
         alternatives=(
-            _count(ZEROS, "for s, t in zip(predicted, labels): counts[s, t] += 1", "return counts"),
-            _count(ZEROS, "return counts.index_put((predicted, labels), torch.tensor(1), accumulate=True)"),
+            _count(ZEROS, "for s, t in zip(predictions, labels): counts[s, t] += 1", "return counts"),
+            _count(ZEROS, "return counts.index_put((predictions, labels), torch.tensor(1), accumulate=True)"),
             _count(ZEROS, "for k in range(num_classes):",
-                   "    counts[:, k] = torch.bincount(predicted[labels == k], minlength=num_source)", "return counts"),
+                   "    counts[:, k] = torch.bincount(predictions[labels == k], minlength=num_source)",
+                   "return counts"),
         ),
     ),
 }  # fmt: skip

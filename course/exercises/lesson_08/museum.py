@@ -146,7 +146,7 @@ COUNT = FunctionExercise(
     hints=(
         "Start with zeros of the full shape (num_source, num_classes): an absent class is then a column of zeros.",
         "Go through all pairs of a prediction and its label, and add 1 at that place.",
-        "for source, target in zip(predicted.tolist(), labels.tolist()): counts[source, target] += 1",
+        "for source, target in zip(predictions.tolist(), labels.tolist()): counts[source, target] += 1",
     ),
     mistakes=(
         Mistake("your table has a column for each class that is present: an absent class needs one too, of zeros",
