@@ -93,6 +93,10 @@ def label_sections(notebook: Any) -> None:
 def section_problem(cells: list[Any]) -> tuple[int, str] | None:
     """Returns the first cell that breaks a rule of the form, by its place, and what to do; None when all is well."""
     found = sections(cells)
+    last = [section.title for section in found[-len(FOOTER):]]
+    if last != list(FOOTER):
+        parts = ", ".join(f"'## {title}'" for title in FOOTER)
+        return len(cells) - 1, f"a lesson ends with {parts}, behind its deeper sections; this one with {last}"
     for section in found:
         for index, cell in section.code:
             problem = _cell_problem(cell, section.kind)

@@ -377,21 +377,6 @@ check("00-choose", choose)
 # same number of trials.
 
 # %% [markdown]
-# ## Recap
-#
-# - The course in one line: $x \to x + \delta$, at the pixels, beside the tokens, or at the activations of a frozen
-#   network. One network then serves many tasks, and a task is a few kilobytes.
-# - Frozen means: no gradient for weights, fixed batch-norm statistics (eval mode); below all that learns, no graph.
-# - `model.train()` undoes eval mode; a backbone has to defend itself.
-# - A linear probe on cached features is the baseline that every prompt must beat.
-# - An accuracy has a standard error, $\sqrt{p(1 - p)/n}$. Train learns, valid chooses, test reports once.
-#
-# **How far this goes.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on
-# CIFAR-100, so that every cell runs on a laptop. What such runs say about a network that is much larger, nobody
-# measured here.
-#
-# Next: lesson 01, where a gradient draws a δ at the pixels.
-#
 # ## Deeper: your machine, and the shapes inside
 #
 # The next cell says what machine you are on. It is the only one in this lesson whose text may differ from ours.
@@ -721,6 +706,22 @@ print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases
 #
 # A grader has no network and none of your files. It takes no code that only your machine can import, no archive, no
 # script. `python -m course check-file FILE` says what is missing, doubled or unreadable in your file, without points.
+
+# %% [markdown]
+# ## Recap
+#
+# - The course in one line: $x \to x + \delta$, at the pixels, beside the tokens, or at the activations of a frozen
+#   network. One network then serves many tasks, and a task is a few kilobytes.
+# - Frozen means: no gradient for weights, fixed batch-norm statistics (eval mode); below all that learns, no graph.
+# - `model.train()` undoes eval mode; a backbone has to defend itself.
+# - A linear probe on cached features is the baseline that every prompt must beat.
+# - An accuracy has a standard error, $\sqrt{p(1 - p)/n}$. Train learns, valid chooses, test reports once.
+#
+# **How far this goes.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on
+# CIFAR-100, so that every cell runs on a laptop. What such runs say about a network that is much larger, nobody
+# measured here.
+#
+# Next: lesson 01, where a gradient draws a δ at the pixels.
 
 # %% [markdown]
 # ## Self-test

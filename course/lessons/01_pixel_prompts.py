@@ -315,17 +315,6 @@ print(f"a linear head from {spec.dim} features to 10 classes: {10 * (spec.dim + 
 # images of 224 × 224. Four pixels at 32 × 32 are about the same share of the image, and they learn more numbers than a
 # new linear head. So count what *all* of a method learns.
 #
-# ## Recap
-#
-# - A visual prompt adds one learned picture to every normalized image, $x' = x + \delta$.
-# - The loop: freeze, optimizer over δ and head, forward, loss, backward, step. `fit` runs the same loop.
-# - A frame has $2Cp(H + W - 2p)$ numbers. Compare with the same head alone, over paired seeds.
-# - With 1,000 images a universal picture helped where digits stay in place; with 16,000 it helped anywhere.
-#
-# **How far this goes.** All this is one network of 0.65 million weights, trained on CIFAR-100, with 1,000 images of 32
-# × 32 pixels. Bahng et al. train a frame for 1,000 epochs on CLIP, whose classes are texts, and report large gains;
-# Chen et al. map 1,000 ImageNet classes. Nobody measured those here, and nothing here refutes them.
-#
 # ## Deeper: where the frame lies
 #
 # **Question.** The strips start at zero in our runs, and at N(0, 1) in the published code. What does an image look like
@@ -713,6 +702,18 @@ for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.it
 # 2 points: two of these.
 # 1 point: one of these.
 # ### END MARK SCHEME
+
+# %% [markdown]
+# ## Recap
+#
+# - A visual prompt adds one learned picture to every normalized image, $x' = x + \delta$.
+# - The loop: freeze, optimizer over δ and head, forward, loss, backward, step. `fit` runs the same loop.
+# - A frame has $2Cp(H + W - 2p)$ numbers. Compare with the same head alone, over paired seeds.
+# - With 1,000 images a universal picture helped where digits stay in place; with 16,000 it helped anywhere.
+#
+# **How far this goes.** All this is one network of 0.65 million weights, trained on CIFAR-100, with 1,000 images of 32
+# × 32 pixels. Bahng et al. train a frame for 1,000 epochs on CLIP, whose classes are texts, and report large gains;
+# Chen et al. map 1,000 ImageNet classes. Nobody measured those here, and nothing here refutes them.
 
 # %% [markdown]
 # ## Self-test

@@ -307,16 +307,6 @@ for name, spread in spreads.items():
     print(f"{name}: spread {spread:.2f} points, so {needed(spread, 0.92)} seeds for a half-width below 0.92")
 
 # %% [markdown]
-# ## Recap
-#
-# - MSVP adds one picture to every image: the average of three stretched maps, $x' = x + M$, 81 numbers a channel.
-# - In a ViT an added picture is a shift of the position embedding: no new function.
-# - In the published code everything trains together from scratch. From the next lesson on, the network is frozen.
-# - A difference needs paired seeds, an interval, and enough test images. One seed is one draw from a lottery.
-#
-# **How far this goes.** The runs here are short: a small CNN, 500 to 2,000 images. The published code trains three
-# larger networks on full data sets, ten epochs by default. Nobody here measured those.
-#
 # ## Deeper: scales, fusion, amplitude
 #
 # Switch scales off and on, and change fusion and amplitude. All controls work with Tab, Space and the arrow keys.
@@ -752,6 +742,17 @@ show.prompt_maps(gallery, "The learned picture on two data sets", live=True, lab
 # 2 points: names two of them and proposes more seeds.
 # 1 point: doubts the claim for one correct reason, without a proposal.
 # ### END MARK SCHEME
+
+# %% [markdown]
+# ## Recap
+#
+# - MSVP adds one picture to every image: the average of three stretched maps, $x' = x + M$, 81 numbers a channel.
+# - In a ViT an added picture is a shift of the position embedding: no new function.
+# - In the published code everything trains together from scratch. From the next lesson on, the network is frozen.
+# - A difference needs paired seeds, an interval, and enough test images. One seed is one draw from a lottery.
+#
+# **How far this goes.** The runs here are short: a small CNN, 500 to 2,000 images. The published code trains three
+# larger networks on full data sets, ten epochs by default. Nobody here measured those.
 
 # %% [markdown]
 # ## Self-test

@@ -176,6 +176,8 @@ BAD = [
     (LESSON.replace('"path": "core"', '"path": "extra"'), "path 'extra' stands in a core section"),
     (LESSON + LONG, "cell 14 .*: 13 lines, and 12 are the most; move code to course/show, or say point=true"),
     (LESSON.replace("print(\"seen\")", "explorer.drive()"), r"drive\(\) is the tests'"),
+    (LESSON.replace("# ## Recap\n", "").replace("# ## Deeper", "# ## Recap\n#\n# ## Deeper"),
+     r"ends with '## Recap', '## Self-test', '## Further reading', behind its deeper sections"),
     (LESSON.replace(REST, PLOT * 3 + REST), r"cell 12 .*: at most 2 recorded tables or figures .* '1. Twice' has 3"),
 ]  # fmt: skip
 
