@@ -21,6 +21,7 @@ from course.handout.npm import MATHJAX, folder_of
 from course.handout.reference import write_reference
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+FITS = 520  # pixels: a drawing of this width has words of 9 points or more, and fits a phone
 MARK = ".vpcourse-site"  # a folder with this file was made here and may be replaced
 EXTRA = "the site needs Sphinx, myst-nb and sphinx-book-theme; run: python -m pip install -e '.[site]'"
 CONF = """project = "Visual prompts"
@@ -52,11 +53,13 @@ python_maximum_signature_line_length = 88
 python_use_unqualified_type_names = True
 """
 CSS = """div.cell_output img.figure { max-width: 100%; background: white; }
+div.scroll { overflow-x: auto; }
 div.cell_output pre { white-space: pre-wrap; }
 img.first { max-width: 100%; }
 nav .nav-link, dt.sig { overflow-wrap: anywhere; }
 @media (max-width: 600px) {
   article * { overflow-wrap: anywhere; }
+  div.cell_output img.wide { max-width: none; }
   article code, article .pre { white-space: normal !important; }
   table.autosummary td { display: block; border: 0; }
 }
@@ -128,7 +131,7 @@ def readable(notebook: Any) -> Any:
         if "image/png" in data:
             alt, words = output.metadata.get("image/png", {}).get("alt", ""), data.get("text/plain", "")
             said = f"<p>{escape(words)}</p>" if widget else ""
-            output["data"] = {"text/html": figure_tag(data["image/png"], alt) + said}
+            output["data"] = {"text/html": f'<div class="scroll">{figure_tag(data["image/png"], alt)}</div>{said}'}
     return notebook
 
 
@@ -143,9 +146,14 @@ def with_folded_answers(notebook: Any, solved: Any) -> Any:
 
 
 def figure_tag(png: str, alt: str) -> str:
-    """Returns an image that stands in the page itself, with its alternative text."""
-    inline = base64.b64encode(base64.b64decode(png)).decode()  # on one line
-    return f'<img class="figure" alt="{escape(alt, quote=True)}" src="data:image/png;base64,{inline}">'
+    """Returns an image that stands in the page itself, with its alternative text.
+
+    A wide one keeps its size on a phone, where one scrolls it sideways: made to fit, its words would be too small.
+    """
+    content = base64.b64decode(png)
+    wide = int.from_bytes(content[16:20]) > FITS  # a PNG begins with 16 bytes and its width
+    inline, kind = base64.b64encode(content).decode(), "figure wide" if wide else "figure"  # on one line
+    return f'<img class="{kind}" alt="{escape(alt, quote=True)}" src="data:image/png;base64,{inline}">'
 
 
 def _write_source(source: Path, paths: list[Path], tell: Callable[[str], object]) -> None:

@@ -12,7 +12,7 @@ from chromium import open_page, program, screenshot
 from course.authoring.notebook_file import notebook_text, read_notebook
 from course.handout.npm import MATHJAX, folder_of
 from course.handout.reference import GROUPS
-from course.handout.site import export_site
+from course.handout.site import FITS, export_site
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "02_multiscale_prompts"
@@ -81,6 +81,25 @@ def test_the_explorer_has_a_still_picture_and_its_sentence(site):
         place = page.locator(".cell_output", has=page.locator("p", has_text="Scales 1, 4, 8; add")).first
         assert "RMS change" in place.locator("p").first.inner_text()
         assert place.locator("img.figure").count() == 1
+
+
+def test_words_in_figures_are_large_enough_on_a_phone(site):
+    """A drawing fits the screen; a wider figure keeps its size and is scrolled, and the page itself is not."""
+    program()
+    with open_page(width=390, height=800) as (page, _):
+        page.goto(f"{site}/{LESSON}.html")
+        page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
+        figures = page.locator("article img.figure")
+        shown = figures.evaluate_all("all => all.map(image => [image.naturalWidth, image.clientWidth])")
+        assert {natural > FITS for natural, _ in shown} == {True, False}
+        assert all(now == natural for natural, now in shown if natural > FITS)  # words of 6 points are 9 pixels high
+        assert all(now >= 0.66 * natural for natural, now in shown if natural <= FITS)  # those of 9 points, too
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+        for name, place in (("drawing", 1), ("wide", 4)):
+            figures.nth(place).scroll_into_view_if_needed()
+            screenshot(page, f"site_figure_{name}_390")
+        figures.nth(4).evaluate("image => { image.parentElement.scrollLeft = 200 }")
+        assert figures.nth(4).evaluate("image => image.parentElement.scrollLeft") == 200
 
 
 def test_formulas_are_set_by_the_copy_of_mathjax_in_the_site(site, formulas):

@@ -17,10 +17,15 @@ from course.handout import npm as finder
 from course.handout import reference, site
 from course.handout.npm import MATHJAX, folder_of, unpack
 from course.handout.reference import GROUPS, Group
-from course.handout.site import MARK, WIDGET, export_site, readable, with_folded_answers
+from course.handout.site import MARK, WIDGET, export_site, figure_tag, readable, with_folded_answers
+from course.show.picture import DPI, Picture, canvas
 
 PNG = base64.b64encode(b"\x89PNG made up").decode()
 STATE = "Scales 1, 4; add; RMS change 0.44."
+
+
+def canvas_picture(width):
+    return Picture(canvas(width / DPI, 1)[0], "A figure.").png()
 
 
 def figure(alt):
@@ -62,6 +67,12 @@ def test_a_figure_becomes_an_image_with_its_sentence():
     text = book.cells[1].outputs[0].data["text/html"]
     assert 'alt="Maps of &quot;a&quot; &amp; &lt;b&gt;."' in text
     assert f"base64,{PNG}" in text
+
+
+@pytest.mark.parametrize(("width", "kind"), [(484, "figure"), (770, "figure wide")])
+def test_a_wide_figure_is_marked_and_a_drawing_fits_a_phone(width, kind):
+    png = base64.b64encode(canvas_picture(width)).decode()
+    assert figure_tag(png, "A figure.").startswith(f'<img class="{kind}" alt="A figure." src="data:image/png;base64,')
 
 
 def test_a_widget_becomes_its_still_picture_and_its_sentence():
