@@ -84,7 +84,8 @@ patch_part = sum(p.numel() for p in prompt.patch.parameters())
 print(f"instance {prompt.num_learned():4,}, of which the patch prompter {patch_part:,}")
 
 # %% [markdown] answer=true
-# The instance prompt makes endless different pictures, and learns fewer numbers than one stored picture has.
+# The instance prompt can draw any number of different pictures, yet it learns fewer numbers than a single stored
+# picture holds.
 
 # %% [markdown]
 # ## 2. The patch prompter
@@ -221,9 +222,9 @@ print("from column", int(columns.min()), "to", int(columns.max()), "- pixels tha
 print("dilations 16 and 15 would see:", field([(3, 16, 1), (3, 15, 1)]), "pixels; all of a 32-pixel image takes 63")
 
 # %% [markdown] answer=true
-# Nine pixels wide, as counted, but with holes: dilation 2 twice reads every second row and column, 25 of 81 pixels.
-# And neither network sees the whole image. "Global" means: no patch borders, and some pixels of context.
-# What the image is as a whole, no part of this prompt can know. Keep it in mind when you read the results.
+# Nine pixels wide, as counted, but with holes: dilation 2 twice reads every second row and column, 25 of 81 pixels. And
+# neither network sees the whole image. "Global" means: no patch borders, and some pixels of context. No part of this
+# prompt can know what the image is as a whole. Keep that in mind when you read the results.
 
 # %% [markdown]
 # ## 4. Train it
@@ -237,10 +238,10 @@ ours = {"backbone": "resnet_nano", "data": "photodigits"}
 chosen = {run["cell"]["prompt"]: run["cell"] for run in table.runs if ours.items() <= run["cell"].items()}
 
 
-def train(prompt, seed, arm, epochs=4):
-    """Train a prompt and a head on the frozen backbone, at the rates that the recorded study chose for this arm."""
+def train(prompt, seed, condition, epochs=4):
+    """Train a prompt and a head on the frozen backbone, at the rates that the record has for it."""
     model = vpcore.Prompted(backbone, prompt, vpcore.LinearHead(spec.dim, 10, seed=seed))
-    lr = {"prompt": chosen[arm]["lr"], "head": chosen[arm]["head_lr"]}
+    lr = {"prompt": chosen[condition]["lr"], "head": chosen[condition]["head_lr"]}
     vpcore.fit(model, data.train, data.valid, epochs=epochs, lr=lr, batch_size=64, seed=seed)
     return model
 
@@ -289,7 +290,7 @@ show.prompt_maps(mixed, title, live=True, label="your run, seed 0", made_by=who)
 # %% [markdown] answer=true
 # Compare the numbers above the panels. The global part is weighed by 0.7, so the same Adam steps move it more: which
 # part is larger says as much about β as about images. The frame in the global part comes from the zeros that pad its
-# convolutions. An image in normalized units has a standard deviation of about 1; hold the prompt against that.
+# convolutions. An image in normalized units has a standard deviation of about 1: compare the prompt with that.
 
 # %% [markdown]
 # ### Explore: the prompt of an image
@@ -305,7 +306,7 @@ explorer = InstanceExplorer(data.test.images[:10], {"untrained": untrained, "tra
 explorer
 
 # %% [markdown] answer=true
-# Fainter, but not much: more than half of the pictures' mean square is the images' own, as a later section measures.
+# Fainter, but not by much: more than half of the pictures' mean square is the images' own, as a later section measures.
 
 # %% [markdown]
 # ## 5. The recorded table
@@ -322,11 +323,11 @@ explorer
 
 # %%
 print(table.about("photodigits"))
-arms = {"no prompt": "none", "universal": "universal", "2 clusters": "cluster:2", "4 clusters": "cluster:4",
-        "8 clusters": "cluster:8", "instance": "instance", "patch part alone": "beta:0",
-        "global part alone": "beta:1", "fine-tuning": "fine-tuning"}  # fmt: skip
-arms = {name: arm for name, arm in arms.items() if arm in chosen}  # what was recorded
-rows = {name: table.accuracies("photodigits", arm, "resnet_nano") for name, arm in arms.items()}
+conditions = {"no prompt": "none", "universal": "universal", "2 clusters": "cluster:2", "4 clusters": "cluster:4",
+              "8 clusters": "cluster:8", "instance": "instance", "patch part alone": "beta:0",
+              "global part alone": "beta:1", "fine-tuning": "fine-tuning"}  # fmt: skip
+conditions = {name: condition for name, condition in conditions.items() if condition in chosen}  # what was recorded
+rows = {name: table.accuracies("photodigits", condition, "resnet_nano") for name, condition in conditions.items()}
 tuned = rows.pop("fine-tuning")  # so far to the right that the rest would be one clump
 print(f"not drawn: fine-tuning {tuned.mean():.1f} ± {tuned.std(ddof=1):.1f} %, {len(tuned)} seeds")
 
@@ -346,7 +347,7 @@ def compare(before, after, network="resnet_nano", place="photodigits"):
     return mean, low, high
 
 # %%
-found = {name: compare("none", arm) for name, arm in arms.items() if arm != "none"}
+found = {name: compare("none", condition) for name, condition in conditions.items() if condition != "none"}
 title, label = "Each prompt against no prompt, paired", "recorded, resnet_nano, 5 seeds, 1,000 test images"
 show.intervals({name: ends for name, ends in found.items() if name != "fine-tuning"}, title, label=label)
 
@@ -356,11 +357,11 @@ show.intervals({name: ends for name, ends in found.items() if name != "fine-tuni
 #
 # **Fine-tuning** is far above all: there is much to gain on these images, and prompts gain little of it from 1,000 of
 # them. The **global part alone**, 333 numbers, beats no prompt. **Four clusters** are worse than none; of two and eight
-# these runs cannot tell. For all else, the instance prompt with both parts included, they cannot tell either. And
-# several intervals at 95 % are several chances of a false alarm.
+# these runs cannot tell. For everything else, including the instance prompt with both parts, they cannot tell either.
+# And several intervals at 95 % are several chances of a false alarm.
 #
 # So the paper's order, universal below clusters below instance, is not what these runs show. They do not refute it
-# either: the paper's networks are a hundred times as large, its data are others, and it trains 100 epochs.
+# either: the paper's network is a hundred times as large, its data sets are different, and it trains for 100 epochs.
 
 # %% [markdown]
 # ## 6. With more images
@@ -382,12 +383,12 @@ more_images(recorded("scale"), {"full picture": "full", "InsVP, picture": "insta
 
 # %%
 kinds = {(run["cell"]["backbone"], run["cell"]["prompt"]) for run in table.runs}
-others = [arm for arm in arms.values() if arm != "none" and ("vit_nano", arm) in kinds]
-found = {arm: compare("none", arm, "vit_nano") for arm in others}
+others = [condition for condition in conditions.values() if condition != "none" and ("vit_nano", condition) in kinds]
+found = {condition: compare("none", condition, "vit_nano") for condition in others}
 
 # %% [markdown] answer=true
 # The ViT's runs have 6 epochs, because each takes longer. The global part alone is above no prompt here, too. For the
-# universal prompt, four clusters, and both parts together these runs cannot tell.
+# universal prompt, four clusters, and both parts together, these runs cannot tell.
 
 # %% [markdown]
 # ## Deeper: K pictures
@@ -405,7 +406,7 @@ same = torch.equal(single.image(x, single.condition(x)), universal.image(x, None
 print("K = 1 and the same numbers: the same prompted images:", same)
 
 # %% [markdown] answer=true
-# The universal prompt: one full picture for all images. It is the first of the cluster prompts.
+# The universal prompt: one full picture for all images. It is the simplest of the cluster prompts.
 
 # %% [markdown]
 # ## Deeper: a prompter in front of a ViT
@@ -517,8 +518,8 @@ show.grad_cam(images, cams, titles, "Grad-CAM for the true class, 4×4 maps", la
 
 # %% [markdown] answer=true
 # Each row has its own color bar. What is the same in both seeds of the prompt and in neither without it may be the
-# prompt's doing. What differs between the two seeds is not. Six images carry no claim either way; lesson 07 tests such
-# maps.
+# prompt's doing. What differs between the two seeds is not. Six images support no claim either way; lesson 07 tests
+# such maps.
 
 # %% [markdown]
 # ## Deeper: digits at a fixed place
@@ -529,7 +530,7 @@ show.grad_cam(images, cams, titles, "Grad-CAM for the true class, 4×4 maps", la
 # the one made from the image?
 
 # %%
-fixed = {arm: compare("none", arm, place="photodigits_fixed") for arm in ("universal", "instance")}
+fixed = {condition: compare("none", condition, place="photodigits_fixed") for condition in ("universal", "instance")}
 between = compare("instance", "universal", place="photodigits_fixed")
 
 # %%
@@ -544,9 +545,9 @@ show.intervals(rows, title, label="recorded, resnet_nano, 5 seeds each, 1,000 te
 # cannot tell, since its seeds scatter. So which kind of prompt wins is decided by the data as much as by the method:
 # where the object always stands in one place, one picture for all is enough.
 #
-# Did lesson 01 not say otherwise? There the same picture on the same digits gained less than a point. Its runs were
-# half as long, and its head learned at another rate. Its search had nearly this rate among its trials, and preferred a
-# tenth of it. Neither record is wrong: a gain belongs to a recipe, and a short recipe can hide one.
+# Didn't lesson 01 say otherwise? There the same picture on the same digits gained less than a point. Its runs were half
+# as long, and its head learned at another rate. Its search had nearly this rate among its trials, and preferred a tenth
+# of it. Neither record is wrong: a gain belongs to a recipe, and a short recipe can hide one.
 
 # %% [markdown]
 # ## Deeper: is it the image's own?
@@ -582,9 +583,10 @@ check("03-mean", with_mean)
 # %% [markdown]
 # ### Exercise: another image's prompt
 #
-# A plain shuffle will not do: on average, one image in a shuffle keeps its own picture. Go around a circle instead.
-# `order` holds the numbers 0 … N − 1 in random order. Image order[i] gets the picture of image order[i + 1], and the
-# last one gets the picture of the first. Return the pictures (N, C, H, W) so that entry j is for image j.
+# A plain shuffle will not do: on average, one image in a shuffle keeps its own picture. Pass the pictures around a
+# circle instead. `order` holds the numbers 0 … N − 1 in random order. Image `order[i]` gets the picture of image
+# `order[i + 1]`, and the last one gets the picture of the first. Return the pictures (N, C, H, W) so that entry j is
+# for image j.
 
 
 # %% exercise={"id": "03-another", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
@@ -658,12 +660,12 @@ accuracies(rows, "Whose prompt?", live=rows, label=label, made_by=maker)
 # %%
 controls = {"mean prompt, same head": "mean", "mean prompt, new head": "mean refit", "another's": "other"}
 found = {}
-for network, arm in sorted(kinds):
-    if (network, f"{arm} mean") in kinds:
-        print(network, {"instance": "both parts", "beta:1": "global part alone"}[arm])
+for network, condition in sorted(kinds):
+    if (network, f"{condition} mean") in kinds:
+        print(network, {"instance": "both parts", "beta:1": "global part alone"}[condition])
         for name, control in controls.items():
-            found[f"{network} {arm}: {name}"] = compare(arm, f"{arm} {control}", network)
-        found[f"{network} {arm}: universal"] = compare(arm, "universal", network)
+            found[f"{network} {condition}: {name}"] = compare(condition, f"{condition} {control}", network)
+        found[f"{network} {condition}: universal"] = compare(condition, "universal", network)
 
 # %%
 label = "recorded, 5 seeds each"
@@ -683,7 +685,7 @@ print(f"share of the images themselves that is not in the mean image: {plain:.2f
 # With the pictures of *other* images every model loses: they use their pictures, and they use them image by image.
 # Whether they *needed* them is what the new head says:
 #
-# - ResNet, both parts: these runs show no gain over no prompt, and none over the mean picture with a new head.
+# - ResNet, both parts: these runs show no gain over no prompt, nor over the mean picture with a new head.
 # - ResNet, global part alone, and ViT, both parts or the global one alone: the mean picture with a new head is worse,
 #   and so is the universal prompt with as many rate trials. Here the images' own pictures **were** needed.
 #
@@ -701,20 +703,20 @@ print(f"share of the images themselves that is not in the mean image: {plain:.2f
 #
 # One condition is a check of the rescaling above: β = 0.3 at the rates of the β = 0.7 runs, but with the global
 # prompter's last layer learning 0.7 / 0.3 times as fast, and the patch prompter's 0.3 / 0.7 times. Adam should then
-# walk the same path.
+# take the same path.
 #
 # **Question.** What difference to β = 0.7 do you expect for it?
 
 # %%
 betas = {"β = 0: patch alone": "beta:0", "β = 0.3": "beta:0.3", "β = 0.3, rates rescaled": "beta:0.3 rescaled",
          "β = 1: global alone": "beta:1"}  # fmt: skip
-found = {name: compare("instance", arm) for name, arm in betas.items() if arm in chosen}
+found = {name: compare("instance", condition) for name, condition in betas.items() if condition in chosen}
 title = "Other values of β against β = 0.7, paired"
 show.intervals(found, title, label="recorded, resnet_nano, 5 seeds each, equal rate trials")
 
 # %%
 pair = ("instance", "beta:0.3 rescaled")
-before, after = (table.correct("photodigits", arm, "resnet_nano") for arm in pair)
+before, after = (table.correct("photodigits", condition, "resnet_nano") for condition in pair)
 print("rescaled − β = 0.7, points, seed by seed:", (100 * (after.mean(1) - before.mean(1))).round(1).tolist())
 print("images on which exactly one of them is right, %:", (100 * (after != before).mean(1)).round(1).tolist())
 
@@ -723,10 +725,10 @@ print("images on which exactly one of them is right, %:", (100 * (after != befor
 # and that constant are enough to part the two paths: a training is chaotic, as in lesson 02. Four seeds end within
 # 0.2 points all the same, and one does not. No interval here tells any two values of β apart.
 #
-# The ends are other functions, but not told apart from β = 0.7 either. Of all values only an end, β = 1, was above
-# *no prompt*. An optimum inside 0 and 1 is not what these runs show.
-# The mix with β = 0.7 can compute all that the global part alone can, and more. More functions, and 1,600 more numbers
-# to learn from 1,000 images, did not make it better.
+# The ends are different functions, yet these runs do not tell them apart from β = 0.7 either. Of all values only one
+# end, β = 1, was above *no prompt*. An optimum inside 0 and 1 is not what these runs show. The mix with β = 0.7 can
+# compute all that the global part alone can, and more. More functions, and 1,600 more numbers to learn from 1,000
+# images, did not make it better.
 
 # %% [markdown]
 # ## Deeper: what may be claimed?
@@ -738,13 +740,12 @@ print("images on which exactly one of them is right, %:", (100 * (after != befor
 
 # %% [markdown] exercise={"id": "03-claim", "points": 3, "minutes": 5, "difficulty": 2, "path": "extra"}
 # ### BEGIN SOLUTION
-# That it beats a universal prompt stands only with equal rate trials, several seeds and an interval without zero.
-# It does not follow that the prompts must be instance prompts: a mean prompt with a new head, or another image's,
-# could do as well, and two small networks in front are also just a trained layer.
-# β = 0.7 against another interior value compares learning rates, since all of them allow the same functions; and a
-# heat map before and after, with one seed, cannot tell the prompt from the seed.
-# I would run the four controls with paired seeds, the ends of β apart, rates chosen for each arm, and an adapter of
-# equal size as one more row.
+# That it beats a universal prompt stands only with equal rate trials, several seeds and an interval without zero. It
+# does not follow that the prompts must be instance prompts: a mean prompt with a new head, or another image's, could do
+# as well, and two small networks in front are also just a trained layer. β = 0.7 against another interior value
+# compares learning rates, since all of them allow the same functions; and a heat map before and after, with one seed,
+# cannot tell the prompt from the seed. I would run the four controls with paired seeds, the ends of β apart, rates
+# chosen for each condition, and an adapter of equal size as one more row.
 # ### END SOLUTION
 # ### BEGIN MARK SCHEME
 # 3 points: names at least three of: controls (mean with a new head, another's prompt); equal trials and intervals;

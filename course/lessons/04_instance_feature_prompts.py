@@ -54,15 +54,15 @@ print("blocks:", spec.depth)
 # The images are *photodigits*: real handwritten digits, colored, at random places on crops of photographs. They are
 # semi-synthetic. The network was trained on CIFAR-100, is frozen, and stays so.
 #
-# The extra tokens are looked at by all others, so they steer every block. They need no change of any weight.
-# Visual prompt tuning (VPT; Jia et al. 2022) learns L_p such tokens. It has two forms.
+# All other tokens look at the extra ones, so these steer every block, and no weight has to change. Visual prompt tuning
+# (VPT; Jia et al. 2022) learns L_p such tokens. It has two forms.
 #
 # - **shallow**: insert L_p tokens before the first block. The blocks carry them along.
-# - **deep**: every block has L_p tokens of its own. What a block made of its tokens is thrown away behind it,
-#   and the next block gets new ones.
+# - **deep**: every block has L_p tokens of its own. What a block made of its tokens is thrown away after it, and the
+#   next block gets new ones.
 #
-# Either way the prompt stands between class token and patches, and has no position embedding. Behind the last block
-# it is cut off: pooling gets the class token and the patches only.
+# Either way the prompt stands between class token and patches, and has no position embedding. After the last block it
+# is cut off: pooling gets the class token and the patches only.
 
 # %%
 drawings.tokens(deep=True)
@@ -73,15 +73,15 @@ drawings.tokens(deep=True)
 #
 # $$[z_j,\, \cdot\,] = B_j\big([z_{j-1},\, p_j]\big), \qquad j = 1, \dots, J,$$
 #
-# where the dot stands for what the block made of the prompt, and nobody reads.
+# where the dot stands for what the block made of the prompt, which nobody reads.
 
 # %% [markdown]
 # ### Exercise: token bookkeeping
 #
-# `z` (B, 1 + N, D) is what the first block would get. `blocks` is a list of functions, `tokens` a list of tensors
-# (B, L_p, D): one for the first block, one for the second, and so on. There may be fewer than blocks, or none;
-# blocks behind get no prompt. Return the last sequence, (B, 1 + N, D), and a list with the length (number of tokens)
-# of what each block got.
+# `z` (B, 1 + N, D) is what the first block would get. `blocks` is a list of functions, `tokens` a list of tensors (B,
+# L_p, D): one for the first block, one for the second, and so on. There may be fewer of them than blocks, or none; the
+# blocks that are left over get no prompt. Return the last sequence, (B, 1 + N, D), and a list with the length (number
+# of tokens) of what each block got.
 
 
 # %% exercise={"id": "04-tokens", "points": 3, "minutes": 10, "difficulty": 2, "path": "core", "needs": ["setup"]}
@@ -151,8 +151,8 @@ with torch.no_grad():
 # otherwise, from all zeros to ±1 (InsVP's): one name, several methods.
 
 # %% [markdown]
-# **Question.** With shallow prompts, block 2 sees what block 1 made of the tokens. What of them is left with deep ones?
-# (This lesson counts blocks from 1, as the papers do; the code counts from 0.)
+# **Question.** With shallow prompts, block 2 sees what block 1 made of the tokens. How much of that is left with deep
+# prompts? (This lesson counts blocks from 1, as the papers do; the code counts from 0.)
 
 # %% [markdown] answer=true
 # Only what class token and patches took from them while they were there.
@@ -191,7 +191,7 @@ print("maps:", tuple(specific_maps(instance.specific, x).shape), "for", instance
 # %% [markdown]
 # Twelve maps of 8×4 numbers must become four tokens of 96 numbers.
 #
-# **Question.** How many maps is a token? For which D could no number of maps be a token?
+# **Question.** How many maps make a token? For which D can no number of maps make one?
 
 # %% [markdown]
 # ### Exercise: from maps to tokens
@@ -230,7 +230,7 @@ for dim in (96, 192, 384, 768, 1024):
 # its own color patches. A ViT-L has 1024, which three does not divide; there c would have to be 1, 2 or 4.
 
 # %% [markdown]
-# Three maps are a color picture, so a specific token can be looked at: turn the reshape around.
+# Three maps are a color picture, so you can look at a specific token: undo the reshape.
 #
 # **Question.** G_s is random so far. Will its tokens tell two images apart?
 
@@ -253,8 +253,8 @@ show.image_row(list(panels.values()), list(panels), "Specific tokens as pictures
 # The paper's table 5 adds its four parts one after the other. We recorded the same rows on our small network.
 # Everything here is ours: 1,000 training images, 4 epochs, L_p = 4, five seeds. The head has one rate in all
 # conditions, the best of the probe. Each condition's prompt has its own, the best of four trials of 2 epochs on
-# validation, which start at 0.001, 0.0032 and 0.01 (the published rates are 0.0005 to 0.005). The fourth lies beside
-# the best of these.
+# validation. Three of the four are 0.001, 0.0032 and 0.01 (the published rates are 0.0005 to 0.005); the fourth lies
+# next to the best of these.
 #
 # **Question.** Which step will be the largest? And will any step go down?
 
@@ -265,14 +265,14 @@ rates = {run_["cell"]["prompt"]: run_["cell"].get("lr") for run_ in table.runs}
 head_rate = table.runs[0]["cell"]["head_lr"]
 
 
-def accuracy(arm):
+def accuracy(condition):
     """Return the recorded test accuracies of a condition in percent, one per seed."""
-    return table.accuracies("photodigits", arm, "vit_nano")
+    return table.accuracies("photodigits", condition, "vit_nano")
 
 # %%
 STEPS = {"linear probe": "none", "+ patch": "patch", "+ global": "patch+global", "+ common": "patch+global+common",
          "+ specific": "all"}  # fmt: skip
-rows = {name: accuracy(arm) for name, arm in STEPS.items()}
+rows = {name: accuracy(condition) for name, condition in STEPS.items()}
 show.settings(rows, "InsVP's parts, added one after the other", label="recorded, vit_nano, 5 seeds, 1,000 test images")
 
 
@@ -280,8 +280,8 @@ show.settings(rows, "InsVP's parts, added one after the other", label="recorded,
 def compare(pairs):
     """Print and return (mean, low, high) in points, for other seeds and other test images; name → (before, after)."""
     found = {}
-    for name, arms in pairs.items():
-        found[name] = mean, low, high = table.gain("photodigits", *arms, "vit_nano")
+    for name, conditions in pairs.items():
+        found[name] = mean, low, high = table.gain("photodigits", *conditions, "vit_nano")
         verdict = "cannot tell" if low <= 0 <= high else "differs"
         print(f"{name:43} {mean:+6.2f}  ({low:+6.2f} to {high:+6.2f})  {verdict}")
     return found
@@ -305,8 +305,8 @@ found = compare(steps)
 # useful one?
 
 # %% [markdown] answer=true
-# Not necessarily: in a cumulative table each part is tested in the company of those before it. The order decides.
-# The other way to ask is to leave something out of the whole; "Deeper: left out, or frozen" does so.
+# Not necessarily: in a cumulative table each part is tested in the company of those before it. The order decides. The
+# other way to ask is to leave one part out of the whole; "Deeper: left out, or frozen" does so.
 
 # %% [markdown]
 # ## Deeper: the prompter that never learned
@@ -460,8 +460,8 @@ with torch.no_grad():
 # The published program has no β_F: it adds p^c + p^s, twice the mixture of β_F = 0.5. A layer norm takes the 2 away.
 #
 # What β_F does change is training: the start, and how far one step moves the tokens. Adam divides a gradient by its own
-# size. So with the start *and* the learning rates rescaled, β_F = 0.9 walks the very path of β_F = 0.5.
-# "Deeper: train it, five times, in pairs" shows that it does.
+# size. So with the start *and* the learning rates rescaled, β_F = 0.9 takes exactly the path of β_F = 0.5. "Deeper:
+# train it, five times, in pairs" shows that it does.
 
 # %% [markdown]
 # ## Deeper: what it costs
@@ -544,28 +544,28 @@ class Tokens(vpcore.Prompted):
 
 # %% name="train"
 few, valid, test = photos.train.take(range(200)), photos.valid.take(range(50)), photos.test.take(range(500))
-ARMS = {"vpt_deep": ("common",), "common+specific": ("common", "specific")}
+CONDITIONS = {"vpt_deep": ("common",), "common+specific": ("common", "specific")}
 
 
-def train(arm, seed):
-    """Train an arm on 200 images; return the model and its test accuracy in percent."""
-    prompt = vpcore.InstancePrompt(spec, 4, ARMS[arm], seed=seed)
+def train(condition, seed):
+    """Train a condition on 200 images; return the model and its test accuracy in percent."""
+    prompt = vpcore.InstancePrompt(spec, 4, CONDITIONS[condition], seed=seed)
     model = Tokens(backbone, prompt, vpcore.LinearHead(spec.dim, 10, seed=seed))
-    lr = {"prompt": rates[arm], "head": head_rate}
+    lr = {"prompt": rates[condition], "head": head_rate}
     vpcore.fit(model, few, valid, epochs=3, lr=lr, batch_size=32, seed=seed)
     return model, 100 * vpcore.evaluate(model, test).accuracy
 
 
 # %% [markdown]
-# The rates are those that the recorded runs below chose on validation. The two arms of a pair share start, head
-# and batches.
+# The rates are those that the recorded runs below chose on validation. The two runs of a pair share initial tokens,
+# head and batches.
 #
 # **Question.** Two hundred images, five pairs: will the difference be larger than its spread?
 
 # %% name="pairs"
-runs = {arm: [train(arm, seed) for seed in range(5)] for arm in ARMS}
-for arm, pairs in runs.items():
-    print(f"{arm:15}", vpcore.count(pairs[0][0]))
+runs = {condition: [train(condition, seed) for seed in range(5)] for condition in CONDITIONS}
+for condition, pairs in runs.items():
+    print(f"{condition:15}", vpcore.count(pairs[0][0]))
 F.cross_entropy(runs["common+specific"][0][0](images), photos.test.labels[:8]).backward()
 learner = torch.optim.SGD([p for p in runs["common+specific"][0][0].parameters() if p.requires_grad], lr=0.1)
 print("never learned:", detective(runs["common+specific"][0][0], learner))
@@ -579,29 +579,29 @@ show.lottery(groups, title, live=("your run, 200 images",), label=f"5 pairs each
              f"{check.made_by('04-tokens', '04-reshape')}")  # fmt: skip
 
 # %% [markdown] answer=true
-# Two experiments with different numbers of images need not agree. What both show is the size of the lottery: hold any
-# gain of a paper against the width of these clouds.
+# Two experiments with different numbers of images need not agree. What both show is the size of the lottery: compare
+# any published gain with the width of these clouds.
 
 # %% [markdown]
-# Now the promise of "what β_F can and cannot do": β_F = 0.9, with start and learning rates of p^c and of G_s' last
+# Now for the promise of "what β_F can and cannot do": β_F = 0.9, with start and learning rates of p^c and of G_s' last
 # layer rescaled.
 #
 # **Question.** After training, how far are its tokens from those of β_F = 0.5?
 
 
 # %% name="paths" point=true
-def trained_tokens(arm):
+def trained_tokens(condition):
     """Train all parts for an epoch on 200 images; return the mixed tokens of block 1 for eight images."""
-    model = build(arm, backbone, 0)
-    vpcore.fit(model, few, valid, epochs=1, lr=rates_of(arm, 1e-3, head_rate), batch_size=32, seed=0)
+    model = build(condition, backbone, 0)
+    vpcore.fit(model, few, valid, epochs=1, lr=rates_of(condition, 1e-3, head_rate), batch_size=32, seed=0)
     with torch.no_grad():
         return model.prompt.tokens(x, 0, model.prompt.condition(x))
 
 
 half = trained_tokens("all")
-for arm in ("beta 0.9 rescaled", "beta 0.9"):
-    gap = float((trained_tokens(arm) - half).norm() / half.norm())
-    print(f"{arm}: within 2 % of the tokens of β 0.5: {gap < 0.02}")
+for condition in ("beta 0.9 rescaled", "beta 0.9"):
+    gap = float((trained_tokens(condition) - half).norm() / half.norm())
+    print(f"{condition}: within 2 % of the tokens of β 0.5: {gap < 0.02}")
 
 # %% [markdown] answer=true
 # One and the same run, in other units. So a best β_F inside (0, 1) is a best start and a best pair of rates, for this
@@ -620,7 +620,7 @@ label = "recorded, 5 paired seeds, 1,000 test images"
 LEFT = {"without patch": "without patch", "without global": "without global", "without common": "without common",
         "without specific": "patch+global+common", "without the image level": "common+specific",
         "without all tokens": "patch+global", "G_s frozen at random": "frozen"}  # fmt: skip
-left = compare({name: ("all", arm) for name, arm in LEFT.items()})
+left = compare({name: ("all", condition) for name, condition in LEFT.items()})
 show.intervals(left, "Something left out, or G_s frozen, against all parts", label=label)
 
 # %% [markdown] answer=true
@@ -646,7 +646,7 @@ print(f"share of the specific tokens' square that differs between images: {100 *
 # %%
 def detectable(first, second):
     """Return the difference in points that these seeds and test images find in 80 % of such experiments."""
-    before, after = (table.correct("photodigits", arm, "vit_nano") for arm in (first, second))
+    before, after = (table.correct("photodigits", condition, "vit_nano") for condition in (first, second))
     sd = (accuracy(second) - accuracy(first)).std(ddof=1) / 100
     return 100 * smallest_detectable_difference(sd, len(before), image_variance(before, after), before.shape[1])
 
@@ -660,10 +660,10 @@ show.intervals(frozen, "What is it about the specific tokens?", label=label)
 # Random against none, learned against random: we cannot tell, and the printed detectable difference says how little
 # these runs could see. The rate of the frozen one is three times that of all parts, and its seeds scatter most.
 #
-# The exchanged tokens are the sharpest test, because nothing is trained anew. Every image gets the mean of all p^s,
-# or those of another image, and the accuracy hardly moves. Both intervals hold zero, and neither reaches a point
-# away from it. So in these runs nothing measurable came from what p^s says about *this* image.
-# A published gain of a random G_s would need the same test before anyone explains it.
+# The exchanged tokens are the sharpest test, because nothing is trained anew. Every image gets the mean of all p^s, or
+# those of another image, and the accuracy hardly moves. Both intervals hold zero, and neither reaches further than a
+# point from it. So in these runs nothing measurable came from what p^s says about *this* image. A published gain of a
+# random G_s would need the same test before anyone explains it.
 
 # %% [markdown]
 # ## Deeper: cost
@@ -678,11 +678,11 @@ METHODS = {"linear probe": "none", "VPT-shallow": "vpt_shallow", "VPT-deep": "vp
            "common + specific": "common+specific", "InsVP without specific": "patch+global+common",
            "InsVP, all parts": "all"}  # fmt: skip
 learned = {run_["cell"]["prompt"]: run_["extra"]["learned"] for run_ in table.runs}
-points = {name: (learned[arm], accuracy(arm)) for name, arm in METHODS.items()}
+points = {name: (learned[condition], accuracy(condition)) for name, condition in METHODS.items()}
 tradeoff(points, "Accuracy against learned numbers, head included", across="learned numbers", label=label)
 
 # %%
-cost = compare({f"InsVP, all parts, to {name}": (arm, "all") for name, arm in list(METHODS.items())[:-1]})
+cost = compare({f"InsVP, all parts, to {name}": (condition, "all") for name, condition in list(METHODS.items())[:-1]})
 
 # %% [markdown] answer=true
 # LoRA changes weights, and lies ten points above all parts together; norm tuning is three above, with less than a third
@@ -703,7 +703,7 @@ cost = compare({f"InsVP, all parts, to {name}": (arm, "all") for name, arm in li
 KNOBS = {"1 token": "tokens 1", "9 tokens": "tokens 9", "1 block": "blocks 1", "3 blocks": "blocks 3",
          "β_F = 0 (end)": "without common", "β_F = 0.1": "beta 0.1", "β_F = 0.9": "beta 0.9",
          "β_F = 0.9, rescaled": "beta 0.9 rescaled", "β_F = 1 (end)": "patch+global+common"}  # fmt: skip
-knobs = compare({name: ("all", arm) for name, arm in KNOBS.items()})
+knobs = compare({name: ("all", condition) for name, condition in KNOBS.items()})
 title = "Other settings against 4 tokens in 6 blocks with β_F = 0.5"
 show.intervals(knobs, title, label="recorded, vit_nano, 5 paired seeds, 1,000 test images")
 
@@ -763,12 +763,12 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 
 # %% [markdown] exercise={"id": "04-claim", "points": 3, "minutes": 6, "difficulty": 2, "path": "extra"}
 # ### BEGIN SOLUTION
-# The row stands as a report: with specific tokens the published numbers are higher, on four data sets.
-# It does not show learning: in the released program G_s never reached the optimizer, so whatever its tokens did,
-# they did with random weights; and no seeds, spreads or intervals are given, and epochs were chosen on the test set.
-# A cumulative table also tests the last part in the company of all others only.
-# I would run paired seeds of four arms with equal trials: without specific tokens, with a frozen random G_s, with a
-# trained one, and with each image given another image's tokens; and I would report the paired intervals.
+# The row stands as a report: with specific tokens the published numbers are higher, on four data sets. It does not show
+# learning: in the released program G_s never reached the optimizer, so whatever its tokens did, they did with random
+# weights; and no seeds, spreads or intervals are given, and epochs were chosen on the test set. A cumulative table also
+# tests the last part in the company of all others only. I would run paired seeds of four conditions with equal trials:
+# without specific tokens, with a frozen random G_s, with a trained one, and with each image given another image's
+# tokens; and I would report the paired intervals.
 # ### END SOLUTION
 # ### BEGIN MARK SCHEME
 # 3 points: names that G_s was not trained in the released code, one further doubt (no spread, choice on test data,
@@ -781,7 +781,7 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 # %% [markdown]
 # ## Recap
 #
-# - VPT puts learned tokens between class token and patches. Deep ones are thrown away behind each block.
+# - VPT puts learned tokens between class token and patches. Deep ones are thrown away after each block.
 # - Prompt tokens have no position: their order means nothing.
 # - InsVP mixes common tokens with tokens that G_s makes from the image. Three maps must fill one token: 3·h·w = D.
 # - Common tokens cost L_p · D a block; G_s grows with the square of L_p.

@@ -56,8 +56,8 @@ drawings.activation()
 nets = {name: vpcore.load_backbone(name) for name in ("resnet_nano", "vit_nano")}
 table = LayerTable(recorded("ap_layers"), {name: net.spec.depth for name, net in nets.items()})
 print(table.table.about("photodigits"))
-for words, arm in {"no prompt": "none", "a picture at the pixels": "vp", "AP at layer 3": "ap@3"}.items():
-    runs = table.seeds(arm, "resnet_nano")
+for words, condition in {"no prompt": "none", "a picture at the pixels": "vp", "AP at layer 3": "ap@3"}.items():
+    runs = table.seeds(condition, "resnet_nano")
     print(f"{words:24} {runs.mean():5.1f} ± {runs.std(ddof=1):.1f} % of 1,000 test images, {len(runs)} seeds")
 
 # %% [markdown]
@@ -761,8 +761,8 @@ for network in nets:
 for network in nets:
     layer, probed = (int(table.valid(network, kind=kind).mean(1).argmax()) for kind in ("ap", "probe"))
     print(f"{network}: AP at layer {layer} minus …, points, recorded, 1,000 test images")
-    for words, arm in {"no prompt": "none", "pixels": "vp", f"probe, layer {probed}": f"probe@{probed}"}.items():
-        say(words, table.ahead(f"ap@{layer}", arm, network))
+    for words, condition in {"no prompt": "none", "pixels": "vp", f"probe, layer {probed}": f"probe@{probed}"}.items():
+        say(words, table.ahead(f"ap@{layer}", condition, network))
 
 # %% [markdown]
 # **CNN.** AP is ahead of a picture at the pixels, of the plain probe, and of the best probe on inner features, with

@@ -47,8 +47,8 @@ drawings.activation()
 # with a stored mean μ and variance σ²; γ and β are called `weight` and `bias` in PyTorch. Let δ have one number for
 # each channel, the same at every place.
 #
-# **Question.** δ stands right *after* this norm. Which of the norm's numbers could take its place? And if it stands
-# right *before* it?
+# **Question.** δ stands right *after* this norm. Which of the norm's numbers could take its place? And if δ stands
+# right *before* the norm?
 
 # %%
 data = vpcore.load_data("photodigits", num_train=1000)
@@ -128,7 +128,7 @@ print("and δ changes something:", not torch.allclose(prompted, logits(stem)))
 # %% [markdown]
 # ## 2. The last map of a CNN
 #
-# Behind the last block, the CNN averages each channel over its places, and a linear head reads the averages.
+# After the last block, the CNN averages each channel over its places, and a linear head reads the averages.
 #
 # **Question.** AP at this last map has a number for every channel *and* place. What can it do that the head cannot?
 
@@ -405,9 +405,9 @@ for name, sizes in tokens.items():
     print(f"tokens of {name}: unevenness {uneven(unit, shared):.2f}")
 
 # %% [markdown] answer=true
-# A layer norm divides each token by a length of its *own*, that of z + δ. So the same δ becomes another shift for each
-# token, and the more so the more their lengths differ. Behind the layer norm it is a bias, exactly.
-# The layer-norm half of Proposition 1 needs its assumptions; for a batch norm in eval mode it does not.
+# A layer norm divides each token by a length of its *own*, that of z + δ. So the same δ becomes a different shift for
+# each token, and the shifts differ more where the lengths do. Behind the layer norm it is a bias, exactly. The
+# layer-norm half of Proposition 1 needs its assumptions; for a batch norm in eval mode it does not.
 
 # %% [markdown]
 # ## Deeper: the two ends of a ViT
@@ -445,12 +445,12 @@ print("made by:", check.made_by("06-reaching"))
 print(f"{int((kept != 0).sum())} of {full.numel()} numbers do all of the work:", bool(same.abs().max() < 1e-10))
 
 # %% [markdown]
-# After the last block the patch tokens meet nobody any more. A count of "learned parameters" includes those that can
+# After the last block nothing reads the patch tokens any more. A count of "learned parameters" includes those that can
 # never learn: their gradient is zero.
 
 # %% [markdown]
 # **Question.** At the other end: before block 0, δ with one vector for each patch. Lesson 02 folded a picture into the
-# position embedding. Does it go the other way: can a *picture*, added to the pixels, do all that such a δ does?
+# position embedding. Does it work the other way round: can a *picture*, added to the pixels, do all that such a δ does?
 
 # %% [markdown]
 # ### Exercise: from tokens back to a picture
@@ -504,7 +504,7 @@ print("made by:", check.made_by("06-block-bias"))
 print("trained AP built into", name, "- logits agree to 1e-5:", bool((trained - alone).abs().max() < 1e-5))
 
 # %% [markdown]
-# A head can absorb as well.
+# A head can absorb learned numbers, too.
 #
 # **Question.** The ViT ends with a layer norm, weight · n + bias, and then our new linear head. What does tuning that
 # norm add to a linear probe?
@@ -524,8 +524,8 @@ print("tuning the last norm is another head on the old norm:", bool(same))
 # Nothing: the head multiplies and adds anyway.
 
 # %% [markdown]
-# **Question.** In this ResNet every convolution is followed by a batch norm. SSF after the convolution, norm tuning
-# right behind it: is there anything one can do and the other cannot?
+# **Question.** In this ResNet every convolution is followed by a batch norm. Compare SSF after the convolution with
+# tuning the norm that follows: can one do anything that the other cannot?
 
 # %% [markdown]
 # ### Exercise: from SSF to the norm
@@ -567,8 +567,8 @@ print("SSF in front of the stem's norm is a new weight and bias of that norm:", 
 print("numbers learned by norm tuning and SSF:", NormTuning(resnet).num_learned(), SSF(resnet).num_learned())
 
 # %% [markdown] answer=true
-# Nothing, as long as no norm has a weight of zero. Same number of learned values, same functions, same starting
-# point. Keep this pair in mind for the last but one section.
+# Nothing, as long as no norm has a weight of zero. Same number of learned values, same functions, same starting point.
+# Keep this pair in mind for *Deeper: does it show in the accuracy?*
 
 # %% [markdown]
 # LoRA merges as well. In timm's ViT, query, key and value come from one fused weight of 3 · D rows.
@@ -647,7 +647,7 @@ show.prompt_maps({f"channel {c}": made[c] for c in range(4)}, title, unit="chang
 # %% [markdown]
 # ## Deeper: the same functions, another path
 #
-# Two methods with one function class can reach the same networks. Do they *get* to the same one?
+# Two methods with the same function class can reach the same networks. Do they *arrive* at the same one?
 #
 # Take the stem's norm once more. Three tensors can shift it: its bias, δ after it, and δ before it. All start at zero,
 # with the same trained head, which stays fixed, and the same 16 images. Plain gradient descent, the same rate.
@@ -706,9 +706,9 @@ show.lines(curves, title, **words, live=True, label="your run, float64")
 # %% [markdown]
 # ## Deeper: does it show in the accuracy?
 #
-# **Question.** Below are pairs with one function class: same start, same batches, same seeds. Each has its own rate,
-# chosen on validation with seed 0: of four tried for each on the ResNet, of three on the ViT. How many of the intervals
-# will exclude zero?
+# **Question.** Below are pairs with the same function class, the same start, the same batches and the same seeds. Each
+# has its own rate, chosen on validation with seed 0: of four tried for each on the ResNet, of three on the ViT. How
+# many of the intervals will exclude zero?
 
 # %%
 table = recorded("norms")
@@ -744,11 +744,11 @@ def compare(net, one, other):
 # %%
 cells = {(run["cell"]["backbone"], run["cell"]["prompt"]): run["cell"] for run in table.runs}
 within = {}
-for name, (net, *arms) in PAIRS.items():
-    within[name], words = compare(net, *arms)
+for name, (net, *conditions) in PAIRS.items():
+    within[name], words = compare(net, *conditions)
     mean, low, high = within[name]
     print(f"{name:41} {mean:+5.2f} ({low:+5.2f} to {high:+5.2f}) {words}")
-    print(f"{'':43}rates", " and ".join(f"{cells[net, arm]['rate']:.3g}" for arm in reversed(arms)))
+    print(f"{'':43}rates", " and ".join(f"{cells[net, condition]['rate']:.3g}" for condition in reversed(conditions)))
 print("intervals that hold zero:", sum(low <= 0 <= high for _, low, high in within.values()), "of", len(within))
 
 # %%
@@ -760,10 +760,10 @@ show.intervals(within, "Pairs of one function class", label="recorded, 5 or 10 p
 #
 # Look at the second pair. δ after the norm and the norm's bias are the *same* coordinate, and still the two searches
 # ended at different rates. Where rates are nearly tied on 500 validation images, rounding alone can send a search
-# another way. So part of what looks like a difference of methods is the lottery of *choosing a rate*.
+# elsewhere. So part of what looks like a difference of methods is the lottery of *choosing a rate*.
 
 # %% [markdown]
-# **Question.** In the line below it both have one rate. What is left to differ?
+# **Question.** In the row below it, both have the same rate. What can still differ?
 
 # %%
 for name in ("  the same, at the bias's rate", "ViT: shared δ − bias of the MLP"):
@@ -790,11 +790,11 @@ plain = vpcore.Prompted(resnet, vpcore.NoPrompt(resnet.spec), vpcore.LinearHead(
 maps = [cached(plain, split, resnet.spec.depth) for split in (data.train, data.valid, data.test)]
 
 
-def accuracy(arm, seed):
+def accuracy(condition, seed):
     """Train a linear probe, or AP at the last map, on cached maps; return the test accuracy in percent."""
-    prompt = vpcore.ActivationPrompt(resnet.spec, resnet.spec.depth) if arm == "ap_last" else plain.prompt
+    prompt = vpcore.ActivationPrompt(resnet.spec, resnet.spec.depth) if condition == "ap_last" else plain.prompt
     model = vpcore.Prompted(resnet, prompt, vpcore.LinearHead(resnet.spec.dim, 10, seed=seed))
-    cell = cells["resnet_nano", arm]
+    cell = cells["resnet_nano", condition]
     rates = {"prompt": cell["rate"], "head": cell["head_rate"]}
     vpcore.fit(model, *maps[:2], epochs=10, lr=rates, batch_size=128, seed=seed)
     return 100 * vpcore.evaluate(model, maps[2]).accuracy
@@ -830,26 +830,26 @@ NAMES = {
 # %%
 def measured(net):
     """Return what was recorded with a network: name of the method to its accuracies of the first five seeds."""
-    arms = {run["cell"]["prompt"]: run for run in table.runs if run["cell"]["backbone"] == net}
-    return {arm: table.accuracies("photodigits", arm, net)[:5] for arm in NAMES if arm in arms}, arms
+    runs = {run["cell"]["prompt"]: run for run in table.runs if run["cell"]["backbone"] == net}
+    return {name: table.accuracies("photodigits", name, net)[:5] for name in NAMES if name in runs}, runs
 
 
 # %% point=true
-def over_probe(net, arm):
+def over_probe(net, condition):
     """Return the gain over the linear probe in points, and its interval for seeds and test images."""
-    found = two_way_interval(*(table.correct("photodigits", name, net)[:5] for name in ("none", arm)))
+    found = two_way_interval(*(table.correct("photodigits", name, net)[:5] for name in ("none", condition)))
     return [100 * end for end in (found.mean, found.low, found.high)]
 
 
 against = {}
 for net in ("resnet_nano", "vit_nano"):
-    accuracies, arms = measured(net)
+    accuracies, runs = measured(net)
     print(net, "- the first 5 seeds, 1,000 test images")
-    for arm, values in accuracies.items():
-        line = f"  {NAMES[arm]:26} {arms[arm]['extra']['tuned']:7,} tuned"
+    for condition, values in accuracies.items():
+        line = f"  {NAMES[condition]:26} {runs[condition]['extra']['tuned']:7,} tuned"
         line += f"  {values.mean():5.1f} ± {values.std(ddof=1):3.1f} %"
-        if arm != "none":
-            mean, low, high = against[f"{net[:-5]}: {NAMES[arm]}"] = over_probe(net, arm)
+        if condition != "none":
+            mean, low, high = against[f"{net[:-5]}: {NAMES[condition]}"] = over_probe(net, condition)
             line += f"   {mean:+5.1f} ({low:+5.1f} to {high:+5.1f})"
         print(line)
 
@@ -867,7 +867,7 @@ show.intervals(against, "Each method against a linear probe", label="recorded, 5
 
 # %%
 show.settings(
-    {NAMES[arm]: values for arm, values in measured("resnet_nano")[0].items()},
+    {NAMES[condition]: values for condition, values in measured("resnet_nano")[0].items()},
     "Every seed of every method, ResNet", label="recorded, 5 seeds, 1,000 test images",
 )  # fmt: skip
 
@@ -883,8 +883,8 @@ show.settings(
 #
 # Not even elsewhere in this course. Lesson 04 has LoRA, norm tuning and BitFit in the same ViT on the same images, with
 # more steps on smaller batches, other rates, and LoRA in twice as many weights: there LoRA is far above the other two,
-# here it is below both. Lesson 03 tunes the whole ResNet with batches half as large and a tenfold rate, and gets much
-# further. An order of methods belongs to a recipe: compare rows of one table, never rows of two.
+# here it is below both. Lesson 03 tunes the whole ResNet with batches half as large, at a tenfold rate, and gets
+# much further. An order of methods belongs to a recipe: compare rows of one table, never rows of two.
 
 # %% [markdown]
 # ## Deeper: what may be claimed?

@@ -248,11 +248,11 @@ check("07-randomize", shuffle_top)
 
 # %% name="models"
 net = vpcore.load_backbone("resnet_nano")
-arms = {"linear probe": (Arm("none"), 0.03), "prompt": (Arm("ap", 4), 0.1)}
+conditions = {"linear probe": (Arm("none"), 0.03), "prompt": (Arm("ap", 4), 0.1)}
 models = {}
-for name, (arm, rate) in arms.items():
+for name, (condition, rate) in conditions.items():
     for seed in (0, 1):
-        models[name, seed] = build(net, arm, 10, seed, 0.0)
+        models[name, seed] = build(net, condition, 10, seed, 0.0)
         train(models[name, seed], photos, rate, seed, epochs=5)
         models[name, seed].eval()
 print(len(models), "models trained;", len(parts_of(models["prompt", 0])), "parts each, from the pixels to the head")
@@ -392,7 +392,7 @@ show.lines(curves, "Grad-CAM while the network is destroyed", **words, label="re
 # "randomized weights" with few parts, and find one there.
 
 # %% name="explorer"
-pair = {name: models[name, 0] for name in arms}
+pair = {name: models[name, 0] for name in conditions}
 explorer = CamExplorer(photos.test.images[:20], photos.test.labels[:20], pair)
 explorer
 

@@ -32,7 +32,7 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 # %% [markdown]
 # ## 1. Four programs
 #
-# Code that trains a prompt can be wrong without a word: no error, a loss that falls, an accuracy that looks plausible.
+# Code that trains a prompt can be silently wrong: no error, a loss that falls, an accuracy that looks plausible.
 #
 # Four programs learn *photodigits*: a frozen `resnet_nano`, a learned tensor before block 5, and a linear head. They
 # share seeds, batches and the learning rate, which was chosen on validation images for the right program.
@@ -60,15 +60,15 @@ for program in ("right", "prompt cut off", "moving statistics", "worn images"):
 
 # %% [markdown] answer=true
 # The right program is not the best one. A program whose network moves although it is called frozen reports more. The
-# program whose prompt learns nothing reports almost the same. Only the worn images would catch your eye, and even they
-# could pass for a method that learns slowly.
+# program whose prompt learns nothing reports almost the same. Only the one whose images get worse would catch your eye,
+# and even that could pass for a method that learns slowly.
 
 # %% [markdown]
-# This museum shows seven faults. Six were found in published prompt code, one is known from linear probes. We tell
-# them in our own lines, and the text names nobody: these authors showed their code, which is why anybody could find
-# anything. The sources, with file and commit, stand folded at the end.
+# This museum shows seven faults. Six were found in published prompt code, one is known from linear probes. We show them
+# in lines of our own, and the text names nobody: these authors published their code, and only so could anything be
+# found. The sources, with file and commit, stand folded at the end.
 #
-# A faulty program is the right one with one line exchanged. What that costs was recorded, and the intervals hold both
+# A faulty program is the right one with one line changed. What that costs was recorded, and the intervals hold both
 # lotteries, seeds and test images (lesson 02).
 
 # %% name="gain"
@@ -294,10 +294,10 @@ cut = say("prompt cut off", gain("prompt cut off"))
 
 # %% [markdown] answer=true
 # The accuracy **praises** the fault. At the rate that was chosen for the learning adapter, the one that cannot learn is
-# better, and the interval excludes zero. That can be a finding about adapters on 1,000
-# images. It is none if the author believes that the adapter has learned.
+# better, and the interval excludes zero. That can be a finding about adapters on 1,000 images. It is not one if the
+# author believes that the adapter has learned.
 #
-# For the prompt that is cut off these runs cannot tell. A test of two steps tells both, without a single image.
+# For the prompt that is cut off these runs cannot tell. A test of two steps finds both, without a single image.
 
 # %% [markdown]
 # ## 4. Exhibit 3: somebody else's glasses
@@ -331,10 +331,10 @@ show.intervals(rows, "What these faults do to the reported accuracy", label=labe
 # They are the mean and standard deviation of *one* data set. They are right for networks that were trained with them,
 # and for no others. Many published ViTs were trained with 0.5 and 0.5; ours with the constants of its own images.
 #
-# ImageNet's constants are close to the right ones, and of these our runs cannot tell. The two coarse mistakes **raise**
-# the accuracy, and their intervals exclude zero. Why? We have tested no reason, so we give none.
+# ImageNet's constants are close to the right ones, and our runs cannot tell the two apart. The two coarse mistakes
+# **raise** the accuracy, and their intervals exclude zero. Why? We have tested no reason, so we give none.
 #
-# A fault that raises the number is never looked for. And it is no merit of the prompt.
+# Nobody looks for a fault that raises the number. And the gain is not the prompt's.
 
 # %% [markdown]
 # **The test that catches it** compares constants with constants, and no accuracies: what the network receives must be
@@ -351,7 +351,7 @@ print("vpcore:", torch.allclose(model.normalize(x), expected, atol=1e-6))
 print("faulty:", torch.allclose(faulty_normalize(x), expected, atol=1e-6))
 
 # %% [markdown]
-# ### Exercise: shall it stay?
+# ### Exercise: should it stay?
 #
 # A colleague has normalized with 0.5 and 0.5 where the weights ask for other constants. Our record shows a higher
 # accuracy that way. "Then it is no bug. Let us keep it, and report the gain." Answer in four sentences.
@@ -386,8 +386,8 @@ def faulty_report(valid, test):
 
 
 # %% [markdown]
-# **Question.** Every number in `test` is a correct test accuracy. What is wrong with the report? (You have met this
-# visitor in lesson 00.)
+# **Question.** Every number in `test` is a correct test accuracy. What is wrong with the report? (You met this fault in
+# lesson 00.)
 
 # %% [markdown] answer=true
 # The test set has chosen the epoch. Of ten epochs it picks the luckiest one: with $a_e$ the test accuracy after epoch
@@ -563,7 +563,8 @@ _ = say("worn images", gain("worn images"))
 # %% [markdown]
 # ## Deeper: exhibit 6, frozen and still moving
 #
-# This one was not found in prompt code. It is known from linear probes, and waits for everybody who freezes by hand.
+# This one was not found in prompt code. It is known from linear probes, and lies in wait for everyone who freezes a
+# network by hand.
 
 # %%
 net = small_net().requires_grad_(False)  # frozen?
@@ -662,9 +663,9 @@ for name, chosen in {"most frequent": mapping, "injective": vpcore.heads.label_m
     print(f"{name:14} {chosen.tolist()}, classes that are ever said of 1,000 random logits: {said}")
 
 # %% [markdown] answer=true
-# Classes 0 and 1 read the same logit. They are always equal, `argmax` takes the first, and class 1 is never said.
-# A mapping must be *injective*: π(k) ≠ π(l) for any two classes. Lesson 01 assigns the largest count first and takes
-# each chair once.
+# Classes 0 and 1 read the same logit. They are always equal, `argmax` takes the first, and class 1 is never predicted.
+# A mapping must be *injective*: π(k) ≠ π(l) for any two classes. Lesson 01 assigns the largest count first and gives
+# each chair away once.
 
 # %% [markdown]
 # The counts can have a fault of their own. This loop goes over as many classes as *occur*:
@@ -729,9 +730,9 @@ print(f"points, n = {len(shared)} seeds crossed with 1,000 test images")
 _ = say("shared source", gain("shared source", base="mapping"))
 
 # %% [markdown] answer=true
-# Four source classes serve ten target classes, so six digits are never said. Yet the cost is small, and its interval
-# only just excludes zero, because the injective mapping is poor as well: guessing gives 10 %. Where little works, a
-# fault has little to break. And there is no noise in the *test*: four is not ten.
+# Four source classes serve ten target classes, so six digits are never predicted. Yet the cost is small, and its
+# interval only just excludes zero, because the injective mapping is poor as well: guessing gives 10 %. Where little
+# works, a fault has little to break. The *test* for it has no noise at all: four source classes are not ten.
 
 # %% [markdown]
 # ## Deeper: the whole collection
@@ -773,7 +774,7 @@ print(f"of {len(rows)} programs stand after Holm:", ", ".join(name for name, tru
 # two programs differ: the worn images, and the constants 0.5 and 0.5. All nine are faults, and the tests of this
 # lesson reject them. An accuracy is a poor detector: it answers late, with noise, and sometimes with the wrong sign.
 #
-# Five more faults change no training: they read the predictions of the right program in a wrong way.
+# Five more faults change no training: they misread the predictions of the right program.
 #
 # **Question.** The batches have 128 images, or 333 with a single image left over. How far off is each faulty reading?
 
@@ -804,7 +805,8 @@ show.intervals(readings, "Five faulty readings of the right program", label=labe
 # - A test is worth what it rejects. Show it a faulty implementation before you trust it, and a right one too.
 # - An average of averages is the accuracy only if all batches are equally large.
 # - Two factors that both start at zero never move. Start one of them at zero.
-# - Constants belong to the weights. That a wrong one raises an accuracy is a reason to look, and none to keep it.
+# - Constants belong to the weights. If wrong ones raise an accuracy, that is a reason to look closer, and no reason to
+#   keep them.
 #
 # **How far this goes.** One network of 0.65 million weights at 32 pixels, digits on photographs, 1,000 training images
 # and ten epochs. What the faults did to the published tables nobody here has measured. The tests hold everywhere.

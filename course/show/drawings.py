@@ -312,7 +312,7 @@ def tokens(deep: bool = True) -> Picture:
                     arrow(panel, (place, height + 0.83), (place, height + 1.12))
                 else:
                     note(panel, (place, height + 0.96), "×", color=COLORS[1], size=13)
-    words = "thrown away behind each block;\nthe next block gets new ones" if deep else "carried along by the blocks"
+    words = "thrown away after each block;\nthe next block gets new ones" if deep else "carried along by the blocks"
     note(panel, (2.18, 0.36), f"$L_p$ = 2 prompt tokens, {'deep' if deep else 'shallow'}:\n{words}", va="center")
     alt = (
         f"Visual prompt tuning, {'deep' if deep else 'shallow'}. Between class token and patches stand two learned "
@@ -419,7 +419,7 @@ def instance_tokens() -> Picture:
     for place in (1.3, 1.91, 2.39, 3.0, 3.48, 3.96):
         arrow(panel, (place, 0.97), (place, 0.74))
     box(panel, (2.6, 0.55), (3.2, 0.34), "block j", "frozen")
-    note(panel, (2.6, 0.19), "behind it, what became of $p_j$ is thrown away", size=9)
+    note(panel, (2.6, 0.19), "after it, what became of $p_j$ is thrown away", size=9)
     alt = (
         "InsVP at the feature level. A small network of three convolutions makes specific tokens of the image, once "
         "for all blocks. They are mixed with the learned common tokens of block j, weighted by 1 − β and β, and stand "

@@ -379,7 +379,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ),
         "here ±0.144": lambda: [round(math.sqrt(6 / (3 * 8**2 + 96)), 3)],
         "are 0.16 % of the network": lambda: [round(100 * 136_627 / 85.8e6, 2)],
-        "start at 0.001, 0.0032 and 0.01": lambda: [round(CENTER * step, 4) for step in (1 / STEP, 1, STEP)],
+        "are 0.001, 0.0032 and 0.01": lambda: [round(CENTER * step, 4) for step in (1 / STEP, 1, STEP)],
         "The rate of the frozen one is three times that of all parts": lambda: [
             round(
                 max(rates("insvp_features", "frozen", "lr", "vit_nano"))
