@@ -87,6 +87,10 @@ def test_the_vit_starts_as_published_or_as_timm_does():
     for part, (ours, theirs) in expected.items():
         assert stds[part]["published"] == pytest.approx(ours, rel=0.15)
         assert stds[part]["timm"] == pytest.approx(theirs, rel=0.15)
+    [patch] = [
+        value for key, value in published.state_dict().items() if key.endswith("proj.bias") and "attn" not in key
+    ]
+    assert not patch.any()
     for net, eps in ((published, 1e-5), (timm, 1e-6)):
         norms = [module for module in net.modules() if isinstance(module, nn.LayerNorm)]
         assert len(norms) == 25

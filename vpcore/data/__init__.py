@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import torch
+
 from vpcore.data.files import Parts, read_folder
 from vpcore.data.photodigits import digits, photodigits
 from vpcore.data.resize import fit_channels, fit_size
@@ -20,6 +22,7 @@ TORCHVISION = (
     *("food101", "oxford_pets", "stanford_cars", "caltech101", "sun397", "pcam", "clevr", "eurosat", "stl10"),
 )
 NAMES = (*BUNDLED, *TORCHVISION, "folder")
+SPLITS = ("stratified", "random")
 SPLIT_SEED = 42  # of every 90/10 cut into train and valid: fixed, so results of all seeds share their images
 DIGITS = tuple("0123456789")
 SIZES = {"train": 2000, "valid": 500, "test": 1000}  # of photodigits, unless asked otherwise
@@ -36,6 +39,7 @@ def load_data(
     num_train: int | None = None,
     num_valid: int | None = None,
     num_test: int | None = None,
+    split: str = "stratified",
 ) -> Splits:
     """Load a data set as three splits of uint8 images.
 
@@ -60,16 +64,21 @@ def load_data(
         num_train: images of "photodigits" to make (default 2,000); of other sets, see `Splits.limit`.
         num_valid: the same for valid (default 500).
         num_test: the same for test (default 1,000).
+        split: how valid is cut from the official training images: "stratified", or "random", whose 10 % are those of
+            torch's `random_split` with seed 42, as in the MSVP paper's code.
 
     Raises:
-        ValueError: unknown name, position or profile; an option that the set does not have; a size that cannot be.
+        ValueError: unknown name, position, split or profile; an option that the set does not have; a size that cannot
+            be.
         FileNotFoundError: the set, or one of its files, is missing; says where it looked.
         OSError: a file is corrupt or cut short, or a download failed.
     """
     _check_request(name, seed, position, (num_train, num_valid, num_test))
+    if split not in SPLITS:
+        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
     counts = zip(SIZES.items(), (num_train, num_valid, num_test), strict=True)
     sizes = {part: default if asked is None else asked for (part, default), asked in counts}
-    parts, classes, md5 = _read(name, root, seed, image_size, position, sizes)
+    parts, classes, md5 = _read(name, root, seed, image_size, position, sizes, split)
     if image_size is not None:
         parts = _map_images(parts, lambda images: fit_size(images, image_size))
     if in_chans is not None:
@@ -92,8 +101,9 @@ def _check_request(name: str, seed: int, position: str, sizes: tuple[int | None,
 
 
 def _read(
-    name: str, root: str | Path | None, seed: int, image_size: int | None, position: str, sizes: dict[str, int]
-) -> tuple[Parts, tuple[str, ...], str]:
+    name: str, root: str | Path | None, seed: int, image_size: int | None, position: str, sizes: dict[str, int],
+    split: str,
+) -> tuple[Parts, tuple[str, ...], str]:  # fmt: skip
     """Return train, valid and test of a set at its native size, its class names and its md5."""
     if name in BUNDLED:
         parts = digits(seed) if name == "digits" else photodigits(seed, position, sizes)
@@ -105,16 +115,22 @@ def _read(
         parts, classes, md5 = read_folder(data_root(name, root) / name[len("folder:") :], image_size)
     else:
         parts, classes, md5 = read_vision(name, data_root(name, root), image_size)
-    return _with_valid(parts), classes, md5
+    return _with_valid(parts, split), classes, md5
 
 
-def _with_valid(parts: Parts) -> Parts:
-    """Cut valid from train, 90/10 and stratified, where the source has no validation split."""
+def _with_valid(parts: Parts, split: str) -> Parts:
+    """Cut valid from train, 90/10, where the source has no validation split."""
     if "valid" in parts:
         return parts
     train = parts["train"]
-    order = stratified_order(train.labels.numpy(), SPLIT_SEED)
-    kept, valid = split_by_order(train, order, len(train) - round(len(train) / 10))
+    if split == "random":
+        order, first = (
+            torch.randperm(len(train), generator=torch.Generator().manual_seed(SPLIT_SEED)).numpy(),
+            int(0.9 * len(train)),
+        )
+    else:
+        order, first = stratified_order(train.labels.numpy(), SPLIT_SEED), len(train) - round(len(train) / 10)
+    kept, valid = split_by_order(train, order, first)
     return {"train": kept, "valid": valid, "test": parts["test"]}
 
 

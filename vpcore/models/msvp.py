@@ -137,9 +137,9 @@ def vit_tiny_small(
     5,362,762 on 32 px color.
 
     `start="published"` is that of the paper's code: layer norms with ε = 1e-5, linear layers at PyTorch's default
-    (weights and biases uniform in ±1/√inputs), the patch convolution Kaiming normal by its outputs, class token and
-    positions N(0, 0.02²). `start="timm"` is timm's own, with which results before it was there were recorded: ε = 1e-6,
-    weights N(0, 0.02²), biases 0, the patch convolution at PyTorch's default, the class token near 0.
+    (weights and biases uniform in ±1/√inputs), the patch convolution Kaiming normal by its outputs with biases 0, class
+    token and positions N(0, 0.02²). `start="timm"` is timm's own, with which results before it was there were recorded:
+    ε = 1e-6, weights N(0, 0.02²), biases 0, the patch convolution at PyTorch's default, the class token near 0.
 
     Args:
         image_size: edge of the square images in pixels; a multiple of `patch_size`.
@@ -190,3 +190,5 @@ def _publish(module: nn.Module) -> None:
         module.reset_parameters()
     if isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -41,7 +41,8 @@ class MultiScalePrompt(Prompt):
 
     Differences from the paper's text: its abstract speaks of a 1×1 convolution, its figure 1 and published code
     add; add is the default here. `init="identity"` starts K at [I | 0]; the published code starts it at random
-    (`"kaiming"`), which scrambles the image at step 0. In the paper the backbone is trained from scratch together
+    (`"kaiming"`), which scrambles the image at step 0. The gate's bias starts at 0; there it does so before the plain
+    CNN alone, and at PyTorch's default elsewhere. In the paper the backbone is trained from scratch together
     with the prompt (`Prompted(..., train_backbone=True)`); on a frozen backbone this is our extension.
     Learned numbers for scales (1, 4, 8) and C channels: add 81·C, concat 81·C + 4·C², gated 81·C + C² + C.
 

@@ -14,7 +14,8 @@ from vpcore.experiments.names.data import data_label
 from vpcore.experiments.names.methods import method_label
 
 AUGMENTS = ("paper", "none")
-LATER = ("trials", "max_valid", "max_test", "shots", "search_limit")  # not hashed when None: older results lack them
+# Not hashed when None: older results lack them.
+LATER = ("trials", "max_valid", "max_test", "shots", "search_limit", "recipe")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Cell:
         max_test: most test images to keep; None keeps all.
         shots: training images a class, drawn by `seed`; None keeps all.
         search_limit: the search for `lr` ran with this `limit`; None means the cell's own.
+        recipe: "published" follows the MSVP paper's code also where `vpcore.experiments.grid.published` says; None does
+            not.
     """
 
     data: str
@@ -59,6 +62,7 @@ class Cell:
     max_test: int | None = None
     shots: int | None = None
     search_limit: int | None = None
+    recipe: str | None = None
 
     def key(self) -> str:
         """Return a short hash (16 hex digits) of all fields: two runs with one key give one result."""

@@ -14,6 +14,7 @@ from vpcore.cache import LIMIT, CachedSplit, cached, first_layer
 from vpcore.data.protocols import TooFewImages, few_shot
 from vpcore.data.splits import Split, Splits, stratified_order
 from vpcore.experiments.grid.cell import Cell, choose_augment
+from vpcore.experiments.grid.published import PUBLISHED, normalize
 from vpcore.experiments.names.backbones import SCRATCH, backbone_spec
 from vpcore.experiments.names.data import load_named
 from vpcore.prompted import Prompted
@@ -62,17 +63,25 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """Load the data of a cell, in the size and channels its backbone takes.
 
     Raises:
-        ValueError: unknown data set, or a limit below one image a class.
+        ValueError: unknown data set or recipe, a set that the recipe does not have, or a limit below one image a class.
         TooFewImages: a limit beyond the images of the set, or more shots than a class has.
         OSError: its files are missing or damaged.
     """
-    data = load_named(cell.data, root, *image_format(cell))
+    if cell.recipe not in (None, PUBLISHED):
+        raise ValueError(f"recipe must be {PUBLISHED}, got {cell.recipe!r}: write that, or leave it out")
+    data = load_named(cell.data, root, *image_format(cell), split="random" if cell.recipe else "stratified")
     data = replace(data, valid=_first(data.valid, cell.max_valid), test=_first(data.test, cell.max_test))
     if cell.limit is not None and cell.limit > len(data.train):
         has = f"{cell.data} has {len(data.train):,} training images, got limit {cell.limit:,}"
         raise TooFewImages(f"{has}: choose {len(data.train)} or fewer, or leave the limit out")
     data = data if cell.limit is None else data.limit(cell.limit)
-    return data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
+    return _own(data, cell)
+
+
+def _own(data: Splits, cell: Cell) -> Splits:
+    """Return what a cell makes of the data that it shares with others."""
+    data = data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
+    return normalize(data) if cell.recipe else data
 
 
 def _first(split: Split, count: int | None) -> Split:
@@ -94,9 +103,9 @@ class Loader:
 
     def __call__(self, cell: Cell) -> Splits:
         """Return the data of a cell; raises what `load_cell_data` raises."""
-        wanted = (cell.data, image_format(cell), cell.limit, cell.max_valid, cell.max_test)
+        wanted = (cell.data, image_format(cell), cell.limit, cell.max_valid, cell.max_test, cell.recipe)
         data = self.kept.get(wanted, lambda: load_cell_data(replace(cell, shots=None), self.root))
-        return data if cell.shots is None else few_shot(data, cell.shots, cell.seed)
+        return _own(data, cell)
 
 
 class FeatureStore:
@@ -121,7 +130,7 @@ class FeatureStore:
         if layer is None or 4 * len(images) * prod(_shape(model, layer)) > self.limit:
             return images
         place = (cell.backbone, model.backbone.spec.name, layer, str(model.mean.device))
-        sizes = (cell.data, data.source_md5, image_format(cell), cell.limit, cell.max_valid, cell.max_test)
+        sizes = (cell.data, data.source_md5, image_format(cell), cell.limit, cell.max_valid, cell.max_test, cell.recipe)
         if cell.shots is not None and part == "train":
             sizes += (cell.shots, cell.seed)
         return self.kept.get((part, *place, *sizes), lambda: cached(model, images, layer))

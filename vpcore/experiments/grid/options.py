@@ -41,6 +41,10 @@ class Options:
         None, "Training images a class, drawn by the seed: 1,4,16. Few images are few steps an epoch."
     )
     limit: str | None = option(None, "Training images to keep, with commas between: 250,1000; all by default.")
+    recipe: str | None = option(
+        None,
+        "published: as the MSVP paper's code also in split, normalization, validation and the epoch that is tested.",
+    )
     max_valid: int | None = option(None, "Most validation images to keep; all by default.")
     max_test: int | None = option(None, "Most test images to keep; all by default.")
     epochs: int = option(Cell.epochs, "Passes over the training images.")

@@ -61,7 +61,7 @@ def _cells(options: Options, preset: Preset | None) -> list[Cell]:
 
 def _preset(options: Options) -> Preset | None:
     if options.preset:
-        return find_preset(options.preset, options.table, options.figure)
+        return find_preset(options.preset, options.table, options.figure, options.recipe)
     if options.table is not None or options.figure is not None:
         raise ValueError("--table and --figure belong to a preset: add --preset insvp")
     return None

@@ -16,6 +16,7 @@ from vpcore.data import Splits
 from vpcore.device import choose_device, choose_precision
 from vpcore.experiments.grid.cell import Cell, choose_augment
 from vpcore.experiments.grid.cell_data import FeatureStore
+from vpcore.experiments.grid.published import fit_to_the_last, start
 from vpcore.experiments.names.backbones import SCRATCH, fresh_backbone, load_trained, weights_sha256
 from vpcore.experiments.names.methods import build_head, build_prompted, method_options
 from vpcore.experiments.names.named import read_named
@@ -92,7 +93,8 @@ def build_model(cell: Cell, data: Splits, device: torch.device | None = None) ->
         options |= {"in_chans": data.in_chans, "mean": data.mean, "std": data.std, "seed": cell.seed}
     load = fresh_backbone if scratch else load_trained
     backbone = load(cell.backbone, image_size=data.image_size, **options).to(device)
-    return build_method(cell, backbone, data.train.images, len(data.classes), cell.seed).to(device)
+    model = build_method(cell, backbone, data.train.images, len(data.classes), cell.seed)
+    return (start(model, cell.seed) if cell.recipe else model).to(device)
 
 
 def check_cell(cell: Cell, data: Splits) -> None:
@@ -124,7 +126,7 @@ def _too_few(cell: Cell, data: Splits) -> str:
 def train_cell(
     cell: Cell, data: Splits, device: str | None, on_epoch: Callable[[EpochRecord], Any] | None, store: FeatureStore
 ) -> tuple[Prompted, History]:
-    """Train one cell and choose its epoch on valid; the test images are not touched.
+    """Train one cell and choose its epoch on valid, or as its recipe says; the test images are not touched.
 
     Raises:
         ValueError: something does not fit, or the loss became infinite.
@@ -132,7 +134,9 @@ def train_cell(
     model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
     shared = {name: getattr(cell, name) for name in SHARED} | {"device": device, "on_epoch": on_epoch}
-    return model, fit(model, train, valid, augment=choose_augment(cell), progress=False, **shared)
+    shared |= {"precision": cell.precision or ("float32" if cell.recipe else None)}
+    train_model = fit_to_the_last if cell.recipe else fit
+    return model, train_model(model, train, valid, augment=choose_augment(cell), progress=False, **shared)
 
 
 def run_cell(
@@ -143,7 +147,7 @@ def run_cell(
     store: FeatureStore | None = None,
     trained: tuple[Prompted, History] | None = None,
 ) -> dict[str, Any]:
-    """Train one cell, choose its epoch on valid, read test once, and return the result as plain values.
+    """Train one cell as `train_cell` does, read test once, and return the result as plain values.
 
     Args:
         cell: what to run.
@@ -160,13 +164,14 @@ def run_cell(
     earlier = sum(record.seconds for record in trained[1].epochs) if trained else 0.0
     store = FeatureStore() if store is None else store
     model, history = trained or train_cell(cell, data, device, on_epoch, store)
+    chosen = history.epochs[-1] if cell.recipe else history.best
     test = evaluate(model, store.split(cell, model, data, "test"), precision=cell.precision)
     return {
         "key": cell.key(),
         "cell": asdict(cell),
         "accuracy": test.accuracy,
-        "valid_accuracy": history.best.valid_accuracy,
-        "best_epoch": history.best.epoch,
+        "valid_accuracy": chosen.valid_accuracy,
+        "best_epoch": chosen.epoch,
         "train_loss": history.epochs[-1].train_loss,
         "num_train": len(data.train),
         "num_valid": len(data.valid),

@@ -62,8 +62,10 @@ def lacking_data(text: str, root: str | None) -> str | None:
     return None if (folder / marker).exists() else f"no {folder / marker}"
 
 
-def load_named(text: str, root: str | None, image_size: int | None, in_chans: int | None) -> Splits:
-    """Load a data set by its name with options.
+def load_named(
+    text: str, root: str | None, image_size: int | None, in_chans: int | None, split: str = "stratified"
+) -> Splits:
+    """Load a data set by its name with options; `split` is how `load_data` cuts valid from train.
 
     Raises:
         ValueError: unknown data set or option.
@@ -73,6 +75,6 @@ def load_named(text: str, root: str | None, image_size: int | None, in_chans: in
     kind, _, folder_name = name.partition(":")
     place = data_root(text, root) / folder_name if folder_name else root
     given: dict[str, Any] = {key: int(value) if key in COUNTS else value for key, value in options.items()}
-    split = given.pop("split", None)
-    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, **given)
-    return vtab_1k(data) if split else data
+    few = given.pop("split", None)
+    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, split=split, **given)
+    return vtab_1k(data) if few else data

@@ -20,7 +20,7 @@ class Preset:
         by_kind: methods of a "vit", a "swin" or a "cnn" alone.
         options: of the command line, by name; what is given there counts more.
         lacks: what no machine can run with this library, and where we differ from the paper: a sentence each.
-        variants: other tables of the same paper, by "table 2" or "figure 7".
+        variants: other tables of the same paper, by "table 2", "figure 7" or "recipe published".
         then: tables that follow it in the same grid, each with its own `limit` among the options, so that a grid that
             is stopped leaves whole ones. There a typed `--limit` chooses among them.
     """
