@@ -254,6 +254,7 @@ def test_every_field_of_a_cell_is_in_its_key():
     changes |= {"batch_size": 1, "optimizer": "sgd", "schedule": "s", "augment": "none", "train_backbone": True}
     changes |= {"limit": 3, "width": 4, "image_size": 8, "precision": "bfloat16"}
     changes |= {"trials": 5, "max_valid": 6, "max_test": 7, "shots": 8, "search_limit": 9, "recipe": "published"}
+    changes |= {"warmup": 0.2, "resize": 9}
     assert set(changes) == set(cell.__dataclass_fields__)
     keys = {replace(cell, **{name: value}).key() for name, value in changes.items()}
     assert len(keys | {cell.key()}) == len(changes) + 1

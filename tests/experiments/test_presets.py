@@ -3,15 +3,19 @@
 import hashlib
 import shlex
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
+from PIL import Image
 from test_grid import call
 from test_grid_methods import cells_of
+from torchvision.transforms import v2
+from torchvision.transforms.functional import pil_to_tensor
 
-from vpcore.experiments.grid import presets
+from vpcore.experiments.grid import presets, train_cell
 from vpcore.experiments.grid.cell import Cell, expand
-from vpcore.experiments.grid.cell_data import load_cell_data
+from vpcore.experiments.grid.cell_data import Loader, load_cell_data
 from vpcore.experiments.grid.presets import PRESETS, Preset, find_preset
 from vpcore.experiments.grid.train_cell import build_model
 from vpcore.experiments.names.backbones import SCRATCH, backbone_spec, fresh_backbone, lacking_weights, read_backbone
@@ -169,7 +173,7 @@ def test_a_set_is_looked_for_without_being_read(tmp_path, monkeypatch, name):
         ),
         ("--preset insvp --figure 8", "figure 7; what figure 8 shows is not known to us, got figure 8: choose one"),
         ("--preset insvp --table 1 --figure 5", "got table 1 and figure 5: choose one of them"),
-        ("--preset msvp --table 1", "preset msvp has no table or figure, got table 1"),
+        ("--preset msvp --table 1", "preset msvp has recipe published, got table 1"),
         ("--table 1", "--table and --figure belong to a preset: add --preset insvp"),
         ("--preset mvsp", "unknown preset 'mvsp': choose one of transfer, scale, msvp, msvp-scales, insvp, ap"),
         ("--shots 0", "--shots must be whole numbers from 1 on with commas between, got '0': try 1,4,16"),
@@ -196,7 +200,7 @@ def test_find_preset_says_what_there_is():
         find_preset("x")
     with pytest.raises(ValueError, match=r"figure 7; what figure 8 shows is not known to us, got figure 8"):
         find_preset("insvp", figure=8)
-    with pytest.raises(ValueError, match="preset ap has no table or figure, got figure 7"):
+    with pytest.raises(ValueError, match="preset ap has no table, figure or recipe, got figure 7"):
         find_preset("ap", figure=7)
 
 
@@ -247,3 +251,49 @@ def test_cost_prints_a_row_a_method_and_trains_nothing(tmp_path):
     assert float(activation[4]) < float(full[4])  # back-propagation ends at the prompt
     assert full[-1] == "1.00"
     assert not (tmp_path / "r").exists()
+
+
+# --- warm-up and crop, as InsVP's code has them ------------------------------------------------------------------
+
+
+def test_insvp_rises_in_the_first_fifth_and_cuts_224_out_of_256():
+    cells = cells_of("--preset", "insvp", "--table", "3")[0]["cells"]
+    assert {(c.warmup, c.resize, c.batch_size, c.epochs, c.schedule) for c in cells} == {(0.2, 256, 64, 100, "cosine")}
+    assert {(c.warmup, c.resize) for c in cells_of("--preset", "ap")[0]["cells"]} == {(None, None)}
+
+
+def test_a_share_of_the_steps_warms_up(monkeypatch):
+    cell = Cell("digits", "simple_cnn", "none", epochs=5, batch_size=9, limit=40, width=2, schedule="cosine", lr=0.1)
+    seen = []
+    monkeypatch.setattr(train_cell, "fit", lambda *given, **options: seen.append(options["warmup_steps"]))
+    for share in (None, 0.0, 0.2, 0.5):
+        train_cell.train_cell(replace(cell, warmup=share), load_cell_data(cell), "cpu", None, train_cell.FeatureStore())
+    assert seen == [0, 0, 5, 12]  # of 5 epochs of 5 steps
+    for share in (-0.1, 1.0):
+        with pytest.raises(ValueError, match=r"warmup must be a share of the steps, 0 to below 1, got .*: try 0.2"):
+            train_cell.check_cell(replace(cell, warmup=share), load_cell_data(cell))
+
+
+def test_images_are_resized_and_their_middle_is_cut_out(tmp_path):
+    draw, size = torch.Generator().manual_seed(0), (75, 51)  # no square
+    for number in range(12):
+        folder = tmp_path / "odd" / ("cats" if number % 2 else "dogs")
+        folder.mkdir(parents=True, exist_ok=True)
+        pixels = torch.randint(0, 256, (*size, 3), generator=draw, dtype=torch.uint8).numpy()
+        Image.fromarray(pixels).resize(size[::-1]).save(folder / f"{number}.png")
+    cell = Cell("folder:odd", "resnet_nano", "none", image_size=32, resize=37)
+    data = load_cell_data(cell, str(tmp_path))
+    theirs = v2.Compose([v2.Resize(37), v2.CenterCrop(37), v2.CenterCrop(32)])
+    pictures = [theirs(pil_to_tensor(Image.open(path))) for path in sorted((tmp_path / "odd").rglob("*.png"))]
+    found = torch.cat([data.train.images, data.valid.images, data.test.images]).int()
+    for image in found:
+        assert min(int((image - picture.int()).abs().max()) for picture in pictures) <= 2
+    assert data.mean == pytest.approx((data.train.images.double().mean((0, 2, 3)) / 255).tolist())
+    load = Loader(str(tmp_path))
+    assert load(cell).train.images.shape[-1] == load(replace(cell, resize=None)).train.images.shape[-1] == 32
+    assert not torch.equal(load(cell).train.images, load(replace(cell, resize=None)).train.images)
+    for wrong, says in ((31, "resize must be at least the image size, 32, got 31"), (0, "at least .* 32, got 0")):
+        with pytest.raises(ValueError, match=says):
+            load_cell_data(replace(cell, resize=wrong), str(tmp_path))
+    with pytest.raises(ValueError, match="resize must be at least the image size, which is not given, got 40"):
+        load_cell_data(Cell("digits", "simple_cnn", "none", resize=40))

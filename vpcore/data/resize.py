@@ -22,15 +22,19 @@ def fit_size(images: UInt8[Tensor, "n c h w"], image_size: int) -> UInt8[Tensor,
         return images
     scale = image_size / min(height, width)
     target = (max(image_size, round(height * scale)), max(image_size, round(width * scale)))
-    top, left = (target[0] - image_size) // 2, (target[1] - image_size) // 2
     out = torch.empty(*images.shape[:2], image_size, image_size, dtype=torch.uint8)
     for start in range(0, len(images), CHUNK):
         large = functional.interpolate(
             images[start : start + CHUNK].float(), target, mode="bilinear", antialias=True, align_corners=False
         )
-        crop = large[:, :, top : top + image_size, left : left + image_size]
-        out[start : start + CHUNK] = crop.round().clamp(0, 255).to(torch.uint8)
+        out[start : start + CHUNK] = crop_middle(large, image_size).round().clamp(0, 255).to(torch.uint8)
     return out
+
+
+def crop_middle(images: Tensor, size: int) -> Tensor:
+    """Cut the middle square of this edge out of images (N, C, H, W) that are at least as large."""
+    top, left = ((edge - size) // 2 for edge in images.shape[-2:])
+    return images[:, :, top : top + size, left : left + size].contiguous()
 
 
 def fit_channels(images: UInt8[Tensor, "n c h w"], in_chans: int) -> UInt8[Tensor, "n in_chans h w"]:

@@ -15,7 +15,7 @@ from vpcore.experiments.names.methods import method_label
 
 AUGMENTS = ("paper", "none")
 # Not hashed when None: older results lack them.
-LATER = ("trials", "max_valid", "max_test", "shots", "search_limit", "recipe")
+LATER = ("trials", "max_valid", "max_test", "shots", "search_limit", "recipe", "warmup", "resize")
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,9 @@ class Cell:
         search_limit: the search for `lr` ran with this `limit`; None means the cell's own.
         recipe: "published" follows the MSVP paper's code also where `vpcore.experiments.grid.published` says; None does
             not.
+        warmup: share of the steps in which the rate rises, linearly; None is 0.
+        resize: shorter edge, in pixels, to which images are resized before their middle is cut out at the size that the
+            backbone takes; None resizes to that size.
     """
 
     data: str
@@ -63,6 +66,8 @@ class Cell:
     shots: int | None = None
     search_limit: int | None = None
     recipe: str | None = None
+    warmup: float | None = None
+    resize: int | None = None
 
     def key(self) -> str:
         """Return a short hash (16 hex digits) of all fields: two runs with one key give one result."""

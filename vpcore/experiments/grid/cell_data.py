@@ -12,7 +12,8 @@ import torch
 
 from vpcore.cache import LIMIT, CachedSplit, cached, first_layer
 from vpcore.data.protocols import TooFewImages, few_shot
-from vpcore.data.splits import Split, Splits, stratified_order
+from vpcore.data.resize import crop_middle
+from vpcore.data.splits import Split, Splits, channel_stats, stratified_order
 from vpcore.experiments.grid.cell import Cell, choose_augment
 from vpcore.experiments.grid.published import PUBLISHED, normalize
 from vpcore.experiments.names.backbones import SCRATCH, backbone_spec
@@ -69,13 +70,26 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """
     if cell.recipe not in (None, PUBLISHED):
         raise ValueError(f"recipe must be {PUBLISHED}, got {cell.recipe!r}: write that, or leave it out")
-    data = load_named(cell.data, root, *image_format(cell), split="random" if cell.recipe else "stratified")
+    size, channels = image_format(cell)
+    if cell.resize is not None and not (size and size <= cell.resize):
+        raise ValueError(f"resize must be at least the image size, {size or 'which is not given'}, got {cell.resize}")
+    data = load_named(cell.data, root, cell.resize or size, channels, "random" if cell.recipe else "stratified")
+    if size and cell.resize:
+        parts = (data.train, data.valid, data.test)
+        train, valid, test = (replace(part, images=crop_middle(part.images, size)) for part in parts)
+        mean, std = channel_stats(train.images)
+        data = replace(data, train=train, valid=valid, test=test, mean=mean, std=std)
     data = replace(data, valid=_first(data.valid, cell.max_valid), test=_first(data.test, cell.max_test))
     if cell.limit is not None and cell.limit > len(data.train):
         has = f"{cell.data} has {len(data.train):,} training images, got limit {cell.limit:,}"
         raise TooFewImages(f"{has}: choose {len(data.train)} or fewer, or leave the limit out")
     data = data if cell.limit is None else data.limit(cell.limit)
     return _own(data, cell)
+
+
+def _images(cell: Cell) -> tuple[Hashable, ...]:
+    """Return all that decides which images a cell sees, but for its shots."""
+    return cell.data, image_format(cell), cell.resize, cell.limit, cell.max_valid, cell.max_test, cell.recipe
 
 
 def _own(data: Splits, cell: Cell) -> Splits:
@@ -103,7 +117,7 @@ class Loader:
 
     def __call__(self, cell: Cell) -> Splits:
         """Return the data of a cell; raises what `load_cell_data` raises."""
-        wanted = (cell.data, image_format(cell), cell.limit, cell.max_valid, cell.max_test, cell.recipe)
+        wanted = _images(cell)
         data = self.kept.get(wanted, lambda: load_cell_data(replace(cell, shots=None), self.root))
         return _own(data, cell)
 
@@ -130,7 +144,7 @@ class FeatureStore:
         if layer is None or 4 * len(images) * prod(_shape(model, layer)) > self.limit:
             return images
         place = (cell.backbone, model.backbone.spec.name, layer, str(model.mean.device))
-        sizes = (cell.data, data.source_md5, image_format(cell), cell.limit, cell.max_valid, cell.max_test, cell.recipe)
+        sizes = (data.source_md5, *_images(cell))
         if cell.shots is not None and part == "train":
             sizes += (cell.shots, cell.seed)
         return self.kept.get((part, *place, *sizes), lambda: cached(model, images, layer))

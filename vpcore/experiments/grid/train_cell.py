@@ -111,8 +111,16 @@ def check_cell(cell: Cell, data: Splits) -> None:
         raise ValueError(_too_few(cell, data))
     choose_augment(cell)
     choose_precision(cell.precision, choose_device())
-    schedule_factor(cell.schedule, cell.epochs, 1)
+    steps = data.train.steps(cell.batch_size)
+    schedule_factor(cell.schedule, cell.epochs, steps, _rising(cell, data))
     make_optimizer(build_model(cell, data, choose_device()), cell.optimizer, cell.lr, cell.weight_decay)
+
+
+def _rising(cell: Cell, data: Splits) -> int:
+    """Return the steps of warm-up."""
+    if not 0 <= (cell.warmup or 0) < 1:
+        raise ValueError(f"warmup must be a share of the steps, 0 to below 1, got {cell.warmup}: try 0.2")
+    return round((cell.warmup or 0) * cell.epochs * data.train.steps(cell.batch_size))
 
 
 def _too_few(cell: Cell, data: Splits) -> str:
@@ -134,7 +142,7 @@ def train_cell(
     model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
     shared = {name: getattr(cell, name) for name in SHARED} | {"device": device, "on_epoch": on_epoch}
-    shared |= {"precision": cell.precision or ("float32" if cell.recipe else None)}
+    shared |= {"precision": cell.precision or ("float32" if cell.recipe else None), "warmup_steps": _rising(cell, data)}
     train_model = fit_to_the_last if cell.recipe else fit
     return model, train_model(model, train, valid, augment=choose_augment(cell), progress=False, **shared)
 

@@ -1,7 +1,8 @@
 """InsVP (Liu, Peng, Zhou 2024, MM): its five tables and two of its figures. What figure 8 shows is not known to us.
 
-Protocol: 100 epochs, AdamW and cosine, as the paper says, and batch 64, as its code has. Ours, the same for every arm:
-rates by a search, weight decay 1e-3, and what `OURS` lists.
+Protocol: 100 epochs, AdamW and cosine, as the paper says; and as its code has them, batch 64, a rate that rises in the
+first fifth of the steps, and the middle 224 pixels of images resized to 256. Ours, the same for every arm: rates by a
+search, weight decay 1e-3, and what `OURS` lists.
 """
 
 from dataclasses import replace
@@ -20,12 +21,13 @@ VTAB = ("caltech101", "cifar100", "dtd", "flowers102", "oxford_pets", "sun397", 
 FOLDERS = "CUB, NABirds and Stanford Dogs are not in torchvision: lay them out as folders cub, nabirds, stanford_dogs"
 UNBUILT = "not built here: Sidetune, Adapter, AdaptFormer, ILM-VP, Yoo et al., E2VPT, TransHP, LION, AutoVP"
 OURS = (
-    "not as the published code: no warm-up, there the first fifth of the steps; images are resized to 224 pixels, "
-    "there to 256 and cropped to 224; no mixup, smoothed labels or flips; validation chooses the epoch, there test"
+    "not as the published code: training images are cut in the middle, there at random; no mixup, smoothed labels or "
+    "flips; validation chooses the epoch, there test"
 )
 OPTIONS = {
     "seeds": 5, "epochs": 100, "batch_size": 64, "optimizer": "adamw", "lr": "search", "trials": 5,
-    "weight_decay": 1e-3, "schedule": "cosine", "augment": "none", "train_backbone": False,
+    "weight_decay": 1e-3, "schedule": "cosine", "augment": "none", "train_backbone": False, "warmup": 0.2,
+    "resize": 256,
 }  # fmt: skip
 CLUSTERS = tuple(f"cluster:num_clusters={count}" for count in (2, 8, 16))
 SIZES = (*(f"vpt_deep:num_tokens={count}" for count in (1, 50)), "vpt_deep", *CLUSTERS, "cluster")
