@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import importlib
 import json
 import os
@@ -36,6 +37,7 @@ def main() -> None:
             importlib.import_module(name)
     sockets = {task["socket"]: socket.socket(fileno=task["socket"]) for task in job["tasks"]}
     Notebook([], job["lesson"])
+    gc.freeze()  # a collection in an exercise would copy the memory of all that was imported
     shared = {"cells": job["cells"], "lesson": job["lesson"]}
     for task in job["tasks"]:
         child = os.fork()

@@ -59,7 +59,7 @@ def killed(command: list[str], ledger: Path, more: int, pause: float) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lesson", default="02", help="its number")
+    parser.add_argument("--lesson", default="00", help="its number")
     parser.add_argument("--total", type=int, default=TOTAL, help="submissions")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     chosen = parser.parse_args()
