@@ -86,7 +86,7 @@ def verdicts(exercise, answer, sources, seconds=30.0):
     prepared, found = exercise.prepare(), {}
     with running({"preload": [], "cells": [], "lesson": [], "tasks": tasks}) as sockets:
         for name in sources:
-            found[name] = judge(exercise, prepared, sockets[name], seconds).verdict
+            found[name] = judge(exercise, prepared, sockets[name], seconds, used=sockets.used).verdict
             sockets[name].close()
     return found
 
