@@ -67,7 +67,7 @@ def number_sentence(got: float, want: float, what: str, tolerance: float) -> str
         return texts.NUMBER_SIGN.format(**said)
     if whole and abs(got - want) == 1:
         return texts.NUMBER_ONE_OFF.format(**said)
-    factor = _simple_factor(got / want) if want else None
+    factor = _simple_factor(got / want) if want and not (whole and abs(want) < 10) else None  # not of a place
     if factor:
         return texts.NUMBER_FACTOR.format(**said, factor=factor)
     return (texts.NUMBER_LARGE if got > want else texts.NUMBER_SMALL).format(**said)
@@ -119,7 +119,10 @@ def _reversed(got: np.ndarray, want: np.ndarray, what: str, fits: Callable[[np.n
 def _scaled(got: np.ndarray, want: np.ndarray, what: str, fits: Callable[[np.ndarray], bool]) -> str | None:
     size = float(_sum(want * want))
     factor = float(_sum(got * want)) / size if size else 0.0
-    return texts.FACTOR.format(what=what, factor=f"{factor:.3g}") if factor and fits(got / factor) else None
+    if not factor or not fits(got / factor):
+        return None
+    words = f"{factor:.3g}"
+    return texts.FACTOR.format(what=what, factor=apart(factor, 1.0)[0] if words == "1" else words)
 
 
 def _shifted(got: np.ndarray, want: np.ndarray, what: str, fits: Callable[[np.ndarray], bool]) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -128,7 +129,8 @@ class FunctionExercise(Exercise):
             if pairs:
                 one, other = (in_line([pair[place] for pair in pairs], 60) for place in (0, 1))
                 return texts.SOME_RIGHT.format(right=one, wrong=other)
-        if stage == "shape":
+        parts = case.want if type(case.want) in (tuple, list) else (case.want,)
+        if stage == "shape" and any(isinstance(part, Tensor | np.ndarray) for part in parts):
             return texts.LOOK_AT_SHAPES.format(words=in_line(case.words))
         mine, wanted = result_words(got), result_words(case.want)
         words = ", ".join(case.whole)

@@ -10,7 +10,7 @@ import toy_library
 from torch import nn
 
 from course import check
-from course.check.diagnose import apart, values_sentence
+from course.check.diagnose import apart, number_sentence, values_sentence
 from course.check.engine import judge
 from course.check.exercise import Mistake
 from course.check.functions import FunctionExercise
@@ -345,6 +345,14 @@ def test_two_numbers_that_differ_are_printed_apart():
     said = values_sentence(np.array([1.0, 2.00001]), np.array([1.0, 2.00002]), "your result", 1e-9)
     assert said is not None
     assert "you have 2.00001, it should be 2.00002" in said
+
+
+def test_a_factor_is_never_said_to_be_one_and_a_place_has_none():
+    want = np.array([1.0, 2.0, -3.0])
+    assert "is 1.0003 times what" in str(values_sentence(1.0003 * want, want, "your result", 1e-6))
+    assert "is 0.5 times what" in str(values_sentence(0.5 * want, want, "your result", 1e-6))
+    assert str(number_sentence(6, 2, "the layer", 1e-4)) == "the layer is 6, and that is too large"
+    assert "3 times what" in str(number_sentence(81, 27, "the count", 1e-4))
 
 
 def test_a_wrong_value_is_shown_with_its_input():

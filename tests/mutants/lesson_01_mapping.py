@@ -71,6 +71,14 @@ MAPPING = Suite(
     ),
     alternatives=(
         _mapping(
+            "table = counts.double().numpy().copy()",
+            "mapping = np.zeros(table.shape[1], int)",
+            "for _ in mapping:",
+            "    s, t = np.unravel_index(table.argmax(), table.shape)",
+            "    mapping[t], table[s], table[:, t] = s, -np.inf, -np.inf",
+            "return torch.from_numpy(mapping)",
+        ),
+        _mapping(
             "k, out, used = counts.shape[1], {}, set()",
             "for i in torch.sort(counts.flatten(), descending=True, stable=True).indices.tolist():",
             "    if i // k not in used and i % k not in out:",
@@ -124,6 +132,18 @@ ITERATIVE = Suite(
         ),
     ),
     alternatives=(
+        _epochs(
+            "one, two = F.one_hot(predictions, num_source), F.one_hot(labels, num_classes)",
+            "return torch.stack([assign_greedily(c) for c in torch.einsum('ens,nk->esk', one, two)])",
+        ),
+        _epochs(
+            "out = []",
+            "for said in predictions:",
+            "    z = torch.zeros(num_source, num_classes, requires_grad=True)",
+            "    z[said, labels].sum().backward()",
+            "    out.append(assign_greedily(z.grad.long()))",
+            "return torch.stack(out)",
+        ),
         _epochs(
             "flat = predictions * num_classes + labels",
             "counts = [torch.bincount(row, minlength=num_source * num_classes) for row in flat]",

@@ -73,6 +73,23 @@ PAD = Suite(
         ),
     ),
     alternatives=(
+        _pad(
+            "p, out = top.shape[2], images.clone()",
+            "h, w = images.shape[2:]",
+            "for i in range(h):",
+            "    for j in range(w):",
+            "        if i < p: out[:, :, i, j] += top[:, :, i, j]",
+            "        elif i >= h - p: out[:, :, i, j] += bottom[:, :, i - h, j]",
+            "        elif j < p: out[:, :, i, j] += left[:, :, i - p, j]",
+            "        elif j >= w - p: out[:, :, i, j] += right[:, :, i - p, j - w]",
+            "return out",
+        ),
+        _pad(  # the gradient of cutting strips puts them back
+            "p, z = top.shape[2], torch.zeros_like(images[:1]).requires_grad_()",
+            "cut = [z[:, :, :p], z[:, :, -p:], z[:, :, p:-p, :p], z[:, :, p:-p, -p:]]",
+            "strips = [top, bottom, left, right]",
+            "return images + torch.autograd.grad(cut, z, strips, create_graph=True)[0]",
+        ),
         _pad(*IN_PLACE),
         _pad(*MIDDLE, FRAME, "return images.double() + frame"),
         _pad(
@@ -103,6 +120,15 @@ COUNT = Suite(
         ),
     ),
     alternatives=(
+        _count(
+            "inside = [p <= i < height - p and p <= j < width - p for i in range(height) for j in range(width)]",
+            "return chans * inside.count(False)",
+        ),
+        _count(
+            "x = torch.zeros(chans, height, width, requires_grad=True)",
+            "(x.sum() - x[:, p : height - p, p : width - p].sum()).backward()",
+            "return int(x.grad.sum())",
+        ),
         _count("return chans * (height * width - (height - 2 * p) * (width - 2 * p))"),
         _count("return sum(chans * p * edge for edge in (width, width, height - 2 * p, height - 2 * p))"),
     ),
@@ -144,6 +170,19 @@ PATCH = Suite(
     alternatives=(
         _patch(
             "p, (h, w) = patch.shape[-1], images.shape[2:]",
+            "row, column = (draws * torch.tensor([h - p + 1, w - p + 1])).long().T",
+            "one = F.one_hot(row * (w - p + 1) + column, (h - p + 1) * (w - p + 1)).to(images)",
+            "return images + F.fold(patch.reshape(1, -1, 1) * one[:, None], (h, w), p)",
+        ),
+        _patch(
+            "p, (h, w) = patch.shape[-1], images.shape[2:]",
+            "z = torch.zeros_like(images, requires_grad=True)",
+            "at = [(int(r * (h - p + 1)), int(c * (w - p + 1))) for r, c in draws.tolist()]",
+            "cut = torch.stack([each[:, r : r + p, c : c + p] for each, (r, c) in zip(z, at)])",
+            "return images + torch.autograd.grad(cut, z, patch.expand_as(cut), create_graph=True)[0]",
+        ),
+        _patch(
+            "p, (h, w) = patch.shape[-1], images.shape[2:]",
             "room = torch.tensor([h - p + 1, w - p + 1])",
             "added = [F.pad(patch, (int(c), w - p - int(c), int(r), h - p - int(r))) for r, c in draws * room]",
             "return images + torch.stack(added)",
@@ -165,6 +204,12 @@ RATE = Suite(
         ),
     ),
     alternatives=(
+        _rate("return torch.tensor([rate * s * (s if optimizer == 'sgd' else 1) for s in std.tolist()])"),
+        _rate(
+            "delta = torch.zeros_like(std, requires_grad=True)",
+            "(std * delta).sum().backward()",
+            "return rate * std * (delta.grad if optimizer == 'sgd' else delta.grad.sign())",
+        ),
         _rate("power = {'sgd': 2, 'adam': 1}[optimizer]", "return rate * std.pow(power)"),
         _rate("moved = rate * std", "return moved * std if optimizer == 'sgd' else moved"),
     ),

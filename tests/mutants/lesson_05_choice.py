@@ -36,6 +36,11 @@ REPORT = (
 CHOOSE = Suite(
     mutants=(
         Mutant("lucky run", _choose("layer = int(valid.max(1).argmax())", *REPORT), says="one lucky seed"),
+        Mutant(
+            "a layer three times as deep",
+            _choose("layer = int(valid.mean(1).argmin())", *REPORT),
+            says="item 0 of your result is 6, and that is too large (with valid (8, 5), tests (a dictionary))",
+        ),
         Mutant("median", _choose("layer = int(np.median(valid, 1).argmax())", *REPORT), says="best mean over seeds"),
         Mutant("over layers", _choose("layer = int(valid.mean(0).argmax())", *REPORT), says="rows are layers"),
         Mutant(
@@ -70,6 +75,12 @@ CHOOSE = Suite(
         ),
     ),
     alternatives=(
+        _choose(
+            "means = lambda runs: torch.tensor(runs).mean(1)",
+            "layer = means(valid).argmax().item()",
+            "pair = lambda all: (all[layer].item(), (all.max() - all[layer]).item())",
+            "return layer, {name: pair(means(runs)) for name, runs in tests.items()}",
+        ),
         _choose("layer = valid.mean(axis=1).argmax()", *REPORT),
         _choose(
             "means = [sum(row) / len(row) for row in valid]",
@@ -119,6 +130,15 @@ SAME = Suite(
     ),
     alternatives=(
         _fold(
+            "d, c, p, _ = weight.shape",
+            "grid = added.reshape(c, added.shape[2] // p, p, added.shape[3] // p, p)",
+            "return torch.einsum('dcij,cyixj->yxd', weight, grid).reshape(1, -1, d)",
+        ),
+        _fold(
+            "embed = lambda x: F.conv2d(x, weight, bias, stride=weight.shape[-1]).flatten(2).mT",
+            "return torch.func.jvp(embed, (torch.zeros_like(added),), (added,))[1]",
+        ),
+        _fold(
             "p = weight.shape[-1]",
             "return F.unfold(added, p, stride=p).transpose(1, 2) @ weight.flatten(1).T",
         ),
@@ -144,6 +164,12 @@ CHANNELS = Suite(
         ),
     ),
     alternatives=(
+        _channels(
+            "size = (1, delta.shape[1], 1, 1) if delta.dim() == 4 else (1, 1, delta.shape[2])",
+            "c = torch.zeros(size, requires_grad=True)  # the nearest constant is one step from anywhere",
+            "slope = torch.autograd.grad((c - delta).square().sum() / 2, c)[0]",
+            "return -slope * c.numel() / delta.numel()",
+        ),
         _channels("if delta.dim() == 3: return delta.mean(1)[:, None]", "return F.adaptive_avg_pool2d(delta, 1)"),
     ),
 )
@@ -154,6 +180,7 @@ RANDOM = Suite(
         Mutant("too long", _random(DRAW, "return d * delta.norm()"), says="longer than the learned one"),
         Mutant("length 1", _random(DRAW, "return d / d.norm()"), says="length 1"),
         Mutant("by spread", _random(DRAW, "return d * delta.std()"), says="standard deviation"),
+        Mutant("spread for length", _random(DRAW, "return d * delta.std() / d.std()"), says="is 1.002 times"),
         Mutant(
             "global stream",
             _random("torch.manual_seed(seed)", "d = torch.randn(delta.shape)", "return d * delta.norm() / d.norm()"),
@@ -174,6 +201,10 @@ RANDOM = Suite(
         ),
     ),
     alternatives=(
+        _random(
+            "d = torch.empty_like(delta).normal_(generator=torch.Generator().manual_seed(seed))",
+            "return torch.autograd.grad(d.requires_grad_().norm(), d)[0] * delta.norm()",
+        ),
         _random(
             "rng = torch.Generator()",
             "rng.manual_seed(seed)",

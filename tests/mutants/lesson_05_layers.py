@@ -96,6 +96,13 @@ MODULE = Suite(
         ),
     ),
     alternatives=(
+        _class(
+            "return z + self.deltas[str(layer)] if str(layer) in self.deltas else z",
+            init=("self.deltas = nn.ParameterDict({str(layer): nn.Parameter(torch.zeros(1, *shapes[layer]))})",),
+        ),
+        _class(
+            "return torch.stack([each + self.delta[0] for each in z]) if layer == self.layer else z",
+        ),
         _class("if layer == self.layer:", "    z = z + self.delta", "return z"),
         _class(
             "return torch.add(z, self.bias) if layer == self.at else z",
@@ -146,6 +153,10 @@ FIRST = Suite(
         ),
     ),
     alternatives=(
+        _plan(
+            "first = torch.tensor([*prompted, *tuned, depth + 1]).amin().item()",
+            "return first, torch.arange(max(0, min(first, depth))).tolist()",
+        ),
         _plan(
             "places = sorted(prompted + tuned)",
             "first = places[0] if places else depth + 1",
@@ -217,6 +228,13 @@ CACHED = Suite(
         ),
     ),
     alternatives=(
+        _cached(
+            "from functools import reduce",
+            "through = lambda z, blocks: reduce(lambda z, block: block(z), list(blocks), z)",
+            "z = through(backbone.embed(x), backbone.blocks[:layer]).detach()",
+            "prompted = torch.stack([each + delta[0] for each in z])",
+            "return z, head(backbone.pool(through(prompted, backbone.blocks[layer:])))",
+        ),
         _cached(
             "z = backbone.embed(x).detach()",
             "for i, b in enumerate(backbone.blocks):",
