@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 Edit = Callable[[Tensor, int], Tensor]
 Part = str | nn.Module  # of a network: its name there, or itself
+Size = int | tuple[int, int]  # of images in pixels: the edge of squares, or height and width
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,8 @@ class Spec:
 
     `shapes[l]` is the shape of the activations before block `l`, without the batch axis; `shapes[depth]` is
     what `pool` receives. It is (tokens, dim) for a ViT, (channels, height, width) for a CNN, (height, width,
-    channels) for a Swin. `mean` and `std` (per channel, for images in [0, 1]) belong to the weights.
+    channels) for a Swin. `mean` and `std` (per channel, for images in [0, 1]) belong to the weights. `image_size` is
+    the edge of square images, the height of others; these have an `image_width`, too.
     """
 
     name: str
@@ -38,11 +40,25 @@ class Spec:
     interpolation: str = "bilinear"  # how images were resized when the weights were trained
     free_tokens: bool = True  # a ViT's blocks take more tokens than the image has
     class_token: bool = True  # the first prefix token is one; else all of them are registers
+    image_width: int | None = None  # of images that are not square
 
     @property
     def depth(self) -> int:
         """Number of blocks."""
         return len(self.shapes) - 1
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.image_size, self.image_width or self.image_size
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of a ViT's patch tokens."""
+        found = patch_grid(self.num_tokens, self.size)
+        if found is None:
+            raise ValueError(f"the {self.num_tokens} patch tokens of {self.name} form no grid: take another network")
+        return found
 
     @property
     def num_tokens(self) -> int:
@@ -88,7 +104,7 @@ class Backbone(nn.Module):
     @classmethod
     def wrap(
         cls, module: nn.Module, *, embed: Part | Sequence[Part], blocks: str | Sequence[Part],
-        pool: Part | Sequence[Part], image_size: int, mean: Sequence[float] = (0.5, 0.5, 0.5),
+        pool: Part | Sequence[Part], image_size: Size, mean: Sequence[float] = (0.5, 0.5, 0.5),
         std: Sequence[float] = (0.5, 0.5, 0.5), classifier: Part | None = None, name: str = "", **sizes: Any,
     ) -> Backbone:  # fmt: skip
         """Make a frozen backbone of the parts of any network, by their names in it; they are shared, not copied.
@@ -111,7 +127,7 @@ class Backbone(nn.Module):
             embed: a name, a module, or several that run one after another, from images to the first activations.
             blocks: several of these, each a block; or the name of a row, whose children are the blocks.
             pool: from the last activations to features (B, dim), given like `embed`.
-            image_size: edge of the square images.
+            image_size: edge of square images, or height and width.
             mean: of images in [0, 1], one number a channel: what the weights were trained with.
             std: divides images afterwards.
             classifier: from features to the source classes.
@@ -121,7 +137,7 @@ class Backbone(nn.Module):
         Raises:
             ValueError: no such part, parts that do not fit one another, or features that are no vectors.
         """
-        check_edge(image_size)
+        height, width = check_size(image_size)
         row = find(module, blocks).children() if isinstance(blocks, str) else (find(module, part) for part in blocks)
         first, layers, last = chain(module, embed), list(row), chain(module, pool)
         try:
@@ -132,10 +148,11 @@ class Backbone(nn.Module):
         *shapes, features = shapes
         if len(features) != 1:
             raise ValueError(f"pool must give one vector an image, got shape {features}: end it with nn.Flatten()")
-        kind = "vit" if len(shapes[0]) == 2 else "cnn" if shapes[0][-1] == shapes[0][-2] else "swin"
+        map_first = len(shapes[0]) == 3 and in_proportion(*shapes[0][-2:], (height, width))
+        kind = "vit" if len(shapes[0]) == 2 else "cnn" if map_first else "swin"
         spec = Spec(
-            name or type(module).__name__, sizes.pop("kind", kind), image_size, len(mean), features[0], tuple(shapes),
-            tuple(mean), tuple(std), **sizes,
+            name or type(module).__name__, sizes.pop("kind", kind), height, len(mean), features[0], tuple(shapes),
+            tuple(mean), tuple(std), image_width=None if height == width else width, **sizes,
         )  # fmt: skip
         return cls(first, layers, last, spec, None if classifier is None else find(module, classifier))
 
@@ -213,6 +230,27 @@ def check_edge(image_size: object) -> None:
         raise TypeError(f"image_size is one number, the edge of square images in pixels, got {image_size!r}: pass one")
 
 
+def check_size(image_size: Any) -> tuple[int, int]:
+    """Return height and width of an image size, which is one number or two; refuse anything else with a TypeError."""
+    pair = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size, image_size)
+    if len(pair) != 2 or any(isinstance(edge, bool) or not hasattr(edge, "__index__") for edge in pair):
+        raise TypeError(f"image_size is the edge of square images, or (height, width), in pixels, got {image_size!r}")
+    return pair
+
+
+def in_proportion(rows: int, columns: int, size: tuple[int, int]) -> bool:
+    """Tell whether a grid may be that of an image's places: as square as it, or off by no more than one place."""
+    height, width = size
+    return rows == columns if height == width else abs(rows * width - columns * height) < height + width
+
+
+def patch_grid(tokens: int, size: tuple[int, int]) -> tuple[int, int] | None:
+    """Return rows and columns of tokens in the proportions of an image, None if there are none."""
+    pairs = [(rows, tokens // rows) for rows in range(1, tokens + 1) if tokens % rows == 0]
+    fitting = [pair for pair in pairs if in_proportion(*pair, size)]
+    return min(fitting, key=lambda pair: abs(pair[0] * size[1] - pair[1] * size[0]), default=None)
+
+
 def find(module: nn.Module, part: Part) -> nn.Module:
     """Return the part of a network with this name, or a module given as such."""
     if isinstance(part, nn.Module):
@@ -232,13 +270,13 @@ def chain(module: nn.Module, parts: Part | Sequence[Part]) -> nn.Module:
 
 
 def measure_shapes(
-    embed: nn.Module, blocks: Iterable[nn.Module], in_chans: int, image_size: int
+    embed: nn.Module, blocks: Iterable[nn.Module], in_chans: int, image_size: Size
 ) -> tuple[tuple[int, ...], ...]:
     """Return `Spec.shapes` by running one black image through embed and blocks in eval mode."""
     modules = [embed, *blocks]
     modes = [module.training for module in modules]
     with torch.no_grad():
-        z = torch.zeros(1, in_chans, image_size, image_size)
+        z = torch.zeros(1, in_chans, *check_size(image_size))
         shapes = []
         for module in modules:
             z = module.eval()(z)

@@ -108,7 +108,7 @@ class Prompted(nn.Module):
         spec = self.backbone.spec
         if not images.is_floating_point():
             raise TypeError(f"images must be floats in [0, 1], got {images.dtype}: use images.float() / 255")
-        expected = (spec.in_chans, spec.image_size, spec.image_size)
+        expected = (spec.in_chans, *spec.size)
         if images.dim() != 4 or tuple(images.shape[1:]) != expected:
             sizes = ", ".join(map(str, expected))
             raise ValueError(

@@ -61,7 +61,8 @@ def load_model(path: str | Path, backbone: Backbone | None = None, **options: An
 def _load(metadata: dict[str, str], options: dict[str, Any]) -> Backbone:
     name, _, layer = metadata["backbone"].rstrip("]").partition("[:")
     mean, std = (json.loads(metadata[key]) for key in ("mean", "std"))
-    given = {"image_size": int(metadata["image_size"]), "in_chans": len(mean), "mean": mean, "std": std}
+    height, *width = map(int, metadata["image_size"].split("x"))
+    given = {"image_size": (height, *width) if width else height, "in_chans": len(mean), "mean": mean, "std": std}
     backbone = load_backbone(name, **{"pretrained": name in BUNDLED or name not in MODELS, **given, **options})
     return backbone.upto(int(layer)) if layer else backbone
 

@@ -114,7 +114,7 @@ def _identity(model: Learner) -> dict[str, str]:
         "tuning": "none" if model.tuning is None else f"{type(model.tuning).__name__}({model.tuning.extra_repr()})",
         "head": type(model.head).__name__,
         "backbone": spec.name,
-        "image_size": str(spec.image_size),
+        "image_size": "x".join(map(str, dict.fromkeys(spec.size))),
         "mean": json.dumps(model.mean.flatten().tolist()),
         "std": json.dumps(model.std.flatten().tolist()),
         "backbone_hash": fingerprint(model.backbone) if model.backbone.frozen else "trained",

@@ -22,7 +22,7 @@ def randomize(net: nn.Module, seed: int = 0) -> None:
                 tensor.copy_(noise + 0.5 if "running_var" in name else tensor + 0.1 * (noise - 0.5))
 
 
-def timm_net(name: str, image_size: int, in_chans: int = 3) -> nn.Module:
+def timm_net(name: str, image_size: int | tuple[int, int], in_chans: int = 3) -> nn.Module:
     """Return timm's network with randomized weights, in eval mode."""
     fixed = timm.get_pretrained_cfg(name).fixed_input_size
     sized = fixed or timm.models.model_entrypoint(name).__module__.rsplit(".", 1)[-1] in SIZED
@@ -31,7 +31,7 @@ def timm_net(name: str, image_size: int, in_chans: int = 3) -> nn.Module:
     return net.eval()
 
 
-def twins(name: str, image_size: int) -> tuple[nn.Module, vpcore.Backbone]:
+def twins(name: str, image_size: int | tuple[int, int]) -> tuple[nn.Module, vpcore.Backbone]:
     """Return timm's network and the backbone that has its weights from a file."""
     net = timm_net(name, image_size)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,15 +40,17 @@ def twins(name: str, image_size: int) -> tuple[nn.Module, vpcore.Backbone]:
         return net, vpcore.load_backbone(name, checkpoint=path, image_size=image_size)
 
 
-def differences(name: str, image_size: int | None = None) -> list[tuple[str, float]]:
+def differences(name: str, image_size: int | tuple[int, int] | None = None) -> list[tuple[str, float]]:
     """Return how far features and logits are from timm's own, relative to the largest; by default at its own size.
 
     Three images, because the splitter measures with one and two. A shape of `Spec` that is not the activations' counts
     as a difference of 1.
     """
-    size = image_size or timm.get_pretrained_cfg(name).input_size[-1]
+    size = image_size or timm.get_pretrained_cfg(name).input_size[-2:]
+    height, width = (size, size) if isinstance(size, int) else size
+    size = height if height == width else (height, width)
     net, backbone = twins(name, size)
-    images = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(1))
+    images = torch.randn(3, 3, height, width, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         expected = net.forward_head(net.forward_features(images), pre_logits=True)
         shapes, layers = [], backbone.spec.shapes

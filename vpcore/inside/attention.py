@@ -55,28 +55,32 @@ def attention_distances(
     spec = model.backbone.spec
 
     def reach(weights: Tensor) -> Tensor:
-        return mean_attention_distance(weights[..., -spec.num_tokens :, -spec.num_tokens :], spec.patch_size or 1)
+        among = weights[..., -spec.num_tokens :, -spec.num_tokens :]
+        return mean_attention_distance(among, spec.patch_size or 1, spec.grid)
 
     return torch.stack(_each_block(model, images, reach))
 
 
 def mean_attention_distance(
-    weights: Float[Tensor, "batch heads patches patches"], patch_size: int
+    weights: Float[Tensor, "batch heads patches patches"], patch_size: int, grid: tuple[int, int] | None = None
 ) -> Float[Tensor, " heads"]:
     """Return the mean distance from a patch to what it looks at, per head, in pixels.
 
     Args:
-        weights: attention among the patches of a square grid, row by row; rows need not sum to 1.
+        weights: attention among patches, row by row; rows need not sum to 1.
         patch_size: distance of neighboring centers, in pixels.
+        grid: rows and columns of the patches; a square by default.
 
     Raises:
-        ValueError: the patches form no square.
+        ValueError: the patches form no such grid.
     """
     side = round(weights.shape[-1] ** 0.5)
-    if side * side != weights.shape[-1]:
-        raise ValueError(f"patches must form a square grid, got {weights.shape[-1]}: leave out all other tokens")
-    steps = torch.arange(side, device=weights.device, dtype=weights.dtype)
-    places = torch.cartesian_prod(steps, steps) * patch_size  # (N, 2)
+    rows, columns = grid or (side, side)
+    if rows * columns != weights.shape[-1]:
+        form = "a square grid" if grid is None else f"{rows} rows of {columns}"
+        raise ValueError(f"patches must form {form}, got {weights.shape[-1]}: leave out all other tokens")
+    steps = [torch.arange(count, device=weights.device, dtype=weights.dtype) for count in (rows, columns)]
+    places = torch.cartesian_prod(*steps) * patch_size  # (N, 2)
     among = weights / weights.sum(-1, keepdim=True)
     return (among * torch.cdist(places, places)).sum(-1).mean((0, 2))
 

@@ -69,8 +69,7 @@ def _logits_and_activation(model: Prompted, images: Tensor, layer: int) -> tuple
 def _as_maps(z: Tensor, spec: Spec) -> Float[Tensor, "batch channels h w"]:
     if spec.kind == "vit":
         patches = z[:, -spec.num_tokens :].transpose(1, 2)  # (B, D, N), without class and prompt tokens
-        side = round(patches.shape[-1] ** 0.5)
-        return patches.unflatten(-1, (side, side))
+        return patches.unflatten(-1, spec.grid)
     return z.movedim(-1, 1) if spec.kind == "swin" else z
 
 

@@ -36,5 +36,4 @@ def delta_map(prompt: ActivationPrompt, layer: int | None = None) -> DeltaMap:
     norms = z.norm(dim=-1)
     if spec.kind == "swin":
         return DeltaMap(norms, z.new_zeros(0))
-    side = round(spec.num_tokens**0.5)
-    return DeltaMap(norms[-spec.num_tokens :].view(side, side), norms[: -spec.num_tokens])
+    return DeltaMap(norms[-spec.num_tokens :].view(spec.grid), norms[: -spec.num_tokens])

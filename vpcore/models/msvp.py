@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from vpcore.backbone import Backbone, Spec, measure_shapes
+from vpcore.backbone import Backbone, Size, Spec, check_edge, check_size, measure_shapes
 from vpcore.device import own_random_stream
 from vpcore.models.scratch import check_image, per_channel
 from vpcore.models.split import split_chain
@@ -16,7 +16,7 @@ from vpcore.models.split import split_chain
 
 def simple_cnn(
     *,
-    image_size: int = 28,
+    image_size: Size = 28,
     in_chans: int = 1,
     width: int = 32,
     mean: float | Sequence[float] = 0.5,
@@ -31,7 +31,7 @@ def simple_cnn(
     With `width=8` it is small enough to train live.
 
     Args:
-        image_size: edge of the square images in pixels, at least 8.
+        image_size: edge of square images in pixels, or height and width, at least 8.
         in_chans: 1 for grey, 3 for color.
         width: channels of the first block.
         mean: subtracted from images in [0, 1], one value or one per channel.
@@ -43,6 +43,7 @@ def simple_cnn(
         raise ValueError(f"width must be at least 1, got {width}")
     widths = [in_chans, width, 2 * width, 4 * width, 8 * width]
     dim = 4 * width
+    rows, columns = check_size(image_size)
     with own_random_stream(seed):
         blocks = [_block(widths[i], widths[i + 1], downsample=i > 0) for i in range(4)]
         pool = nn.Sequential(
@@ -59,12 +60,13 @@ def simple_cnn(
     spec = Spec(
         name="simple_cnn",
         kind="cnn",
-        image_size=image_size,
+        image_size=rows,
         in_chans=in_chans,
         dim=dim,
         shapes=measure_shapes(embed, blocks, in_chans, image_size),
         mean=per_channel(mean, in_chans, "mean"),
         std=per_channel(std, in_chans, "std"),
+        image_width=None if rows == columns else columns,
     )
     return Backbone(embed, blocks, pool, spec)
 
@@ -87,7 +89,7 @@ def _init(module: nn.Module) -> None:
 
 def resnet18_small(
     *,
-    image_size: int = 32,
+    image_size: Size = 32,
     in_chans: int = 3,
     mean: float | Sequence[float] = 0.5,
     std: float | Sequence[float] = 0.5,
@@ -100,7 +102,7 @@ def resnet18_small(
     With a 10-class linear head: 11,172,810 parameters on grey images, 11,173,962 on color.
 
     Args:
-        image_size: edge of the square images in pixels, at least 8.
+        image_size: edge of square images in pixels, or height and width, at least 8.
         in_chans: 1 for grey, 3 for color.
         mean: subtracted from images in [0, 1], one value or one per channel.
         std: divides them afterwards.
@@ -154,6 +156,7 @@ def vit_tiny_small(
     Raises:
         ValueError: the patch does not divide the image, or another start.
     """
+    check_edge(image_size)
     check_image(image_size, in_chans)
     patch = patch_size or (7 if image_size % 7 == 0 else 4)
     if image_size % patch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from vpcore.backbone import check_edge
+from vpcore.backbone import Size, check_size
 
 
 def per_channel(values: float | Sequence[float], in_chans: int, what: str) -> tuple[float, ...]:
@@ -15,10 +15,9 @@ def per_channel(values: float | Sequence[float], in_chans: int, what: str) -> tu
     return spread
 
 
-def check_image(image_size: int, in_chans: int, smallest: int = 8) -> None:
+def check_image(image_size: Size, in_chans: int, smallest: int = 8) -> None:
     """Refuse image sizes and channel counts the small networks cannot take."""
-    check_edge(image_size)
-    if image_size < smallest:
+    if min(check_size(image_size)) < smallest:
         raise ValueError(f"image_size must be at least {smallest}, got {image_size}")
     if in_chans < 1:
         raise ValueError(f"in_chans must be at least 1, got {in_chans}: 1 for grey images, 3 for color")

@@ -9,7 +9,6 @@ made again inside the piece that needs it. The net's own modules are shared, not
 from __future__ import annotations
 
 import inspect
-import math
 import operator
 import re
 from functools import partial
@@ -23,7 +22,7 @@ from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from vpcore.backbone import Backbone, Spec
+from vpcore.backbone import Backbone, Size, Spec, check_size, in_proportion, patch_grid
 
 # The names timm gives to its rows of blocks.
 ROWS = re.compile(
@@ -42,7 +41,7 @@ class NoChain(ValueError):
 
 
 def split_chain(
-    net: nn.Module, name: str, image_size: int, mean: tuple[float, ...], std: tuple[float, ...]
+    net: nn.Module, name: str, image_size: Size, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Backbone:
     """Take a timm network apart into embed, blocks and pool.
 
@@ -54,7 +53,8 @@ def split_chain(
     """
     if not (hasattr(net, "forward_head") and hasattr(net, "get_classifier")):
         raise NoChain("it is an encoder, which makes no one vector an image")
-    flow = _Flow(net.eval(), len(mean), image_size)
+    size = check_size(image_size)
+    flow = _Flow(net.eval(), len(mean), size)
     kind, cuts = flow.choose()
     embed, *blocks, pool = (flow.piece(a, b) for a, b in zip([0, *cuts], [*cuts, len(flow.nodes) - 1], strict=True))
     shapes = tuple(tuple(flow.values[flow.crossing(cut)[0]].shape[1:]) for cut in cuts)
@@ -67,21 +67,21 @@ def split_chain(
     patch = getattr(getattr(net.patch_embed, "proj", None), "stride", patch) if patch else None  # patches may overlap
     attention = (m for m in blocks[0].modules() if hasattr(m, "num_heads"))
     spec = Spec(
-        name, kind, image_size, len(mean), features.shape[1], shapes, mean, std,
+        name, kind, size[0], len(mean), features.shape[1], shapes, mean, std,
         patch_size=patch[0] if isinstance(patch, tuple) else patch,
         num_heads=next((m.num_heads for m in attention if isinstance(m.num_heads, int)), None),
-        num_prefix_tokens=_prefix(net, shapes[0][0]) if kind == "vit" else 0,
+        num_prefix_tokens=_prefix(net, shapes[0][0], size) if kind == "vit" else 0,
         free_tokens=kind == "vit" and _take_tokens(blocks, shapes, next(net.parameters()).device),
         class_token=any("cls_token" in name for name, _ in net.named_parameters()),
+        image_width=None if size[0] == size[1] else size[1],
     )  # fmt: skip
     return Backbone(embed, blocks, pool, spec, _classifier(net, features.shape[1]))
 
 
-def _prefix(net: nn.Module, num_tokens: int) -> int:
+def _prefix(net: nn.Module, num_tokens: int, size: tuple[int, int]) -> int:
     """Return how many tokens stand before the patches; some networks add theirs after the blocks."""
     prefix = getattr(net, "num_prefix_tokens", 0)
-    square = math.isqrt(num_tokens - prefix) ** 2 == num_tokens - prefix
-    return prefix if square else num_tokens - math.isqrt(num_tokens) ** 2
+    return next(count for count in (prefix, *range(num_tokens)) if patch_grid(num_tokens - count, size))
 
 
 def _take_tokens(blocks: list[nn.Module], shapes: tuple[tuple[int, ...], ...], device: torch.device) -> bool:
@@ -162,12 +162,12 @@ class _Whole(fx.Tracer):
         learned: what depends on parameters.
     """
 
-    def __init__(self, net: Any, in_chans: int, image_size: int) -> None:
+    def __init__(self, net: Any, in_chans: int, size: tuple[int, int]) -> None:
         from timm.layers._fx import get_notrace_functions, get_notrace_modules
 
         super().__init__(autowrap_functions=tuple(get_notrace_functions()), param_shapes_constant=True)
         self.never, self.heads, self.running = tuple(get_notrace_modules()), _heads(net), False
-        self.images = torch.zeros(2, in_chans, image_size, image_size, device=next(net.parameters()).device)
+        self.images = torch.zeros(2, in_chans, *size, device=next(net.parameters()).device)
         self.values: dict[fx.Node, tuple[Any, Any]] = {}
         self.content: set[fx.Node] = set()
         self.learned: set[fx.Node] = set()
@@ -234,8 +234,9 @@ class _Whole(fx.Tracer):
 class _Flow:
     """The traced steps of a network, what each makes, and which values depend on the images' content."""
 
-    def __init__(self, net: nn.Module, in_chans: int, image_size: int) -> None:
-        self.net, self.whole, trace = net, _Headless(net), _Whole(net, in_chans, image_size)
+    def __init__(self, net: nn.Module, in_chans: int, size: tuple[int, int]) -> None:
+        self.net, self.whole, trace = net, _Headless(net), _Whole(net, in_chans, size)
+        self.size = size
         try:
             self.nodes = list(trace.trace(self.whole).nodes)
         except (TraceError, TypeError, AttributeError, NotImplementedError) as error:
@@ -265,8 +266,9 @@ class _Flow:
         one, two = (run[nodes[0]].shape for run in (self.values, self.twice))
         if (2 * one[0], *one[1:]) != tuple(two):
             return set()
-        edges = {"vit": (0, 0), "cnn": (-1, -2), "swin": (1, 2)}  # axes of one length where images are square
-        return {kind for kind, axes in KINDS.items() if len(one) == axes and len({one[e] for e in edges[kind]}) == 1}
+        found = {kind for kind, axes in KINDS.items() if len(one) == axes}
+        rows = {"cnn": 2, "swin": 1}  # axes; the next is that of columns
+        return {k for k in found if k == "vit" or in_proportion(one[rows[k]], one[rows[k] + 1], self.size)}
 
     def choose(self) -> tuple[str, list[int]]:
         """Return the kind of the network and the places to cut it: before each block, and behind the last."""

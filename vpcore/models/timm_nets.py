@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from vpcore.backbone import Backbone
+from vpcore.backbone import Backbone, Size, check_size
 from vpcore.device import NotDownloaded, own_random_stream, profile
 from vpcore.models.scratch import check_image, per_channel
 from vpcore.models.split import NoChain, split_chain
@@ -31,7 +31,7 @@ def timm_backbone(
     *,
     pretrained: bool = True,
     checkpoint: str | Path | None = None,
-    image_size: int | None = None,
+    image_size: Size | None = None,
     in_chans: int | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
@@ -43,7 +43,7 @@ def timm_backbone(
         name: a timm name, with or without a weight tag ("vit_tiny_patch16_224.augreg_in21k_ft_in1k").
         pretrained: download timm's weights (full profile only); False draws fresh ones.
         checkpoint: a .safetensors or torch file to take the weights from instead; see `read_weights`.
-        image_size: edge of the square images; by default what the weights were trained with.
+        image_size: edge of square images, or height and width; by default what the weights were trained with.
         in_chans: channels; the first convolution of trained weights is summed (1) or repeated (others) as timm does.
         mean: of images in [0, 1]; by default the weights' own (a MoCo checkpoint's: ImageNet's), averaged for one
             channel and repeated for others. For other checkpoint files, the name's: give both if yours differ.
@@ -57,7 +57,8 @@ def timm_backbone(
     """
     config = _config(name)
     channels = 3 if in_chans is None else in_chans
-    size = _square(name, config.input_size) if image_size is None else image_size
+    height, width = check_size(config.input_size[-2:] if image_size is None else image_size)
+    size: Size = height if height == width else (height, width)
     check_image(size, channels, smallest=1)
     moco, sized = False, {"img_size": size} if config.fixed_input_size or _family(name) in SIZED else {}
     if checkpoint is None:
@@ -68,9 +69,9 @@ def timm_backbone(
         net = _create(name, False, size, channels, seed, num_classes=classes, **sized)
         fill(net, tensors, config.first_conv, checkpoint)
         moco = prefix in MOCO_PREFIXES
-    _check_patch(net, name, size, config.input_size[-1])
+    _check_patch(net, name, (height, width), config.input_size[-2:])
     means, stds = _normalization(config, channels, mean, std, moco)
-    backbone = _split(net, name, size, means, stds, config.input_size[-1])
+    backbone = _split(net, name, size, means, stds, config.input_size[-2:])
     backbone.spec = replace(backbone.spec, interpolation=config.interpolation)
     return backbone
 
@@ -96,7 +97,7 @@ def _family(name: str) -> str:
     return model_entrypoint(name).__module__.rsplit(".", 1)[-1]
 
 
-def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **options: Any) -> nn.Module:
+def _create(name: str, pretrained: bool, size: Size, channels: int, seed: int, **options: Any) -> nn.Module:
     import timm
 
     if pretrained and profile() == "quick":
@@ -114,29 +115,31 @@ def _create(name: str, pretrained: bool, size: int, channels: int, seed: int, **
         advice = "check the connection, or give checkpoint=a file"
         raise NotDownloaded(f"no weights for {name} ({reason}): {advice}") from error
     except AssertionError as error:
-        raise ValueError(f"{name} takes no images of {size} pixels ({error}): take the size it was made for") from error
+        raise ValueError(
+            f"{name} takes no images of {_said(size)} pixels ({error}): take the size it was made for"
+        ) from error
 
 
-def _split(net: Any, name: str, size: int, mean: tuple[float, ...], std: tuple[float, ...], native: int) -> Backbone:
+def _split(
+    net: Any, name: str, size: Size, mean: tuple[float, ...], std: tuple[float, ...], native: tuple[int, int]
+) -> Backbone:
     try:
         return split_chain(net, name, size, mean, std)
     except NoChain as error:
         raise NoChain(f"timm has {name}, vpcore cannot split it at blocks because {error}: take another") from error
     except Exception as error:  # networks object to a size in many ways
-        if size == native:
+        if check_size(size) == native:
             raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{name} takes no images of {size} pixels ({reason}): try {native}") from error
+        raise ValueError(f"{name} takes no images of {_said(size)} pixels ({reason}): try {_said(native)}") from error
 
 
-def _square(name: str, input_size: tuple[int, ...]) -> int:
-    if input_size[-1] != input_size[-2]:
-        size = f"{input_size[-2]}×{input_size[-1]}"
-        raise ValueError(f"{name} was trained on {size} images, only square ones fit: give image_size")
-    return input_size[-1]
+def _said(size: Size) -> str:
+    """Return a size as messages have it: 224 of squares, 224×320 of others."""
+    return "×".join(map(str, dict.fromkeys(check_size(size))))
 
 
-def _check_patch(net: nn.Module, name: str, size: int, native: int) -> None:
+def _check_patch(net: nn.Module, name: str, size: tuple[int, int], native: tuple[int, int]) -> None:
     embed = getattr(net, "patch_embed", None)
     patch = getattr(embed, "patch_size", 1)
     patch = (patch, patch) if isinstance(patch, int) else patch
@@ -144,9 +147,10 @@ def _check_patch(net: nn.Module, name: str, size: int, native: int) -> None:
         return
     if patch[0] != patch[1]:
         raise ValueError(f"{name} has patches of {patch[0]}×{patch[1]} pixels: only square patches are supported")
-    if size % patch[0] and size != native:  # some were trained with pixels to spare
-        near = max(patch[0], size // patch[0] * patch[0])
-        raise ValueError(f"image_size must be a multiple of {patch[0]}, the patch of {name}, got {size}: try {near}")
+    if any(edge % patch[0] for edge in size) and size != native:  # some were trained with pixels to spare
+        near, far = (max(patch[0], edge // patch[0] * patch[0]) for edge in size)
+        of = f"a multiple of {patch[0]}, the patch of {name}"
+        raise ValueError(f"image_size must be {of}, got {_said(size)}: try {_said((near, far))}")
 
 
 def _normalization(

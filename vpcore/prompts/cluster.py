@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone, Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.parts.border import border_pixels, paint, start_values
+from vpcore.prompts.parts.border import border_pixels, paint, require_square, start_values
 
 
 class ClusterPrompt(Prompt):
@@ -49,6 +49,7 @@ class ClusterPrompt(Prompt):
         seed: int = 0,
     ) -> None:
         super().__init__(spec, seed)
+        require_square(spec, "cluster")
         if num_clusters < 1:
             raise ValueError(f"num_clusters must be at least 1, got {num_clusters}")
         self.register_buffer("pixels", border_pixels(spec.image_size, width), persistent=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import gcd
 from typing import Any
 
 from torch import Tensor
@@ -108,5 +109,6 @@ class InstanceImagePrompt(Prompt):
 
 def default_patch(spec: Spec) -> int:
     """Return the ViT's patch size, or the divisor of the image size nearest to an eighth of it."""
-    divisors = [edge for edge in range(1, spec.image_size + 1) if spec.image_size % edge == 0]
-    return spec.patch_size or min(divisors, key=lambda edge: abs(edge - spec.image_size / 8))
+    shared = gcd(*spec.size)
+    divisors = [edge for edge in range(1, shared + 1) if shared % edge == 0]
+    return spec.patch_size or min(divisors, key=lambda edge: abs(edge - min(spec.size) / 8))

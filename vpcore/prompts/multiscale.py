@@ -67,9 +67,9 @@ class MultiScalePrompt(Prompt):
             raise ValueError(f"fusion must be one of {', '.join(FUSIONS)}, got {fusion!r}")
         if init not in INITS:
             raise ValueError(f"init must be one of {', '.join(INITS)}, got {init!r}")
-        fits = len(scales) > 0 and all(isinstance(s, int) and 1 <= s <= spec.image_size for s in scales)
+        fits = len(scales) > 0 and all(isinstance(s, int) and 1 <= s <= min(spec.size) for s in scales)
         if not fits or len(set(scales)) != len(scales):
-            allowed = f"different whole numbers from 1 to {spec.image_size}"
+            allowed = f"different whole numbers from 1 to {min(spec.size)}"
             raise ValueError(f"scales must be {allowed}, got {tuple(scales)}")
         self.scales, self.fusion, self.init = tuple(scales), fusion, init
         chans, draw = spec.in_chans, self.generator()

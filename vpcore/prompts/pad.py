@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.parts.border import border_pixels, default_width, paint, start_values
+from vpcore.prompts.parts.border import border_pixels, default_width, paint, require_square, start_values
 
 
 class PadPrompt(Prompt):
@@ -41,6 +41,7 @@ class PadPrompt(Prompt):
         self, spec: Spec, width: int | str | None = None, init: str = "zeros", scale: float = 1.0, seed: int = 0
     ) -> None:
         super().__init__(spec, seed)
+        require_square(spec, "pad")
         self.width = default_width(spec.image_size) if width is None else width
         self.register_buffer("pixels", border_pixels(spec.image_size, self.width), persistent=False)
         start = start_values((spec.in_chans, len(self.pixels)), init, scale, self.generator())

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Spec
 from vpcore.prompts.base import Images, Prompt
-from vpcore.prompts.parts.border import default_width, start_values
+from vpcore.prompts.parts.border import default_width, require_square, start_values
 
 
 class PatchPrompt(Prompt):
@@ -45,6 +45,7 @@ class PatchPrompt(Prompt):
         seed: int = 0,
     ) -> None:
         super().__init__(spec, seed)
+        require_square(spec, "patch")
         self.size = default_width(spec.image_size) if size is None else size
         self.position = position
         edge, size = spec.image_size, self.size

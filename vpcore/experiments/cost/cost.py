@@ -132,7 +132,7 @@ def cost(model: Prompted, batch_size: int = 64, *, repeats: int = 5, precision: 
     device, spec = model.mean.device, model.backbone.spec
     before = _start_memory(device)
     copied = copy.deepcopy(model)
-    shape = (batch_size, spec.in_chans, spec.image_size, spec.image_size)
+    shape = (batch_size, spec.in_chans, *spec.size)
     with own_random_stream(0, device):
         images = torch.rand(shape, device=device)
         learns, runs = any(parameter.requires_grad for parameter in model.parameters()), device.type != "meta"

@@ -64,7 +64,7 @@ def cost_table(
 
 def _model(cell: Cell, backbone: Backbone, num_classes: int) -> Prompted:
     spec, draw = backbone.spec, torch.Generator().manual_seed(0)
-    size = (IMAGES, spec.in_chans, spec.image_size, spec.image_size)
+    size = (IMAGES, spec.in_chans, *spec.size)
     images = torch.randint(256, size, generator=draw, dtype=torch.uint8)
     return build_method(cell, backbone, images, num_classes, seed=0)
 

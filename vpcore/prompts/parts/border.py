@@ -6,7 +6,17 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from vpcore.backbone import Spec
+
 INITS = ("zeros", "normal")
+
+
+def require_square(spec: Spec, name: str) -> None:
+    """Refuse a backbone whose images are not square."""
+    if spec.image_width is not None:
+        height, width = spec.size
+        use = "use multiscale, instance_image, activation, or a backbone for square images"
+        raise ValueError(f"{name} needs square images, {spec.name} takes {height}×{width}: {use}")
 
 
 def border_pixels(image_size: int, width: int | str) -> Int64[Tensor, " pixels"]:

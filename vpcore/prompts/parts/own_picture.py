@@ -49,8 +49,9 @@ def build_prompters(
     """
     if variant not in VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}")
-    if patch_size < 1 or spec.image_size % patch_size:
-        raise ValueError(f"patch_size must divide the image size {spec.image_size}, got {patch_size}: choose a divisor")
+    if patch_size < 1 or any(edge % patch_size for edge in spec.size):
+        size = "×".join(map(str, dict.fromkeys(spec.size)))
+        raise ValueError(f"patch_size must divide the image size {size}, got {patch_size}: choose a divisor")
     found: dict[str, Any] = {}
     if "patch" in parts:
         found["patch"] = PatchPrompter(spec.in_chans, patch_size, patch_hidden, zero=zero, generator=generator)
