@@ -135,11 +135,14 @@ class Backbone(nn.Module):
             sizes: more fields of `Spec` (kind, patch_size, num_heads, num_prefix_tokens, class_token, free_tokens).
 
         Raises:
-            ValueError: no such part, parts that do not fit one another, or features that are no vectors.
+            ValueError: no such part, no block, parts that do not fit one another, or features that are no vectors.
         """
         height, width = check_size(image_size)
         row = find(module, blocks).children() if isinstance(blocks, str) else (find(module, part) for part in blocks)
         first, layers, last = chain(module, embed), list(row), chain(module, pool)
+        if not layers:
+            fix = "name a part that has parts, or several parts, each a block"
+            raise ValueError(f"blocks={blocks!r} of this {type(module).__name__} holds no row of blocks: {fix}")
         try:
             shapes = measure_shapes(first, [*layers, last], len(mean), image_size)
         except (RuntimeError, TypeError, AttributeError) as error:

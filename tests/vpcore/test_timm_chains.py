@@ -12,7 +12,7 @@ from torch import nn
 
 import vpcore
 from vpcore.backbone import Backbone
-from vpcore.models.split import NoChain, RotateMore
+from vpcore.models.split import NoChain, RotateMore, split_chain
 
 # One small network or more of each family, with a small image size that it takes.
 NAMES = """
@@ -281,6 +281,34 @@ def test_what_timm_has_and_is_no_chain_says_so(name, reason):
         pytest.raises(NoChain, match=f"^timm has {name}, vpcore cannot split it at blocks because {reason}"),
     ):
         vpcore.load_backbone(name, pretrained=False)
+
+
+class Rowless(nn.Module):
+    """A network as timm writes them, all of whose layers stand in parts that are no row."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.core, self.fc = nn.Conv2d(3, 6, 3), nn.Conv2d(6, 5, 3), nn.Linear(5, 4)
+
+    def get_classifier(self):
+        return self.fc
+
+    def forward_features(self, images):
+        return self.core(self.stem(images).relu()).relu()
+
+    def forward_head(self, z, pre_logits=False):
+        return z.mean((2, 3)) if pre_logits else self.fc(z.mean((2, 3)))
+
+
+def test_a_network_without_a_row_of_blocks_says_which_parts_it_has():
+    with pytest.raises(NoChain, match=r"^its parts \(stem, core, fc\) hold no row of blocks$"):
+        split_chain(Rowless(), "rowless", 20, (0.5,) * 3, (0.5,) * 3)
+    pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    for blocks in ("core", []):  # a layer is no row
+        with pytest.raises(ValueError, match=r"blocks=.* of this Rowless holds no row of blocks: name a part that has"):
+            Backbone.wrap(Rowless(), embed="stem", blocks=blocks, pool=pool, image_size=20)
+    wrapped = Backbone.wrap(Rowless(), embed="stem", blocks=["core"], pool=pool, image_size=20)
+    assert (wrapped.spec.depth, wrapped.spec.shapes) == (1, ((6, 18, 18), (5, 16, 16)))
 
 
 def test_addresses_of_timms_own_weights_are_names():
