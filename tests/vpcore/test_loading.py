@@ -9,6 +9,7 @@ from tiny import same, tiny_model, tiny_split, weights
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
 from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms import v2
+from torchvision.transforms.functional import pil_to_tensor
 
 import vpcore
 from vpcore.data.augment import Augment
@@ -42,6 +43,26 @@ class Dictionaries(Rows):
         return {"id": f"row {index}", "img": image, "fine_label": label}
 
 
+class Columns:
+    """What a Hugging Face dataset answers: columns by name, rows by number, a transform of batches."""
+
+    def __init__(self, transform=None, **columns):
+        self.columns, self.transform = columns, transform or (lambda batch: batch)
+
+    def with_transform(self, transform):
+        return Columns(transform, **self.columns)
+
+    def __len__(self):
+        return len(next(iter(self.columns.values())))
+
+    def __getitem__(self, key):
+        return self.columns[key] if isinstance(key, str) else self.__getitems__([key])[0]
+
+    def __getitems__(self, places):
+        batch = self.transform({name: [column[place] for place in places] for name, column in self.columns.items()})
+        return [{name: column[at] for name, column in batch.items()} for at in range(len(places))]
+
+
 def learned(train, valid=VALID, **options):
     model = tiny_model()
     history = vpcore.fit(model, train, valid, **{**OPTIONS, **options})
@@ -62,6 +83,30 @@ def test_a_dataset_trains_and_scores_as_its_split(kind, change):
     expected = vpcore.fit(other, TRAIN, VALID, **options)
     assert [r.train_loss for r in history.epochs] == pytest.approx([r.train_loss for r in expected.epochs], rel=1e-5)
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(model.parameters(), other.parameters(), strict=True))
+
+
+def test_a_hugging_face_dataset_is_read_by_its_columns():
+    def pictures(split):
+        images = [Image.fromarray(image[0].numpy()) for image in split.images]
+        return Columns(image=images, label=split.labels.tolist(), path=["a.png"] * len(split))
+
+    def transform(batch):
+        return {**batch, "image": [pil_to_tensor(image) for image in batch["image"]]}
+
+    train, valid = (pictures(split).with_transform(transform) for split in (TRAIN, VALID))
+    seen, _ = learned(train, valid)
+    assert same(seen, learned(Rows(TRAIN))[0])
+    model = tiny_model()
+    assert vpcore.evaluate(model, valid).loss == vpcore.evaluate(model, VALID).loss
+    with pytest.raises(TypeError, match="images are no tensors yet: give the dataset transform="):
+        learned(pictures(TRAIN))
+    twice = Columns(transform, **valid.columns, coarse=[0] * len(VALID))
+    with pytest.raises(
+        TypeError, match=r"a batch must hold one tensor of images .*: give a DataLoader with a collate_fn"
+    ):
+        vpcore.evaluate(model, twice)
+    two = Columns(transform, image=twice["image"], label=twice["label"])  # as select_columns leaves them
+    assert vpcore.evaluate(model, two).accuracy == vpcore.evaluate(model, VALID).accuracy
 
 
 def test_every_image_comes_once_an_epoch_in_an_order_of_its_own():

@@ -86,7 +86,7 @@ def fit(
         v2.Compose([v2.ToImage(), v2.RandomResizedCrop(224), v2.ToDtype(torch.float32, scale=True)])
         torchvision.datasets.ImageFolder("pets/train", transform=transform)  # a Dataset
         DataLoader(dataset, batch_size=64, shuffle=True, num_workers=8)  # its batch size and order hold
-        datasets.load_dataset("pets", split="train").with_transform(  # Hugging Face: items are dictionaries
+        datasets.load_dataset("pets", split="train").with_transform(  # Hugging Face; of more labels, select_columns
             lambda rows: {"image": [transform(image) for image in rows["image"]], "label": rows["label"]})
 
     Args:
