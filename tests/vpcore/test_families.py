@@ -29,7 +29,7 @@ vision_transformer vit_dwee_patch16_reg1_gap_256 32 img_size=32 depth=2
 """
 REST = """
 beit beit_base_patch16_224 32 img_size=32 depth=2 embed_dim=48 num_heads=4
-byoanet halonet26t 64
+byoanet lambda_resnet26t 64
 byobnet test_byobnet 32
 cait cait_xxs24_224 32 img_size=32 depth=2
 coat coat_lite_tiny 64
