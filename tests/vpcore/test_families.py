@@ -34,7 +34,7 @@ byobnet test_byobnet 32
 cait cait_xxs24_224 32 img_size=32 depth=2
 coat coat_lite_tiny 64
 convit convit_tiny 32
-convmixer convmixer_768_32 32 depth=2 dim=32
+convmixer convmixer_768_32 28
 cpubone cpubone_nano 64
 csatv2 csatv2 64
 cspnet cs3darknet_focus_s 32

@@ -51,7 +51,12 @@ class Tuning(Built, nn.Module):
         """Run the backbone with the weights that differ; arguments as in `Backbone.forward`."""
         for module in backbone.modules():  # LeViT and its kin keep, in eval mode, what they once made of their biases
             getattr(module, "attention_bias_cache", {}).clear()
-        return functional_call(backbone, self.weights(backbone), (x,), {"edit": edit, "start": start})
+        if x.device.type == "cpu" and any(isinstance(module, nn.GroupNorm) for module in backbone.modules()):
+            # torch's group norm crashes where it learns and its input, channels last inside some networks, does not
+            x = x if x.requires_grad else x.detach().requires_grad_()
+        # Without ties: of a module that two blocks share, torch would put back the tuned weights as its own.
+        changed, options = self.weights(backbone), {"edit": edit, "start": start}
+        return functional_call(backbone, changed, (x,), options, tie_weights=False)
 
     def merge(self, backbone: Backbone) -> Backbone:
         """Return a new frozen backbone that has the learned weights built in and costs nothing extra to run."""
