@@ -1,9 +1,10 @@
 """Every name timm knows: taken apart and equal to timm's own forward, or refused with a reason. An hour on one core.
 
-    python tests/full/timm_names.py [--only PREFIX ...] [--most N] [--results FILE] [--table FILE]
+    python tests/full/timm_names.py [--only PREFIX ...] [--most N] [--all] [--minutes M] [--results FILE] [--table FILE]
 
-The smallest network of every class is compared number by number at its own size; of all others it is tested on the
-meta device that they come apart. With a file of results, each name is written there at once and not tried again.
+Of every name it is tested on the meta device that its network comes apart. Then the smallest network of every class is
+compared number by number at its own size, with `--all` every other one after them, the smallest first, as long as
+`--minutes` last. With a file of results, each name is written there at once and not tried again.
 Exits with 1 if a number differs, a name fails, or fewer than 95 % of those that have a chain of blocks are taken.
 """
 
@@ -11,7 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
+import time
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -48,6 +51,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", default=[""], metavar="PREFIX", help="names that begin so")
     parser.add_argument("--most", type=int, default=1000, metavar="N", help="only the first N of every file of timm")
+    parser.add_argument("--all", action="store_true", help="compare all networks of up to 100 million weights")
+    parser.add_argument("--minutes", type=float, default=math.inf, metavar="M", help="compare no more after so many")
     parser.add_argument("--results", type=Path, help="JSON lines; names in it are not tried again")
     parser.add_argument("--table", type=Path, help="write families and the prompts that fit there, in Markdown")
     chosen = parser.parse_args()
@@ -72,8 +77,13 @@ def main() -> int:
         least = smallest.setdefault(each["class"], each)
         if each["taken"] and (not least["taken"] or each["size"] < least["size"]):
             smallest[each["class"]] = each
-    small = [each for each in smallest.values() if each["taken"] and each["size"] <= LARGEST]
-    return report(came, [row(each["name"], "numbers") for each in small])
+    first = {each["name"] for each in smallest.values()}
+    small = [each for each in came if each["taken"] and each["size"] <= LARGEST]
+    small = sorted((each for each in small if chosen.all or each["name"] in first), key=lambda each: each["size"])
+    order = [each["name"] for each in sorted(small, key=lambda each: each["name"] not in first)]
+    end = time.monotonic() + 60 * chosen.minutes
+    compared = [row(name, "numbers") for name in order if (name, "numbers") in done or time.monotonic() < end]
+    return report(came, compared, len(order) - len(compared))
 
 
 def spread(names: list[str], most: int) -> list[str]:
@@ -119,7 +129,7 @@ def numbers(name: str) -> Row:
 STEPS = {"split": split, "numbers": numbers}
 
 
-def report(came: list[Row], compared: list[Row]) -> int:
+def report(came: list[Row], compared: list[Row], left: int) -> int:
     """Print what came of the names, and tell by the exit status whether it is enough."""
     refused: dict[str, list[str]] = defaultdict(list)
     for each in came:
@@ -138,7 +148,7 @@ def report(came: list[Row], compared: list[Row]) -> int:
     print(*wrong, sep="\n")
     print(f"{len(taken)} of {len(came)} names taken, {share:.1%} of those that have a chain of blocks")
     figures = {"names": len(came), "taken": len(taken), "share": round(share, 4), "compared": len(compared)}
-    print("figures:", json.dumps({**figures, "wrong": len(wrong)}))
+    print("figures:", json.dumps({**figures, "left": left, "wrong": len(wrong)}))
     return int(bool(wrong) or share < 0.95)
 
 
