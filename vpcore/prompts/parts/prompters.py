@@ -164,7 +164,8 @@ class SpecificPrompter(nn.Module):
     def forward(self, images: Images) -> Float[Tensor, "batch tokens dim"]:
         """Map normalized images (B, C, H, W) to tokens (B, p, 3·h·w)."""
         height, width = self.grid
-        middle = (math.isqrt(images.shape[-2] * height), math.isqrt(images.shape[-1] * width))
+        # torch.compile takes no math.isqrt on Python 3.15; below 2^52 both give the same.
+        middle = (int(math.sqrt(images.shape[-2] * height)), int(math.sqrt(images.shape[-1] * width)))
         z = F.adaptive_max_pool2d(F.leaky_relu(self.convs[0](images), self.slope), middle)
         z = F.adaptive_max_pool2d(F.leaky_relu(self.convs[1](z), self.slope), self.grid)
         return self.convs[2](z).reshape(len(images), self.num_tokens, 3 * height * width)  # from (B, 3p, h, w)
