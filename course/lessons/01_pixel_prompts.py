@@ -283,8 +283,11 @@ more_images(recorded("scale"), {"full picture": "full"})
 # %% [markdown] answer=true
 # With 250 images the full picture is below the probe, with 4,000 it is above, and with 16,000 it is nine points above,
 # although the digits stand anywhere. The probe learns 1,210 numbers and soon has all it can get from more images; the
-# picture has 3,072 more to fill. Rates were searched for at 1,000 and at 16,000 images. More images are also more
-# steps here: both were made larger at once.
+# picture has 3,072 more to fill. Rates were searched for at 1,000 and at 16,000 images.
+#
+# More images are also more steps here. The last line parts the two: 16,000 images, each seen once, are as many steps as
+# 1,000 images seen sixteen times, and the picture gains nothing that could be told. So many images help a prompt when
+# it has the steps to learn from them.
 
 # %% [markdown]
 # ### Exercise: count a frame

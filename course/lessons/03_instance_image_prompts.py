@@ -377,6 +377,10 @@ more_images(recorded("scale"), {"full picture": "full", "InsVP, picture": "insta
 # probe, at 16,000 it is 30, and the universal picture nine. So the order of the paper, probe below universal below
 # instance, is what more images show here, and a table at 1,000 images hides it. These runs have another recipe than
 # those above (16 epochs, batches of 128, rates searched for at 1,000 and 16,000 images): compare within the figure.
+#
+# The last lines part images from steps. When each of 16,000 images is seen once, there are as many steps as with 1,000
+# images, and the gains are those of 1,000 images: four points for the picture made from the image. It is many images
+# *and* the steps to learn from them that make the difference.
 
 # %% [markdown]
 # **Question.** Is it the same in a ViT, with a thousand images?

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
@@ -43,6 +44,8 @@ def more_images(
 ) -> Picture:
     """Print what prompts gain over a linear probe at each recorded number of training images, and draw what they reach.
 
+    The last lines part images from steps, where that is recorded: many images in one epoch, few in very many.
+
     Args:
         table: runs of the preset `scale` on one data set.
         prompts: name to the prompt as the record writes it, at most three.
@@ -64,6 +67,17 @@ def more_images(
         for name, prompt in prompts.items():
             mean, low, high = table.gain(data, "none", prompt, backbone, limit=size, epochs=epochs)
             print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+    apart = Counter(
+        (cell["limit"], cell["epochs"], cell["prompt"])
+        for cell in (run["cell"] for run in table.runs)
+        if cell["backbone"] == backbone and cell["epochs"] != epochs
+    )
+    for limit, passes in sorted({(limit, passes) for limit, passes, _ in apart}):
+        for name, prompt in prompts.items():
+            if min(apart[limit, passes, "none"], apart[limit, passes, prompt]) > 1:
+                mean, low, high = table.gain(data, "none", prompt, backbone, limit=limit, epochs=passes)
+                words = f"{limit:6,} images, {passes} epoch{'s' * (passes > 1)}, {name}"
+                print(f"{words}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
     usual = max(seeds.values())
     fewer = ", ".join(f"{count} at {size:,}" for size, count in seeds.items() if count < usual)
     told = f"{usual} seeds{f' ({fewer})' if fewer else ''}, {runs[0]['num_test']:,} test images"

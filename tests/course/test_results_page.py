@@ -38,7 +38,7 @@ def test_a_claim_is_the_paired_difference_of_the_file():
     found, pairs, tests = difference(table, claim)
     assert found.mean == pytest.approx(mean)
     assert (pairs, tests) == (10, 10_000)
-    assert claim.sentence(RESULTS).startswith(f"- MSVP: worse, {mean:+.2f} points [")
+    assert claim.sentence(RESULTS).startswith(f"- MSVP: cannot tell, {mean:+.2f} points [")
 
 
 def test_verdicts_follow_the_interval_alone():
@@ -78,8 +78,8 @@ def test_a_file_nobody_asked_about_is_named(tmp_path):
     with pytest.raises(ValueError, match=r"new.json has no question: write it into course/results/questions.py"):
         page(tmp_path)
     (tmp_path / "new.json").unlink()
-    shutil.copy(RESULTS / "msvp_lr.json", tmp_path / "msvp_small.json")
-    with pytest.raises(ValueError, match=r"msvp_small holds no digits simple_cnn none beside other arms"):
+    shutil.copy(RESULTS / "msvp_pixels.json", tmp_path / "msvp_small.json")
+    with pytest.raises(ValueError, match=r"msvp_small holds no digits simple_cnn none"):
         page(tmp_path)
 
 

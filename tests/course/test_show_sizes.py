@@ -30,9 +30,9 @@ def test_intervals_are_drawn_as_given_and_not_as_half_widths():
     assert [(round(low, 6), round(high, 6)) for (_, low), (_, high) in segments] == [(13, 22), (28.5, 31.5)]
 
 
-def run(prompt: str, size: int, seed: int, hits: int) -> dict:
+def run(prompt: str, size: int, seed: int, hits: int, epochs: int = 16) -> dict:
     data, right = "toy:num_train=90", np.packbits(np.arange(40) < hits).tobytes()
-    cell = {"data": data, "backbone": "net", "prompt": prompt, "limit": size, "epochs": 16, "seed": seed}
+    cell = {"data": data, "backbone": "net", "prompt": prompt, "limit": size, "epochs": epochs, "seed": seed}
     return {"cell": cell, "num_test": 40, "data_md5": "m", "right": base64.b64encode(right).decode()}
 
 
@@ -46,3 +46,16 @@ def test_more_images_prints_the_record_and_counts_its_seeds(capsys):
     ]  # fmt: skip
     assert "Recorded, 16 epochs at every size, 3 seeds (2 at 90), 40 test images" in picture.alt
     assert "linear probe from 30 to 34 %" in picture.alt
+
+
+def test_more_images_prints_what_parts_images_from_steps(capsys):
+    table = [run(prompt, size, seed, base + seed, epochs) for prompt, base in (("none", 10), ("full", 16))
+             for size, epochs in ((30, 16), (480, 16), (480, 1), (30, 256)) for seed in range(2)]  # fmt: skip
+    table += [run("pad", size, seed, 9, 16) for size in (30, 480) for seed in range(2)]  # not recorded with one epoch
+    more_images(Recorded("toy", table, [], {}, {}), {"picture": "full", "frame": "pad"}, "net")
+    said = capsys.readouterr().out.splitlines()
+    assert [line.partition(" points")[0].strip() for line in said if "picture" in line] == [
+        "30 images, picture: +15.0", "480 images, picture: +15.0", "30 images, 256 epochs, picture: +15.0",
+        "480 images, 1 epoch, picture: +15.0",
+    ]  # fmt: skip
+    assert sum("frame" in line for line in said) == 2
