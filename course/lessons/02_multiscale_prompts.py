@@ -605,9 +605,9 @@ label = "recorded, 5 to 20 seeds crossed with 397 or 10,000 test images"
 show.intervals(rows, "MSVP against no prompt, from the easiest set to the hardest", label=label)
 
 # %% [markdown] answer=true
-# No: all means lie close to zero, and every interval holds it. On MNIST and Fashion-MNIST, with 10,000 test images, each
-# interval ends below +0.92: with this CNN and this recipe such a gain is ruled out. On digits it is not: 397 test images
-# leave a wide bar. A trend over three sets would need narrower bars, or more sets.
+# No: all means lie close to zero, and every interval holds it. On MNIST and Fashion-MNIST, with 10,000 test images,
+# each interval ends below +0.92: with this CNN and this recipe such a gain is ruled out. On digits it is not: 397 test
+# images leave a wide bar. A trend over three sets would need narrower bars, or more sets.
 #
 # None of this is the paper's claim: its +0.92 is a ViT's, trained on all 60,000 images, and the ResNet here has almost
 # nothing left to gain. It does show what one learns from runs that are good enough to be compared.

@@ -814,9 +814,9 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 # - Ask an ablation twice, added up and left out, and give it a frozen control.
 # - A table at 1,000 images shows first steps: InsVP's gain grew from nothing to 48 points at 16,000.
 #
-# **How far this goes.** One ViT of 0.7 million weights, trained on CIFAR-100 at 32 pixels; digits on photographs. With 1,000
-# images and 128 steps no gain of InsVP could be told, with more images it was the largest gain of any prompt in this course. InsVP's paper
-# has a ViT-B/16, which nobody here has measured.
+# **How far this goes.** One ViT of 0.7 million weights, trained on CIFAR-100 at 32 pixels; digits on photographs. With
+# 1,000 images and 128 steps no gain of InsVP could be told, with more images it was the largest gain of any prompt in
+# this course. InsVP's paper has a ViT-B/16, which nobody here has measured.
 
 # %% [markdown]
 # ## Self-test

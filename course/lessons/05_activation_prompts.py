@@ -357,10 +357,10 @@ more_images(recorded("scale"), {"full picture": "full", "AP, layer 3": "activati
 # picture at the pixels gains nine. A head on frozen features stops learning early; δ does not. Layer 3 is the one that
 # validation chose at 1,000 images.
 #
-# The last lines part images from steps. A thousand images seen 256 times are as many steps as 16,000 seen sixteen times,
-# and AP gains eight points: the steps alone bring little. And 16,000 images, each seen once, are as many steps as 1,000
-# have, and AP gains seven points: the images alone bring little. It takes both. So a claim about a prompt needs its
-# number of images *and* of steps beside it.
+# The last lines part images from steps. A thousand images seen 256 times are as many steps as 16,000 seen sixteen
+# times, and AP gains eight points: the steps alone bring little. And 16,000 images, each seen once, are as many steps
+# as 1,000 have, and AP gains seven points: the images alone bring little. It takes both. So a claim about a prompt
+# needs its number of images *and* of steps beside it.
 
 # %% [markdown]
 # ## Deeper: choose a layer, then report
