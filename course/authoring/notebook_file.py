@@ -19,7 +19,7 @@ def read_notebook(path: Path) -> Any:
 
     try:
         return nbformat.read(path, as_version=4)
-    except (OSError, ValueError, AttributeError, TypeError, nbformat.ValidationError) as error:
+    except (OSError, ValueError, AttributeError, TypeError, UnboundLocalError, nbformat.ValidationError) as error:
         reason = "is not a readable notebook" if path.is_file() else "is missing"
         place = f"{path.parent.name}/{path.name}"
         cure = f"run: python -m course build {path.stem}" if is_clone(path.parents[1]) else "take a fresh copy of it"

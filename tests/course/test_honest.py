@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from full.honest import KINDS, REPOSITORY, exercise_of, read, shapes
+from full.honest import HAND, KINDS, REPOSITORY, exercise_of, read, shapes
 from graded_lesson import rows
 from sandboxed import needs_bubblewrap
 
@@ -36,6 +36,8 @@ def test_every_shape_of_a_solved_lesson_gives_right_answers():
     tasks = [task for task in plan.tasks if task.exercise is not None and task.automatic]
     wrong = []
     for name, data in shapes(read("solutions", LESSON)):
+        if name in HAND:
+            continue  # its file is not there
         notebook = Notebook(sources(data), list(plan.cells.values()))
         for task in tasks:
             space = {"display": print, "__name__": "__main__"}

@@ -213,7 +213,6 @@ CACHED = Suite(
             _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, head(y.mean((2, 3)))"),
             says="backbone.pool is a part of the network",
         ),
-        Mutant("delta as large as x", _cached(*BELOW, "y = z + delta.expand_as(x)", *ABOVE), outcome="error"),
         Mutant(
             "forgets the head", _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, backbone.pool(y)"), says="shape"
         ),
