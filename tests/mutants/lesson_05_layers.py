@@ -216,6 +216,7 @@ CACHED = Suite(
         Mutant(
             "forgets the head", _cached(*BELOW, "y = z + delta", ABOVE[0], "return z, backbone.pool(y)"), says="shape"
         ),
+        Mutant("delta as large as x", _cached(*BELOW, "y = z + delta.expand_as(x)", *ABOVE), outcome="error"),
         Mutant(
             "calls the library",
             _cached(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import linecache
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,9 @@ def loader(lesson: Lesson | None) -> Callable[[Any], Any]:
         if not isinstance(answer, Source):
             return answer
         space = lesson.space() if lesson else {"__name__": "mutant"}
-        exec(compile(answer.text, "mutant", "exec"), space)
+        place = f"<mutant {hash(answer.text)}>"
+        linecache.cache[place] = (len(answer.text), None, answer.text.splitlines(keepends=True), place)  # as cells have
+        exec(compile(answer.text, place, "exec"), space)
         return space[answer.name]
 
     return load
