@@ -264,7 +264,7 @@ def _imports(node: ast.stmt) -> bool:
     return isinstance(node, ast.Import | ast.ImportFrom)
 
 
-@functools.cache  # the lesson's own cells are read once, before the exercises fork
+@functools.lru_cache(maxsize=1024)  # the lesson's own cells are read once, before the exercises fork
 def _read(place: int, source: str) -> Cell:
     try:
         text, tree = _parsed(source)
