@@ -36,7 +36,7 @@ def tradeoff(
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     _number(panel, bars)
-    return finished(figure, title, f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label, panel=panel)
+    return finished(figure, title, f"{title}: {across} and {up}, mean ± sd: {listed(words)}", label)
 
 
 def _number(panel: Any, bars: Sequence[tuple[float, float, float, float]]) -> None:

@@ -43,7 +43,7 @@ def paired_dots(
     text = f"{title}: {len(points)} paired differences as dots, their mean with its 95 % interval, and a line at zero"
     if not live:
         text += f"; mean {middle:+.2f}, interval {interval[0]:+.2f} to {interval[1]:+.2f} points"
-    return finished(figure, title, text, label, made_by, panel=panel)
+    return finished(figure, title, text, label, made_by)
 
 
 def lottery(
@@ -81,11 +81,11 @@ def lottery(
         words.append(f"{name}: {len(points)} differences{spread}")
     if mark is not None:
         panel.axvline(mark, color=COLORS[3], linewidth=1.5, label=mark_name)
-    panel.legend(fontsize=8, loc="upper left", bbox_to_anchor=(0.0, -0.22), frameon=False)
+    figure.legend(fontsize=8, loc="outside lower left", frameon=False)
     panel.set(yticks=range(len(groups)), yticklabels=list(groups), ylim=(-0.6, len(groups) - 0.4))
     panel.set_xlabel("difference of two test accuracies (points)")
     plain(panel)
-    return finished(figure, title, f"{title}. {'; '.join(words)}", label, panel=panel)
+    return finished(figure, title, f"{title}. {'; '.join(words)}", label)
 
 
 def settings(rows: Mapping[str, Any], title: str, *, unit: str = "test accuracy (%)", label: str = "") -> Picture:
@@ -115,4 +115,4 @@ def intervals(rows: Mapping[str, tuple[float, float, float]], title: str, *, lab
     panel.set_xlabel("difference to the baseline (points)\nfilled: zero is outside")
     plain(panel)
     words = [f"{name} {mean:+.2f} ({low:+.2f} to {high:+.2f})" for name, (mean, low, high) in rows.items()]
-    return finished(figure, title, f"{title}. Mean and 95 % interval in points: {', '.join(words)}", label, panel=panel)
+    return finished(figure, title, f"{title}. Mean and 95 % interval in points: {', '.join(words)}", label)

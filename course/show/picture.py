@@ -95,9 +95,9 @@ def sentence(text: str, label: str = "", made_by: str = "") -> str:
     return said.replace("?.", "?").replace("?:", "?")  # a title may be a question
 
 
-def finished(figure: Figure, title: str, text: str, label: str = "", made_by: str = "", panel: Any = None) -> Picture:
-    """Put a title over a figure, or over its one panel, and return the picture that the text describes."""
-    (panel.set_title if panel else figure.suptitle)(heading(title, label, made_by), fontsize=10)
+def finished(figure: Figure, title: str, text: str, label: str = "", made_by: str = "") -> Picture:
+    """Put a title over a figure and return the picture that the text describes."""
+    figure.suptitle(heading(title, label, made_by), fontsize=10)
     return Picture(figure, sentence(text, label, made_by))
 
 

@@ -36,7 +36,7 @@ def sizes(curves: Mapping[str, Mapping[int, tuple[float, float, float]]], title:
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     ends = f"{every[0]:,} to {every[-1]:,} training images"
-    return finished(figure, title, f"{title}: test accuracy over {ends}, for {listed(words)}", label, panel=panel)
+    return finished(figure, title, f"{title}: test accuracy over {ends}, for {listed(words)}", label)
 
 
 def more_images(

@@ -75,7 +75,7 @@ def accuracies(
     figure.legend(fontsize=8, frameon=False, loc="outside lower left")
     plain(panel)
     text = f"{title}. {unit}, mean ± standard deviation over {over}: {', '.join(words)}"
-    return finished(figure, title, text, label, made_by, panel=panel)
+    return finished(figure, title, text, label, made_by)
 
 
 def _boxes(spec: Spec, layer: int) -> list[tuple[str, str]]:

@@ -40,7 +40,7 @@ def lines(
         panel.minorticks_off()
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
-    return finished(figure, title, f"{title}: {up} over {across} for {listed(words)}", label, made_by, panel=panel)
+    return finished(figure, title, f"{title}: {up} over {across} for {listed(words)}", label, made_by)
 
 
 def confusion(

@@ -1,13 +1,17 @@
 """What a learner who cannot see a figure, a color, or uses no mouse, finds in the built notebooks and widgets."""
 
+import base64
 import copy
+import io
 import re
 from itertools import combinations, pairwise
 from pathlib import Path
 
 import ipywidgets
+import numpy as np
 import pytest
 from color_vision import SIGHT, contrast, distance
+from PIL import Image
 
 import vpcore
 from course.authoring.notebook_file import read_notebook
@@ -88,6 +92,10 @@ def figure_problems(notebook):
             alt, plain = output.get("metadata", {}).get(kind, {}).get("alt", ""), output.data.get("text/plain", "")
             if len(alt) < 20 or not alt.endswith(".") or not alt.endswith(plain):
                 found.append(alt or "no alternative text")
+        if png := output.get("data", {}).get("image/png"):
+            pixels = np.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("L"))
+            if min(edge.min() for edge in (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])) < 200:
+                found.append(f"ink at the edge, so something is cut off: {output.data.get('text/plain', '')}")
     return found
 
 

@@ -44,6 +44,20 @@ def test_every_function_draws_pixels_and_a_sentence():
         assert repr(picture) == picture.alt
 
 
+def test_long_titles_names_and_legends_stay_inside_the_figure():
+    title, row = "A title as long as they become in lessons: AP at layer 3 − probe, 2,000 images", "a name of half a figure"
+    values = np.array([90.1, 91.3, 89.0])
+    for picture in (
+        show.intervals({f"{row}, and more of the figure": (1.0, 0.5, 1.5)}, title, label="recorded"),
+        show.lottery({row: values}, title, mark=0.9, mark_name="the paper's claim", label="paired, recorded"),
+        show.settings({row: values}, title, label="recorded, 5 seeds"),
+        show.sizes({row: {250: (20.0, 18.0, 22.0), 1000: (30.0, 28.0, 32.0)}}, title, label="recorded"),
+    ):
+        pixels = np.asarray(Image.open(io.BytesIO(picture.png())).convert("L"))
+        edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+        assert edges.min() > 200, f"ink at the edge, so something is cut off: {picture.alt[:200]}"
+
+
 def test_the_same_arrays_give_the_same_bytes():
     first = {name: picture.png() for name, picture in all_pictures().items()}
     assert first == {name: picture.png() for name, picture in all_pictures().items()}
