@@ -45,7 +45,8 @@ def test_every_function_draws_pixels_and_a_sentence():
 
 
 def test_long_titles_names_and_legends_stay_inside_the_figure():
-    title, row = "A title as long as they become in lessons: AP at layer 3 − probe, 2,000 images", "a name of half a figure"
+    title = "A title as long as they become in lessons: AP at layer 3 − probe, 2,000 images"
+    row = "a name of half a figure"
     values = np.array([90.1, 91.3, 89.0])
     for picture in (
         show.intervals({f"{row}, and more of the figure": (1.0, 0.5, 1.5)}, title, label="recorded"),

@@ -77,6 +77,14 @@ def test_distillation_loss_equals_its_formula() -> None:
     torch.testing.assert_close(value, 0.7 * hard + 0.3 * soft)
 
 
+def test_the_loss_of_a_double_model_is_double() -> None:
+    """In float32 the fingerprint of a pretraining hung on the processor: 4.528 and 4.537 after 50 steps were seen."""
+    draw = torch.Generator().manual_seed(1)
+    images, labels = torch.rand(6, 5, generator=draw, dtype=torch.float64), torch.tensor([0, 1, 2, 0, 1, 2])
+    model = Averaged(nn.Linear(5, 3).double(), 0.9).train()
+    assert make_loss(replace(PLAIN, mixup=0.0, cutmix=0.0), 3, None)(model, images, labels, draw).dtype == torch.float64
+
+
 def test_it_learns_and_the_handed_on_backbone_computes_the_average() -> None:
     model, epochs = pretrain(fresh(), data(), replace(PLAIN, epochs=12, mixup=0.0, cutmix=0.0, ema=0.9))
     accuracy = evaluate(model, data().valid).accuracy

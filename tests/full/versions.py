@@ -34,13 +34,7 @@ from full.version_stacks import NAMES, ON_DEMAND, ROOT, SHOWN, STACKS, dry_run, 
 # extra; and what the other steps of `.ci/full` run at length.
 LENGTHY = ("experiments/test_kills.py", "course/test_attacks.py", "course/test_fuzz.py")
 LEFT_OUT = ("rules", "browser", "course/test_site.py", *LENGTHY)
-# For the tested packages alone, too: a loss after 50 steps, which other kernels round.
-SINGLE = ("vpcore/test_bundled.py::test_recipe_and_data_still_give_the_loss_on_the_card",)
-TESTS = [
-    "tests",
-    *(f"--ignore=tests/{name}" for name in LEFT_OUT),
-    *(f"--deselect=tests/{name}" for name in SINGLE),
-]
+TESTS = ["tests", *(f"--ignore=tests/{name}" for name in LEFT_OUT)]
 # Of a row: what pytest is told. A budget of seconds and memory is that of the tested packages.
 PARTS = {"tests": TESTS, "notebooks": ["--nbval", "notebooks", "solutions", "-k", "not budget"]}
 # Colab is where learners run notebooks. They are built with the tested packages: ipywidgets 7 numbers its models in

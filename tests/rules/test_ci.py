@@ -145,9 +145,6 @@ def test_what_the_versions_leave_out_is_there():
     there = [name for names in versions.NOT_THERE.values() for name in names]
     assert [name for name in (*versions.LEFT_OUT, *there) if not (tests / name).exists()] == []
     assert set(versions.NOT_THERE) <= set(versions.STACKS | version_stacks.ON_DEMAND)
-    for name in versions.SINGLE:
-        file, test = name.split("::")
-        assert f"def {test}(" in (tests / file).read_text(encoding="utf-8")
 
 
 def test_environments_are_kept_and_taken_again_but_none_that_pip_left_half_made(tmp_path, monkeypatch):

@@ -46,8 +46,9 @@ def make_loss(recipe: Recipe, num_classes: int, teacher: nn.Module | None) -> Lo
         targets = F.one_hot(labels, num_classes).float()
         if recipe.mixup or recipe.cutmix:
             images, targets = mix(images, targets, generator, recipe.mixup, recipe.cutmix)
-        logits = model(images).float()
-        plain = F.cross_entropy(logits, targets, label_smoothing=recipe.label_smoothing)
+        logits = model(images)
+        logits = logits if logits.dtype == torch.float64 else logits.float()
+        plain = F.cross_entropy(logits, targets.to(logits.dtype), label_smoothing=recipe.label_smoothing)
         if teacher is None:
             return plain
         with torch.no_grad():
