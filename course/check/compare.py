@@ -168,7 +168,24 @@ def _compare_container(got: Any, want: Any, what: str, tolerance: float, exact: 
     keys = want if type(want) is dict else range(len(want))
     name = "entry {!r} of {}" if type(want) is dict else "item {} of {}"
     found = (compare(got[key], want[key], name.format(key, what), tolerance, exact) for key in keys)
-    return next((finding for finding in found if finding), None)
+    first = next((finding for finding in found if finding), None)
+    moved = _moved(list(got), list(want), tolerance, exact) if first and type(want) in (tuple, list) else None
+    return Finding("values", texts.ITEMS_ORDER.format(what=what, got=moved[0], want=moved[1])) if moved else first
+
+
+def _moved(got: list[Any], want: list[Any], tolerance: float, exact: bool) -> tuple[int, int] | None:
+    """Return where the first item that stands in a wrong place is and should be, if all are there in another order."""
+    if len(want) > 6:
+        return None
+    free, places = list(range(len(want))), []
+    for item in got:
+        fits = [place for place in free if not compare(item, want[place], "", tolerance, exact)]
+        if not fits:
+            return None
+        place = len(places) if len(places) in fits else fits[0]
+        places.append(place)
+        free.remove(place)
+    return next(((number, place) for number, place in enumerate(places) if number != place), None)
 
 
 def _compare_other(got: Any, want: Any, what: str) -> Finding | None:

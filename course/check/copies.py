@@ -56,8 +56,13 @@ def touched(before: Any, after: Any) -> bool:
     if type(before) is dict:
         return before.keys() != after.keys() or any(touched(before[key], after[key]) for key in before)
     if isinstance(before, torch.nn.Module):
-        return before.training != after.training or touched(dict(before.state_dict()), dict(after.state_dict()))
+        return _flags(before) != _flags(after) or touched(dict(before.state_dict()), dict(after.state_dict()))
     return False
+
+
+def _flags(module: torch.nn.Module) -> list[bool]:
+    """Return the modes of a module and what is inside it, and which parameters require a gradient."""
+    return [part.training for part in module.modules()] + [tensor.requires_grad for tensor in module.parameters()]
 
 
 def _fresh_tensor(value: Tensor, leaves: list[Tensor] | None) -> Tensor:

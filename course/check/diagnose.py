@@ -67,10 +67,17 @@ def number_sentence(got: float, want: float, what: str, tolerance: float) -> str
         return texts.NUMBER_SIGN.format(**said)
     if whole and abs(got - want) == 1:
         return texts.NUMBER_ONE_OFF.format(**said)
+    if not whole and _is_rounded(got, want):
+        return texts.NUMBER_ROUNDED.format(**said)
     factor = _simple_factor(got / want) if want and not (whole and abs(want) < 10) else None  # not of a place
     if factor:
         return texts.NUMBER_FACTOR.format(**said, factor=factor)
     return (texts.NUMBER_LARGE if got > want else texts.NUMBER_SMALL).format(**said)
+
+
+def _is_rounded(got: float, want: float) -> bool:
+    near = abs(got - want) <= 0.05 * abs(want) and got != float(f"{got:.1g}")  # two digits, not a constant such as 0.5
+    return near and any(math.isclose(got, round(want, n), rel_tol=1e-12) for n in range(7))
 
 
 def digits(number: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from course.check import texts
 from course.check.compare import compare
@@ -17,7 +17,7 @@ from course.check.exercise import Cases, Exercise, Mistake
 from course.check.stubs import is_stub
 from course.check.variants import Variant
 from course.check.verdict import Finding
-from course.check.words import argument_names, in_line, input_parts, result_words, type_words
+from course.check.words import argument_names, in_line, input_parts, leaf_names, result_words, type_words
 
 _FAILED = object()
 
@@ -27,6 +27,7 @@ class Case:
     """One input with its words, its right output, right input gradients, and what each typical mistake gives."""
 
     inputs: tuple[Any, ...]
+    names: tuple[str, ...]
     words: list[str]
     whole: list[str]
     want: Any
@@ -88,7 +89,8 @@ class FunctionExercise(Exercise):
             slopes = input_slopes(self.reference, inputs) if self.gradient else []
             wrong = [_attempt(mistake.wrong, inputs) for mistake in self.mistakes]
             words, whole = input_parts(inputs, names), input_parts(inputs, names, whole=True)
-            cases.append(Case(inputs, words, whole, want, slopes, wrong))
+            known = names if len(names) == len(inputs) else tuple(f"number {n}" for n, _ in enumerate(inputs, 1))
+            cases.append(Case(inputs, known, words, whole, want, slopes, wrong))
         return cases
 
     def examine(self, answer: Any, prepared: list[Case]) -> Finding | None:
@@ -99,8 +101,13 @@ class FunctionExercise(Exercise):
         for case in prepared:
             given = fresh(case.inputs)
             results.append(answer(*given))
-            changed = changed or _touched(case.inputs, given)
-        found = self._outputs(results, prepared) or (changed and self._inputs(changed, prepared))
+            changed = changed or (_touched(case, given) if self.keeps_inputs else None)
+        found = self._outputs(results, prepared)
+        if changed:
+            where, how = changed
+            if found and found.stage == "values":
+                return replace(found, sentence=found.sentence + texts.ALSO_TOUCHED.format(where=where))
+            found = found or Finding("inputs", texts.TOUCHED.format(where=where, how=how))
         if not found and self.gradient:
             found = next((f for case in prepared if (f := self._gradient(answer, case))), None)
         if not found:
@@ -114,9 +121,9 @@ class FunctionExercise(Exercise):
             if found:
                 wrong, wants = [each.wrong for each in cases], [each.want for each in cases]
                 said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
-                if found.stage not in ("values", "shape"):
-                    return Finding(found.stage, said.sentence, said.hint) if said else found
                 sentence = said.sentence if said else found.sentence
+                if found.stage not in ("values", "shape") and all(map(self._compare, results, wants)):
+                    return Finding(found.stage, sentence, said.hint if said else found.hint)
                 hint = (said and said.hint) or self._seen(found.stage, got, case, results, cases)
                 return Finding(found.stage, sentence + texts.WITH_INPUT.format(words=in_line(case.words)), hint)
         return None
@@ -141,15 +148,12 @@ class FunctionExercise(Exercise):
     def _compare(self, got: Any, want: Any) -> Finding | None:
         return compare(got, want, tolerance=self.tolerance, exact=self.exact_dtype)
 
-    def _inputs(self, changed: str, cases: list[Case]) -> Finding | None:
-        where = changed if len(cases[0].inputs) > 1 else ""
-        return Finding("inputs", texts.TOUCHED.format(where=where)) if self.keeps_inputs else None
-
     def _gradient(self, answer: Any, case: Case) -> Finding | None:
-        slopes = input_slopes(answer, case.inputs)
-        for number, (got, want) in enumerate(zip(slopes, case.slopes, strict=True), 1):
-            where = "your input" if len(slopes) == 1 else f"tensor {number} of your input"
-            found = slope_finding(got, want, where, self.tolerance)
+        where = [
+            leaf for name, value in zip(case.names, case.inputs, strict=True) for leaf in leaf_names(value, f"`{name}`")
+        ]
+        for leaf, got, want in zip(where, input_slopes(answer, case.inputs), case.slopes, strict=True):
+            found = slope_finding(got, want, leaf, self.tolerance)
             if found:
                 return found
         return None
@@ -206,8 +210,11 @@ def _attempt(function: Callable[..., Any], inputs: tuple[Any, ...]) -> Any:
         return _FAILED
 
 
-def _touched(before: tuple[Any, ...], after: tuple[Any, ...]) -> str | None:
-    for number, (kept, given) in enumerate(zip(before, after, strict=True), 1):
+def _touched(case: Case, after: tuple[Any, ...]) -> tuple[str, str] | None:
+    """Return which input was changed, and how to leave it as it is."""
+    for name, kept, given in zip(case.names, case.inputs, after, strict=True):
         if touched(kept, given):
-            return f" number {number}"
+            kinds = {Tensor: texts.TOUCHED_TENSOR, np.ndarray: texts.TOUCHED_ARRAY, list: texts.TOUCHED_LIST}
+            how = texts.TOUCHED_MODULE if isinstance(kept, nn.Module) else kinds.get(type(kept), texts.TOUCHED_ELSE)
+            return f" `{name}`", how
     return None

@@ -121,7 +121,7 @@ class ModuleExercise(Exercise):
                 shown = texts.WITH_INPUT.format(words=words)
                 return Finding(found.stage, (said or found).sentence + shown, said.hint if said else None)
         if any(touched(before, after) for before, after in zip(prepared.inputs, given, strict=True)):
-            return Finding("inputs", texts.TOUCHED.format(where=""))
+            return Finding("inputs", texts.TOUCHED.format(where="", how=texts.TOUCHED_TENSOR))
         return self._reached(module, prepared) if self.copy_state else self._gradients(module, prepared)
 
     def _gradients(self, module: nn.Module, prepared: PreparedModule) -> Finding | None:

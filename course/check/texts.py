@@ -36,6 +36,7 @@ TENSOR_META = "{what} lies on the device `meta`, which holds no numbers: compute
 TENSOR_SPARSE = "{what} is a sparse tensor: return a dense one, with .to_dense()"
 TYPE = "{what} is {got}, and {want} is asked for"
 NUMBER_FROM_TENSOR = "{what} is a tensor of shape {shape}, and one number is asked for"
+ITEMS_ORDER = "{what} has the right items in another order: what is item {got} should be item {want}"
 LENGTH = "{what} has {got}, and {want} asked for"
 KEYS = "{what} has the keys {got}, and {want} are asked for"
 
@@ -47,7 +48,10 @@ DTYPE_HALF = "{what} has dtype {got}, which keeps three digits: stay in the dtyp
 DTYPE = "{what} has dtype {got}, and {want} is asked for"
 
 # Shape
-SHAPE_ORDER = "{what} has shape {got}: these are the dimensions of {want} in another order; use .permute"
+SHAPE_ORDER = (
+    "{what} has shape {got}: these are the dimensions of {want} in another order; look for swapped sizes or a "
+    "missing .permute"
+)
 SHAPE_ONES_MISSING = "{what} has shape {got}, and {want} is asked for: keep the dimension of size 1 (keepdim)"
 SHAPE_ONES_EXTRA = "{what} has shape {got}, and {want} is asked for: drop the dimension of size 1 (squeeze)"
 SHAPE_FLAT = "{what} has shape {got}: the right number of numbers, to be arranged as {want}"
@@ -56,7 +60,10 @@ SHAPE_MORE = "{what} has shape {got}, and {want} is asked for: a dimension is st
 SHAPE_SIZE = "{what} has shape {got}, and {want} is asked for: dimension {dim} is {size}, not {wanted}"
 
 # Values
-NOT_FINITE = "{what} holds {kind}: look for a division by zero, a logarithm of zero or an empty mean"
+NOT_FINITE = (
+    "{what} holds {kind}: look for a division by zero, a logarithm of zero, the root of a negative number or an "
+    "empty mean"
+)
 ALL_ZERO = "{what} is all zeros: nothing of the input reaches it"
 ALL_SAME = "{what} is {number} everywhere, and its entries should differ"
 SIGN = "{what} has the opposite sign"
@@ -67,6 +74,7 @@ SWAPPED = "{what} is right but its last two dimensions (rows and columns) are sw
 NUMBER_SIGN = "{what} is {got}, the right size with the opposite sign"
 NUMBER_ONE_OFF = "{what} is {got}, one away from the right number"
 NUMBER_FACTOR = "{what} is {got}, and that is {factor} times what it should be: look for a missing or doubled factor"
+NUMBER_ROUNDED = "{what} is {got}, which is rounded: return all its digits"
 NUMBER_LARGE = "{what} is {got}, and that is too large"
 NUMBER_SMALL = "{what} is {got}, and that is too small"
 OTHER_VALUE = "{what} is {got}, and another value is right there"
@@ -76,10 +84,18 @@ WITH_INPUT = " (with {words})"
 
 # Gradient
 NO_GRADIENT = "no gradient reaches {where}: avoid .detach(), .item(), .data, numpy and torch.no_grad on the way"
-GRADIENT = "the values are right, but the gradient to {where} is not: {sentence}"
+GRADIENT = (
+    "the values are right, but the gradient to {where} is not: {sentence}. Does a .detach() cut a part of the way?"
+)
 
 # Inputs
-TOUCHED = "your code changed its input{where}: work on a copy (x.clone()) or without methods that end in _"
+TOUCHED = "your code changed its input{where}: {how}"
+TOUCHED_TENSOR = "work on a copy, x.clone(); -=, x[i] = and methods that end in _ write into x itself"
+TOUCHED_ARRAY = "work on a copy, x.copy(); -= and x[i] = write into x itself"
+TOUCHED_LIST = "work on a copy, list(x); pop, append and x[i] = change x itself"
+TOUCHED_MODULE = "leave its weights, its mode and requires_grad as they are"
+TOUCHED_ELSE = "work on a copy"
+ALSO_TOUCHED = "; your code also changes its input{where}, which may be the reason"
 
 # Modules
 PLAIN_TENSOR = "`{name}` is a plain tensor, which no optimizer finds: wrap it in torch.nn.Parameter"

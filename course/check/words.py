@@ -42,6 +42,17 @@ def input_parts(inputs: tuple[Any, ...], names: tuple[str, ...] = (), *, whole: 
     return parts if all(parts) else []
 
 
+def leaf_names(value: Any, name: str) -> list[str]:
+    """Name the floating tensors inside an argument: "`x`", or "item 1 of `maps`"."""
+    if type(value) is Tensor:
+        return [name] if value.is_floating_point() else []
+    if type(value) in (tuple, list):
+        parts = [(f"item {place}", item) for place, item in enumerate(value)]
+    else:
+        parts = [(f"entry {key!r}", item) for key, item in value.items()] if type(value) is dict else []
+    return [leaf for words, item in parts for leaf in leaf_names(item, f"{words} of {name}")]
+
+
 def in_line(parts: list[str], limit: int = 110) -> str:
     """Join parts with commas; what does not fit is left out at the end."""
     kept = [part for count, part in enumerate(parts, 1) if len(", ".join(parts[:count])) <= limit]
@@ -59,12 +70,20 @@ def _input_words(value: Any, name: str, whole: bool) -> str:
     if type(value) in (list, tuple) and any(type(each) in (Tensor, np.ndarray) for each in value):
         words = [_input_words(each, "", whole) for each in value]
         return f"{start}[{', '.join(words)}]" if all(words) else ""
-    plain = type(value) in (bool, int, float, str, tuple, list)
+    if type(value) in (list, tuple) and not _plain(value):
+        return "" if whole else f"{name} ({type_words(value)} of {len(value)})".strip()
+    plain = _plain(value)
     if type(value) is dict and len(repr(value)) <= 80 and all(type(each) in (int, float, str) for each in value):
         plain = not any(type(each) in (Tensor, np.ndarray) for each in value.values())
     if plain or whole:
         return f"{start}{value!r}" if plain else ""
     return f"{name} ({type_words(value).removeprefix('an object of type ')})" if name else type_words(value)
+
+
+def _plain(value: Any) -> bool:
+    if type(value) in (tuple, list):
+        return all(map(_plain, value))
+    return type(value) in (bool, int, float, str, type(None))
 
 
 def result_words(value: Any) -> str:

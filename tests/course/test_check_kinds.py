@@ -10,6 +10,7 @@ import toy_library
 from torch import nn
 
 from course import check
+from course.check.compare import compare
 from course.check.diagnose import apart, number_sentence, values_sentence
 from course.check.engine import judge
 from course.check.exercise import Mistake
@@ -311,7 +312,7 @@ def test_inputs_may_be_changed_where_the_exercise_says_so():
 
     common = {"points": 1, "reference": fill, "cases": lambda rng: [torch.zeros(2)]}
     check.register(check.FunctionExercise(id="99-fill", **common))
-    assert "changed its input:" in repr(check("99-fill", lambda x: x.fill_(1)))
+    assert "changed its input `x`:" in repr(check("99-fill", lambda x: x.fill_(1)))
     check.register(check.FunctionExercise(id="99-fill", keeps_inputs=False, **common))
     assert check("99-fill", lambda x: x.fill_(1)).passed
 
@@ -393,3 +394,60 @@ def test_inputs_are_said_in_one_line():
     assert input_parts(given, whole=True) == []  # a part stays unsaid
     assert in_line(parts, 30) == "(2, 3), [(4, 5)], [0, 1, 2], …"
     assert in_line(["x" * 100], 20) == "x" * 20 + "…"
+    assert input_parts(([len, max],), ("blocks",)) == ["blocks (a list of 2)"]  # no addresses
+    assert input_parts(([(3, 2)], None), ("layers", "bias")) == ["layers = [(3, 2)]", "bias = None"]
+
+
+def test_items_in_another_order_are_told_from_wrong_ones():
+    want = (torch.ones(2, 3), torch.zeros(2), 5, [1, 2])
+    said = compare((want[1], want[0], 5, [1, 2]), want)
+    assert said is not None
+    assert said.sentence == "your result has the right items in another order: what is item 0 should be item 1"
+    assert "item 0 of your result has shape" in compare((want[1], want[0] + 1, 5, [1, 2]), want).sentence
+    assert "item 3 of your result has the right items" in compare((*want[:3], [2, 1]), want).sentence
+    assert compare([1, 1, 2], [1, 1, 2]) is None
+
+
+def test_a_rounded_number_is_called_rounded():
+    assert str(number_sentence(7.7, 7.655, "x", 1e-4)) == "x is 7.7, which is rounded: return all its digits"
+    for got in (7.6, 0.5, 8.0):  # other numbers, and a constant
+        assert "rounded" not in str(number_sentence(got, {7.6: 7.655, 0.5: 0.49, 8.0: 7.655}[got], "x", 1e-4))
+
+
+def test_a_message_names_the_input_that_was_changed_or_gets_no_gradient():
+    def reference(net, maps, table):
+        return maps[1] * table["k"] + 0 * net.weight.sum().detach()
+
+    given = (torch.nn.Linear(2, 2), [torch.ones(2), torch.ones(2)], {"k": torch.ones(2)})
+    exercise = FunctionExercise(id="99-named", points=1, reference=reference, cases=lambda rng: [given], gradient=True)
+    assert judge(exercise, reference).passed
+
+    def cut(net, maps, table):
+        return maps[1].detach() * table["k"]
+
+    assert "no gradient reaches item 1 of `maps`:" in judge(exercise, cut).sentence
+    for change, words in {
+        lambda net, maps, table: net.requires_grad_(False): "`net`: leave its weights, its mode and requires_grad",
+        lambda net, maps, table: net.eval(): "`net`: leave",
+        lambda net, maps, table: maps.append(1): "`maps`: work on a copy, list(x); pop",
+    }.items():
+
+        def answer(*inputs, change=change):
+            output = reference(*inputs)
+            change(*inputs)
+            return output
+
+        assert f"changed its input {words}" in judge(exercise, answer).sentence
+
+    def overwrites(net, maps, table):
+        maps[0] = maps[0] + 1
+        return maps[0]
+
+    assert judge(exercise, overwrites).sentence.endswith("also changes its input `maps`, which may be the reason")
+
+
+def test_a_wrong_type_on_one_input_is_shown_with_it():
+    exercise = FunctionExercise(id="99-none", points=1, reference=lambda n: n, cases=lambda rng: [(3,), (4,)])
+    said = judge(exercise, lambda n: n if n == 3 else None).sentence
+    assert said == "not yet: your result is None: did you forget `return`? (with n = 4)"
+    assert judge(exercise, lambda n: {}.get(n)).sentence == "not yet: your result is None: did you forget `return`?"

@@ -33,7 +33,7 @@ SUITES = {
     "08-worn": Suite(
         mutants=(
             Mutant("as found", _worn("batch = stored[first:last]", "batch -= mean", "batch /= std", "return batch"),
-                   says="changed its input number 1"),
+                   says="changed its input `stored`"),
             Mutant("no division", _worn("return stored[first:last] - mean"), says="not divided by std"),
             Mutant("multiplies", _worn("return (stored[first:last] - mean) * std"), says="multiplied by std"),
             Mutant("divides first", _worn("return stored[first:last] / std - mean"), says="before the mean"),
