@@ -614,7 +614,7 @@ for run in table.runs:
     if run["cell"]["prompt"] == "probe:train=300,20 settings":
         valid, few, rest = (100 * torch.tensor(run["extra"][part]) for part in ("valid", "test_few", "test_rest"))
         setting, honest_few, tempting_few = pick(valid[:, None], few[:, None])
-        gains.append((tempting_few - honest_few, float(rest[few.argmax()] - rest[setting])))
+        gains.append((tempting_few - honest_few, float(rest[few.argmax()] - rest[int(setting)])))
 claimed, true = (t_interval(list(column)) for column in np.array(gains).T)
 print("made by:", check.made_by("00-choose"))
 print(f"choosing on 100 test images, recorded, {len(gains)} seeds, 20 settings:")

@@ -96,7 +96,7 @@ COUNT = Suite(
             says="your gate has no bias",
         ),
         Mutant("add for all", _count("return chans * sum(s * s for s in scales)"), says="every fusion"),
-        Mutant("one number short", _count("return chans * 81"), says="too large"),
+        Mutant("one number short", _count("return chans * 81"), says="fusion = 'concat'"),
         Mutant(
             "builds the prompt",
             _count(

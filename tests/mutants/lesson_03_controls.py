@@ -49,7 +49,7 @@ MEAN = Suite(
 ANOTHER = Suite(
     mutants=(
         Mutant("shuffles", _another("return pictures[order]"), says="may keep its own"),
-        Mutant("the neighbor", _another("return pictures.roll(-1, 0)"), says="do not use `order`"),
+        Mutant("the neighbor", _another("return pictures.roll(-1, 0)"), says="whatever `order` says"),
         Mutant(
             "backward",
             _another("out = pictures.clone()", "out[order] = pictures[order.roll(1)]", "return out"),
@@ -69,7 +69,7 @@ ANOTHER = Suite(
         Mutant(
             "last image left out",
             _another("out = pictures.clone()", "out[order[:-1]] = pictures[order[1:]]", "return out"),
-            says="your result",
+            says="your circle is open",
         ),
         Mutant(
             "as many columns as rows",

@@ -29,7 +29,7 @@ def prompted(x: Tensor, delta: Tensor) -> Tensor:
 
 
 def prompted_cases(rng: torch.Generator) -> list[Any]:
-    shapes = (((2, 3, 4, 4), (1, 3, 4, 4)), ((3, 5, 8), (5, 8)), ((2, 6, 2, 2), (6, 1, 1)))
+    shapes = (((2, 3, 4, 5), (1, 3, 4, 5)), ((3, 5, 8), (5, 8)), ((2, 6, 3, 4), (6, 1, 1)))
     return [tuple(torch.randn(shape, generator=rng) for shape in pair) for pair in shapes]
 
 
@@ -111,9 +111,31 @@ def choose_cases(rng: torch.Generator) -> list[Any]:
     def table(rows: list[list[float]]) -> Tensor:
         return torch.tensor(rows, dtype=torch.float64)
 
-    valid = table([[70, 74, 72], [60, 90, 63], [76, 73, 78], [71, 70, 69]])
-    test = table([[73, 70, 71], [88, 62, 61], [72, 74, 70], [80, 76, 79]])
-    return [(valid, test), (valid[[3, 0, 2]], test[[3, 0, 2]] - 1)]
+    valid = table(
+        [
+            [70, 60, 95, 71],
+            [84, 84, 84, 50],
+            [78, 76, 74, 77],
+            [79, 85, 80, 86],
+            [78, 77, 79, 76],
+            [90, 66, 62, 88],
+            [60, 62, 61, 63],
+        ]
+    )
+    test = table(
+        [
+            [70, 72, 71, 69],
+            [73, 75, 74, 70],
+            [68, 70, 69, 71],
+            [76, 74, 77, 73],
+            [72, 71, 70, 74],
+            [84, 85, 82, 86],
+            [66, 90, 64, 65],
+        ]
+    )
+    few = table([[80, 84, 82], [78, 76, 77], [93, 60, 55], [50, 83, 83], [66, 71, 88]])
+    few_test = table([[71, 73, 72], [70, 69, 74], [75, 72, 73], [84, 83, 86], [74, 87, 66]])
+    return [(valid, test), (few, few_test)]
 
 
 def detectable(disagree: float, num_test: int) -> float:

@@ -43,7 +43,11 @@ def judge_freeze(answer: Any, case: tuple[int, int]) -> str | None:
     said = _parameters(net) or _modes(net)
     if said:
         return said
-    changed = [name for name, tensor in net.state_dict().items() if not torch.equal(tensor, before[name])]
+    after = net.state_dict()
+    lost = [name for name in before if name not in after]
+    if lost:
+        return f"your freeze takes {lost[0]} away, and eval mode needs it: leave batch norm its statistics"
+    changed = [name for name in before if not torch.equal(after[name], before[name])]
     if changed:
         return f"your freeze changes {changed[0]}: frozen weights keep the values they have"
     return _gradient_through(net, case[0])
@@ -86,7 +90,10 @@ def _gradient_through(net: nn.Module, chans: int) -> str | None:
     images = torch.randn(2, chans, 6, 6, requires_grad=True)
     output = net(images)
     if not output.requires_grad:
-        return "no gradient gets through to the image any more, and a prompt in front would never learn: leave forward"
+        return (
+            "no gradient gets through to the image any more, and a prompt in front would never learn: no_grad "
+            "belongs to the code that calls the network"
+        )
     output.sum().backward()
     return None if images.grad is not None and bool(images.grad.any()) else "the gradient at the image is zero"
 

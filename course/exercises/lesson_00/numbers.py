@@ -30,6 +30,17 @@ PROBE = FunctionExercise(
         Mistake("your softmax runs over the images: over the classes it is dim=1", wrong.probe_with(dim=0)),
         Mistake("your shares are raw logits: put them through torch.softmax", wrong.probe_with(softmax=False)),
         Mistake("your bias does not learn: its gradient is S.sum(0)", wrong.probe_with(bias_too=False)),
+        Mistake(
+            "your bias moves by the mean of the rows of S, and S holds the 1/n already: its gradient is S.sum(0)",
+            wrong.probe_with(bias_of=lambda slope: slope.mean(0)),
+        ),
+        Mistake(
+            "your bias moves by the sum over images, n times too far: sum the rows of S after dividing by n",
+            wrong.probe_with(bias_of=lambda slope: len(slope) * slope.sum(0)),
+        ),
+        Mistake("your logits leave out the bias: features @ weight.T + bias", wrong.probe_with(shift=False)),
+        Mistake("you return the gradients: return the new weight, weight − rate · gradient", wrong.probe_gradient),
+        Mistake("your step leaves out the rate: weight − rate · gradient", wrong.probe_with(scaled=False)),
     ),
     forbids=(f"{HERE}.probe_step", "vpcore.train.fit"),
 )
@@ -57,6 +68,11 @@ ERROR = FunctionExercise(
         Mistake(
             "your error does not shrink with more images: divide by n inside the root", wrong.error_with(root_n=False)
         ),
+        Mistake(
+            "your error shrinks with n, and it shrinks with √n: divide by n inside the root",
+            wrong.error_with(outside=True),
+        ),
+        Mistake("your variance of one image is p: it is p(1 − p)", wrong.error_with(variance=lambda share: share)),
         Mistake(
             "your error holds the factor 1.96, which is for an interval: leave it out", wrong.error_with(factor=1.96)
         ),
@@ -94,6 +110,12 @@ CHOOSE = FunctionExercise(
             "you report the best seed of the setting: report the mean over its seeds",
             wrong.choose_with(lambda valid, test: valid.mean(1), lambda valid, test: test.amax(1)),
         ),
+        Mistake(
+            "you choose by the median over seeds: take the mean",
+            wrong.choose_with(lambda valid, test: valid.median(1).values, lambda valid, test: test.mean(1)),
+        ),
+        Mistake("you average over the settings: a row is a setting, so average along it, mean(1)", wrong.choose_axis),
+        Mistake("your setting is counted from 1: the first row is row 0", wrong.choose_from_one),
         Mistake(
             "your third number is the best single run: it is the largest of the means over seeds", wrong.choose_single
         ),

@@ -10,7 +10,7 @@ from scipy import stats
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course.exercises.lesson_00.answers import choose, count_parameters, standard_error
+from course.exercises.lesson_00.answers import choose, count_parameters, probe_step, standard_error
 
 
 def count_tensors(model: nn.Module) -> tuple[int, int]:
@@ -44,18 +44,26 @@ def count_twice(model: nn.Module) -> tuple[int, int]:
 
 
 def probe_with(
-    sign: int = 1, mean: bool = True, target: bool = True, dim: int = 1, softmax: bool = True, bias_too: bool = True
-) -> Any:
+    sign: int = 1, mean: bool = True, target: bool = True, dim: int = 1, softmax: bool = True, bias_too: bool = True,
+    shift: bool = True, scaled: bool = True, bias_of: Any = lambda slope: slope.sum(0),
+) -> Any:  # fmt: skip
     """Return a wrong step of a linear probe."""
 
     def wrong(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, rate: float) -> tuple[Tensor, Tensor]:
-        logits = features @ weight.T + bias
+        logits = features @ weight.T + (bias if shift else 0)
         slope = torch.softmax(logits, dim) if softmax else logits
         slope = slope - F.one_hot(labels, len(bias)) if target else slope
         slope = sign * slope / (len(labels) if mean else 1)
-        return weight - rate * slope.T @ features, bias - rate * slope.sum(0) if bias_too else bias
+        step = rate if scaled else 1.0
+        return weight - step * slope.T @ features, bias - step * bias_of(slope) if bias_too else bias
 
     return wrong
+
+
+def probe_gradient(features: Tensor, labels: Tensor, weight: Tensor, bias: Tensor, rate: float) -> Any:
+    """Return the gradients instead of the new weight and bias."""
+    new_weight, new_bias = probe_step(features, labels, weight, bias, rate)
+    return (weight - new_weight) / rate, (bias - new_bias) / rate
 
 
 def error_in_shares(correct: Tensor) -> tuple[float, float]:
@@ -64,12 +72,16 @@ def error_in_shares(correct: Tensor) -> tuple[float, float]:
     return accuracy / 100, error / 100
 
 
-def error_with(power: float = 0.5, factor: float = 1.0, less: int = 0, root_n: bool = True) -> Any:
+def error_with(
+    power: float = 0.5, factor: float = 1.0, less: int = 0, root_n: bool = True, outside: bool = False,
+    variance: Any = lambda share: share * (1 - share),
+) -> Any:  # fmt: skip
     """Return a wrong standard error."""
 
     def wrong(correct: Tensor) -> tuple[float, float]:
         share, count = float(correct.double().mean()), len(correct) - less
-        return 100 * share, 100 * factor * (share * (1 - share) / (count if root_n else 1)) ** power
+        error = (variance(share) / (count if root_n and not outside else 1)) ** power
+        return 100 * share, 100 * factor * error / (count if outside else 1)
 
     return wrong
 
@@ -82,6 +94,18 @@ def choose_with(by: Any, what: Any) -> Any:
         return setting, float(what(valid, test)[setting]), float(test.mean(1).max())
 
     return wrong
+
+
+def choose_axis(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
+    """Average over the settings."""
+    setting, means = int(valid.mean(0).argmax()), test.mean(0)
+    return setting, float(means[setting]), float(means.max())
+
+
+def choose_from_one(valid: Tensor, test: Tensor) -> tuple[int, float, float]:
+    """Count the rows from 1."""
+    setting, honest, tempting = choose(valid, test)
+    return setting + 1, honest, tempting
 
 
 def choose_single(valid: Tensor, test: Tensor) -> tuple[int, float, float]:

@@ -31,6 +31,7 @@ AVERAGE = FunctionExercise(
             "your maps are stretched in blocks (nearest neighbor): use mode='bilinear'",
             wrong.average_with(mode="nearest", align_corners=None),
         ),
+        Mistake("your maps are stretched by mode='bicubic': use mode='bilinear'", wrong.average_with(mode="bicubic")),
         Mistake("your size is (W, H): rows come first, size = (H, W) as it is given", wrong.average_turned),
         Mistake("only the last map is left: keep every stretched map, not just the newest", wrong.last_map),
     ),
@@ -107,6 +108,7 @@ FOLD = FunctionExercise(
             "your reshape mixes positions and features: flatten(2) gives (1, D, N), then transpose(1, 2)",
             wrong.fold_with(order="reshaped"),
         ),
+        Mistake("your tokens take the place of the position embedding: add them to it", wrong.fold_with(keep=False)),
         Mistake("you subtract the tokens of M, and they are added", wrong.fold_with(sign=-1)),
     ),
     forbids=(f"{HERE}.fold",),
@@ -116,7 +118,7 @@ RANK = FunctionExercise(
     id="02-rank",
     points=2,
     reference=answers.additive_rank,
-    cases=lambda rng: [((1, 4, 8), 28), ((1, 4), 28), ((1, 4, 8), 32), ((1, 3), 9), ((2, 6), 30)],
+    cases=lambda rng: [((1, 4, 8), 28), ((1, 4), 28), ((1, 4, 8), 9), ((2, 6), 30), ((3, 4), 24)],
     hints=(
         "Every additive map is a sum of stretched maps with a single 1 in them: those are the rows of a matrix.",
         "torch.eye(s * s).view(-1, 1, s, s) holds all unit maps of scale s; F.interpolate stretches them in one call.",
@@ -135,6 +137,7 @@ RANK = FunctionExercise(
             "your maps are stretched with align_corners=True: MSVP uses align_corners=False",
             wrong.rank_with(mode="bilinear", align_corners=True),
         ),
+        Mistake("only the last scale is left: join the rows of all scales with torch.cat", wrong.rank_last),
         Mistake(
             "you take away one redundant number in all, and every scale after the first brings the constants again",
             wrong.one_less,
@@ -162,6 +165,7 @@ GATE = FunctionExercise(
     mistakes=(
         Mistake("your gate reads the image; in MSVP it reads the map M alone", wrong.gate_sees_image),
         Mistake("your gate multiplies the image: it belongs to the map, x + gate · M", wrong.gate_on_image),
+        Mistake("your gate blends image and map: the image stays whole, x + gate · M", wrong.gate_blends),
         Mistake("your gate is added itself: multiply it with the map M first", wrong.gate_is_map),
         Mistake("your gate is not squeezed into 0 … 1: apply torch.sigmoid", wrong.gate_open),
         Mistake("your gate leaves out the bias of its convolution", wrong.gate_no_bias),

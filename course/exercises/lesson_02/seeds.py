@@ -35,6 +35,14 @@ INTERVAL = FunctionExercise(
             wrong.interval_with(lambda n: stats.t.ppf(0.95, n - 1)),
         ),
         Mistake(
+            "your t-quantile has n degrees of freedom: n pairs leave n − 1, stats.t.ppf(0.975, n - 1)",
+            wrong.interval_with(lambda n: stats.t.ppf(0.975, n)),
+        ),
+        Mistake(
+            "you return the mean and the half-width: return the two ends, mean − half and mean + half",
+            wrong.interval_as_half,
+        ),
+        Mistake(
             "your interval is where the next seed may fall; for the mean of n seeds divide the sd by √n",
             wrong.interval_with(root=False),
         ),
@@ -47,7 +55,7 @@ SETTLE = FunctionExercise(
     id="02-settle",
     points=2,
     reference=answers.seeds_needed,
-    cases=lambda rng: [(1.0, 0.92), (4.0, 0.92), (0.5, 2.0), (2.5, 1.0)],
+    cases=lambda rng: [(1.0, 0.92), (4.0, 0.92), (0.5, 2.0), (2.5, 1.0), (0.1, 2.0)],
     hints=(
         "Try 2 seeds, then 3, then 4: a loop stops at the first number that is enough.",
         "The half-width for n seeds is stats.t.ppf(0.975, n - 1) * spread / √n.",
@@ -64,6 +72,13 @@ SETTLE = FunctionExercise(
         Mistake(
             "you use 1.96 for any number of seeds; with few seeds the t-quantile is far larger",
             wrong.settle_with(lambda n: 1.96),
+        ),
+        Mistake(
+            "your t-quantile has n degrees of freedom: n seeds leave n − 1, stats.t.ppf(0.975, n - 1)",
+            wrong.settle_with(lambda n: wrong.student(n + 1)),
+        ),
+        Mistake(
+            "you begin with 3 seeds: where 2 are enough, 2 is the answer", wrong.settle_with(wrong.student, start=3)
         ),
         Mistake(
             "you divide by n: a mean of n seeds spreads by sd / √n",
@@ -103,6 +118,7 @@ IMAGES = FunctionExercise(
             wrong.images_without_effect,
         ),
         Mistake("your n leaves out the 1.96: one standard error is not enough for 95 %", wrong.images_with(1.0)),
+        Mistake("your 1.96 is not squared, and the rest of the equation is", wrong.images_with(1.96**0.5)),
         Mistake("your n is rounded down, which is one image short: use math.ceil", wrong.images_with(rounding=int)),
     ),
     forbids=(f"{HERE}.images_needed", "vpcore.statistics.smallest_detectable_difference"),

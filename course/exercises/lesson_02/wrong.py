@@ -12,7 +12,7 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
-from course.exercises.lesson_02.answers import LEVEL, average_maps, seeds_needed
+from course.exercises.lesson_02.answers import LEVEL, additive_rank, average_maps, interval, seeds_needed
 
 
 def average_with(**options: Any) -> Any:
@@ -45,7 +45,7 @@ def gated_right(chans: int, n: int) -> int:
     return chans**2 + chans
 
 
-def fold_with(bias_too: bool = False, order: str = "rows", sign: int = 1, first: int = 1) -> Any:
+def fold_with(bias_too: bool = False, order: str = "rows", sign: int = 1, first: int = 1, keep: bool = True) -> Any:
     """Return a wrong way to fold a map into a position embedding."""
 
     def wrong(weight: Tensor, bias: Tensor, position: Tensor, added: Tensor) -> Tensor:
@@ -54,6 +54,7 @@ def fold_with(bias_too: bool = False, order: str = "rows", sign: int = 1, first:
         flat = grid.flatten(2)
         tokens = flat.reshape(1, flat.shape[2], flat.shape[1]) if order == "reshaped" else flat.transpose(1, 2)
         folded = position.clone()
+        folded[:, 1:] *= keep
         folded[:, first : first + tokens.shape[1]] += sign * tokens
         return folded
 
@@ -71,6 +72,12 @@ def interval_with(quantile: Any = None, ddof: int = 1, root: bool = True, sign: 
         return differences.mean() - half, differences.mean() + half
 
     return wrong
+
+
+def interval_as_half(baseline: np.ndarray, msvp: np.ndarray) -> tuple[float, float]:
+    """Return the mean and half the interval's length."""
+    low, high = interval(baseline, msvp)
+    return (low + high) / 2, (high - low) / 2
 
 
 def interval_unpaired(baseline: np.ndarray, msvp: np.ndarray) -> tuple[float, float]:
@@ -116,6 +123,11 @@ def rank_with(**options: Any) -> Any:
     return wrong
 
 
+def rank_last(scales: Sequence[int], size: int) -> int:
+    """Keep the rows of the last scale only."""
+    return additive_rank(scales[-1:], size)
+
+
 def gate_sees_image(images: Tensor, average: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Let the gate read the image."""
     return images + torch.sigmoid(F.conv2d(images, weight, bias)) * average
@@ -124,6 +136,11 @@ def gate_sees_image(images: Tensor, average: Tensor, weight: Tensor, bias: Tenso
 def gate_on_image(images: Tensor, average: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """Gate the image instead of the map."""
     return images * torch.sigmoid(F.conv2d(average, weight, bias)) + average
+
+
+def gate_blends(images: Tensor, average: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """Go from the image to the map as the gate opens."""
+    return torch.lerp(images, average.expand_as(images), torch.sigmoid(F.conv2d(average, weight, bias)))
 
 
 def gate_is_map(images: Tensor, average: Tensor, weight: Tensor, bias: Tensor) -> Tensor:

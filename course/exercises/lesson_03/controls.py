@@ -23,6 +23,8 @@ MEAN = FunctionExercise(
             wrong.mean_of_batch,
         ),
         Mistake("you average over rows and columns as well: keep the places of the picture", wrong.mean_per_channel),
+        Mistake("you average over the channels as well: keep the channels", wrong.mean_over_channels),
+        Mistake("you divide by the number of images: divide by that of the pictures", wrong.mean_by_images),
         Mistake(
             "you average the images: average the pictures that were drawn for the training set", wrong.mean_of_images
         ),
@@ -48,7 +50,7 @@ ANOTHER = FunctionExercise(
             wrong.another_shuffled,
         ),
         Mistake(
-            "you do not use `order`: neighbors in the file may be alike, so the circle must be a random one",
+            "image j gets the picture of image j + 1, whatever `order` says: neighbors in the file may be alike",
             wrong.another_neighbor,
         ),
         Mistake(
@@ -58,6 +60,14 @@ ANOTHER = FunctionExercise(
         Mistake(
             "your result follows `order`, and the images do not: write the pictures to the places order[i]",
             wrong.another_unsorted,
+        ),
+        Mistake(
+            "your circle is open: the last image of the order keeps its own picture, and gets that of the first",
+            wrong.another_open,
+        ),
+        Mistake(
+            "you write while you read, so the last image gets what the first has got: read from `pictures` alone",
+            wrong.another_while_reading,
         ),
         Mistake("every image gets the mean picture, which is the control before this one", wrong.another_mean),
     ),
@@ -82,6 +92,11 @@ SHARE = FunctionExercise(
             "you subtract one number: subtract the mean picture, .mean(0), which has a value for every place",
             wrong.share_of_numbers,
         ),
+        Mistake(
+            "you subtract from each picture its own mean number: subtract the mean picture, .mean(0)",
+            wrong.share_of_own_numbers,
+        ),
+        Mistake("your variance divides by N − 1: divide by N, var(0, correction=0)", wrong.share_unbiased),
         Mistake("your share compares roots: leave out the square root", wrong.share_unsquared),
         Mistake("you return the mean square of what is left: divide by that of the pictures", wrong.share_variance),
     ),

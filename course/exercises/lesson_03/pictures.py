@@ -85,6 +85,10 @@ RECEPTIVE = FunctionExercise(
             "a layer's stride lengthens the steps of the layers after it, not its own: multiply after adding",
             wrong.receptive_with(early=True),
         ),
+        Mistake(
+            "your step is the last stride alone: strides multiply, jump *= stride", wrong.receptive_with(last=True)
+        ),
+        Mistake("you unpack (kernel, stride, dilation): the order is kernel, dilation, stride", wrong.receptive_turned),
         Mistake("you start from 0 pixels: without any layer a pixel sees itself", wrong.receptive_with(start=0)),
         Mistake(
             "you dilate the whole kernel, k · d − 1: the last entry has no gap behind it, so it spans (k − 1) · d",
@@ -120,6 +124,10 @@ RESCALE = FunctionExercise(
         Mistake(
             "your patch layer keeps its size: its weight changes from 1 − old to 1 − new as well",
             wrong.rescale_with(lambda old, new: old / new, lambda old, new: 1.0),
+        ),
+        Mistake(
+            "your global layer keeps its size: its weight changes from old to new as well",
+            wrong.rescale_with(lambda old, new: 1.0, lambda old, new: (1 - old) / (1 - new)),
         ),
         Mistake(
             "your two factors are exchanged: β weighs the global picture, 1 − β the patch picture",

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from course.exercises.lesson_03.answers import Four, patch_picture
+from course.exercises.lesson_03.answers import Four, patch_picture, receptive_field
 
 
 def patch_with(order: str = "unfold", bend: bool = True, last: bool = False, back: str = "fold") -> Any:
@@ -41,7 +41,7 @@ def patch_added(images: Tensor, weight1: Tensor, bias1: Tensor, weight2: Tensor,
 
 def receptive_with(
     start: int = 1, grow: Callable[[int, int], int] = lambda kernel, dilation: (kernel - 1) * dilation,
-    jumps: bool = True, early: bool = False,
+    jumps: bool = True, early: bool = False, last: bool = False,
 ) -> Any:  # fmt: skip
     """Return a wrong receptive field."""
 
@@ -50,10 +50,15 @@ def receptive_with(
         for kernel, dilation, stride in layers:
             jump *= stride if early and jumps else 1
             field += grow(kernel, dilation) * jump
-            jump *= stride if jumps and not early else 1
+            jump = stride if last else jump * (stride if jumps and not early else 1)
         return field
 
     return wrong
+
+
+def receptive_turned(layers: list[tuple[int, int, int]]) -> int:
+    """Take the second number for the stride."""
+    return receptive_field([(kernel, dilation, stride) for kernel, stride, dilation in layers])
 
 
 def mean_of_batch(images: Tensor, train_pictures: Tensor) -> Tensor:
@@ -64,6 +69,16 @@ def mean_of_batch(images: Tensor, train_pictures: Tensor) -> Tensor:
 def mean_per_channel(images: Tensor, train_pictures: Tensor) -> Tensor:
     """Take one number a channel."""
     return images + train_pictures.mean((0, 2, 3), keepdim=True)
+
+
+def mean_over_channels(images: Tensor, train_pictures: Tensor) -> Tensor:
+    """Take the mean over channels as well."""
+    return images + train_pictures.mean((0, 1))
+
+
+def mean_by_images(images: Tensor, train_pictures: Tensor) -> Tensor:
+    """Divide the sum by the number of images."""
+    return images + train_pictures.sum(0) / len(images)
 
 
 def mean_of_images(images: Tensor, train_pictures: Tensor) -> Tensor:
@@ -103,6 +118,21 @@ def another_unsorted(pictures: Tensor, order: Tensor) -> Tensor:
     return pictures[order.roll(-1)]
 
 
+def another_open(pictures: Tensor, order: Tensor) -> Tensor:
+    """Leave the last image of the order as it is."""
+    given = pictures.clone()
+    given[order[:-1]] = pictures[order[1:]]
+    return given
+
+
+def another_while_reading(pictures: Tensor, order: Tensor) -> Tensor:
+    """Take each picture from where the others are written."""
+    given = pictures.clone()
+    for here, after in zip(order, order.roll(-1), strict=True):
+        given[here] = given[after]
+    return given
+
+
 def another_mean(pictures: Tensor, order: Tensor) -> Tensor:
     """Give everyone the mean."""
     return pictures.mean(0, keepdim=True).expand_as(pictures).clone()
@@ -128,6 +158,17 @@ def share_of_mean(pictures: Tensor) -> float:
 def share_of_numbers(pictures: Tensor) -> float:
     """Subtract one number instead of the mean picture."""
     return float((pictures - pictures.mean()).square().mean() / pictures.square().mean())
+
+
+def share_of_own_numbers(pictures: Tensor) -> float:
+    """Subtract from every picture its own mean number."""
+    left = pictures - pictures.mean((1, 2, 3), keepdim=True)
+    return float(left.square().mean() / pictures.square().mean())
+
+
+def share_unbiased(pictures: Tensor) -> float:
+    """Divide by one less than the number of pictures."""
+    return float(pictures.var(0).mean() / pictures.square().mean())
 
 
 def share_unsquared(pictures: Tensor) -> float:

@@ -48,7 +48,7 @@ def run_cases(rng: torch.Generator) -> list[Any]:
         blocks = [mixing_block(draw(dim, dim)) for _ in range(depth)]
         return draw(batch, 1 + patches, dim), blocks, [draw(batch, count, dim) for _ in range(prompted)]
 
-    return [case(2, 4, 3, 3, 3, 2), case(3, 5, 4, 4, 2, 3), case(2, 6, 3, 2, 0, 1)]
+    return [case(3, 5, 7, 4, 4, 2), case(2, 6, 5, 4, 2, 3), case(2, 6, 3, 2, 0, 1)]
 
 
 def to_tokens(maps: Tensor, dim: int) -> Tensor | None:
@@ -161,5 +161,6 @@ TRAININGS = (
     Training("the prompter is in no group", (("common", "scale", "head"),)),
     Training("two tensors of equal values, one of them in no group", (("specific", "common", "head"),)),
     Training("a layer that forward never uses", (ALL,), unused=True),
+    Training("a layer that forward never uses and no group holds", (("common", "scale", "head"),), unused=True),
     Training("both faults at once", (("specific", "scale"), ("head",)), unused=True),
 )

@@ -34,6 +34,15 @@ TOKENS = FunctionExercise(
             wrong.run_with(None, wrong.drop_patches),
         ),
         Mistake(
+            "you throw away len(tokens[layer]), which is the batch: the prompt's length is tokens[layer].shape[1]",
+            wrong.batch_for_length,
+        ),
+        Mistake(
+            "your loop ends with the last prompt, as zip does: the blocks that are left over run without one",
+            wrong.zipped,
+        ),
+        Mistake("every block gets the first block's tokens: block `layer` has tokens[layer]", wrong.first_tokens),
+        Mistake(
             "your prompts pile up: what a block made of its prompt is thrown away before the next one is inserted",
             wrong.run_with(None, wrong.keep_all),
         ),
@@ -168,6 +177,14 @@ RESCALE = FunctionExercise(
         Mistake(
             "you use one factor for both kinds: beta is the weight of p^c, and 1 − beta that of p^s",
             wrong.rescale_with(lambda b, o: b / o, lambda b, o: b / o),
+        ),
+        Mistake(
+            "your last layer keeps its size: its weight goes from 1 − beta to 1 − other",
+            wrong.rescale_with(lambda b, o: b / o, lambda b, o: 1.0),
+        ),
+        Mistake(
+            "your common tokens keep their size: their weight goes from beta to other",
+            wrong.rescale_with(lambda b, o: 1.0, lambda b, o: (1 - b) / (1 - o)),
         ),
         Mistake(
             "your two factors are exchanged: p^c has the weight beta, p^s has 1 − beta",

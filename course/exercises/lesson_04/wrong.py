@@ -66,6 +66,23 @@ def shallow(z: Tensor, blocks: Sequence[Block], tokens: Sequence[Tensor]) -> tup
     return torch.cat([z[:, :1], z[:, 1 + extra.shape[1] :]], 1), lengths
 
 
+def batch_for_length(z: Tensor, blocks: Sequence[Block], tokens: Sequence[Tensor]) -> tuple[Tensor, list[int]]:
+    """Throw away as many tokens as there are images in the batch."""
+    return run_with(None, lambda z, count: torch.cat([z[:, :1], z[:, 1 + (len(z) if count else 0) :]], 1))(
+        z, blocks, tokens
+    )
+
+
+def zipped(z: Tensor, blocks: Sequence[Block], tokens: Sequence[Tensor]) -> tuple[Tensor, list[int]]:
+    """Run the prompted blocks only."""
+    return run_blocks(z, blocks[: len(tokens)], tokens)
+
+
+def first_tokens(z: Tensor, blocks: Sequence[Block], tokens: Sequence[Tensor]) -> tuple[Tensor, list[int]]:
+    """Give every prompted block the tokens of the first."""
+    return run_blocks(z, blocks, [*tokens[:1]] * len(tokens))
+
+
 def left_in(z: Tensor, blocks: Sequence[Block], tokens: Sequence[Tensor]) -> tuple[Tensor, list[int]]:
     """Replace tokens as long as there are new ones, and never take out the last."""
     lengths, count = [], 0

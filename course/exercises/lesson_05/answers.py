@@ -182,4 +182,7 @@ def judge_random(answer: Any) -> str | None:
 
 
 def random_cases(rng: torch.Generator) -> list[Any]:
-    return [(3 * torch.randn(shape, generator=rng), seed) for seed, shape in enumerate(((1, 6, 4, 4), (1, 5, 8)))]
+    return [
+        (3 * torch.randn(shape, generator=rng), seed)
+        for seed, shape in enumerate(((1, 6, 4, 4), (1, 5, 8), (1, 2, 3, 5)))
+    ]

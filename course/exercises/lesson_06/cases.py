@@ -56,7 +56,7 @@ def merge_scale(rng: torch.Generator) -> list[Any]:
         given = _normal(rng, rows) if bias else None
         return _normal(rng, *shape), given, 1 + 0.5 * _normal(rng, rows), _normal(rng, rows)
 
-    return [case(5, 5), case(6, 3), case(4, 4, 3, 3, bias=False), case(4)]
+    return [case(5, 5), case(6, 3), case(4, 4, 3, 5, bias=False), case(4)]
 
 
 def norm_of_scale(rng: torch.Generator) -> list[Any]:
