@@ -124,12 +124,11 @@ def _with_valid(parts: Parts, split: str) -> Parts:
         return parts
     train = parts["train"]
     if split == "random":
-        order, first = (
-            torch.randperm(len(train), generator=torch.Generator().manual_seed(SPLIT_SEED)).numpy(),
-            int(0.9 * len(train)),
-        )
+        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(SPLIT_SEED)).numpy()
+        first = int(0.9 * len(train))
     else:
-        order, first = stratified_order(train.labels.numpy(), SPLIT_SEED), len(train) - round(len(train) / 10)
+        order = stratified_order(train.labels.numpy(), SPLIT_SEED)
+        first = len(train) - round(len(train) / 10)
     kept, valid = split_by_order(train, order, first)
     return {"train": kept, "valid": valid, "test": parts["test"]}
 
