@@ -16,7 +16,7 @@ VALUES |= {"fourteen": 14.0, "fifteen": 15.0, "twenty": 20.0, "thirty": 30.0, "f
 NUMBER = rf"(?:[+−±]\s?)?(?:\d[\d,]*(?:\.\d+)?|\b(?:{'|'.join(VALUES)})\b)"
 UNIT = r"(?:\s?%|\s(?:percent|points?|seconds?|ms|milliseconds?|MB|GB|MiB|GiB|images a second)\b)"
 TIMES = r"\stimes (?:as|that|the|more|less|slower|faster|larger|smaller)\b"
-COUNTED = r"(?:runs|numbers|kills|submissions|intervals)"
+COUNTED = r"(?:runs|numbers|kills|submissions|attacks|intervals)"
 HIT = re.compile(
     rf"{NUMBER}(?:\s(?:to|and|or)\s{NUMBER})*(?:{UNIT}|{TIMES})|\b\d[\d,]* (?:recorded )?{COUNTED}\b"
     r"|(?<![\d.])[+−±]?\d[\d,]*\.\d+(?!\.?\d)",

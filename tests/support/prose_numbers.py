@@ -327,7 +327,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
     "CHANGELOG.md": {"Python 3.15": lambda: pythons()[1:]},
     "CONTRIBUTING.md": {
         "50 kills each": lambda: sorted({each["kills"] for each in figures("kills").values()}),
-        "60 submissions, 51 of them hostile": lambda: [figures("attacks")[each] for each in ("submissions", "hostile")],
+        "60 submissions and 51 attacks": lambda: [figures("attacks")[each] for each in ("submissions", "hostile")],
     },
     "course/instructor.md": {
         "a process of its own and 30 seconds": lambda: [seconds_of_an_exercise()],
