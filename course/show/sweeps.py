@@ -49,9 +49,7 @@ def sweep(
     panel.set(xlabel="layer", ylabel=up, xticks=sorted({layer for layers in curves.values() for layer in layers}))
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
-    return finished(
-        figure, title, f"{title}: {up} over layers, mean ± sd, for {listed(words)}", label, made_by, panel=panel
-    )
+    return finished(figure, title, f"{title}: {up} over layers, mean ± sd, for {listed(words)}", label, made_by)
 
 
 def layer_map(maps: Mapping[str, Any], title: str, *, names: Mapping[str, tuple[str, str]], label: str = "") -> Picture:
