@@ -8,6 +8,8 @@ type is known, so an object that claims to equal everything fails by its type.
 from __future__ import annotations
 
 import sys
+from collections import Counter, OrderedDict, defaultdict
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from course.check.words import brief, type_words
 
 _SEQUENCES = (tuple, list, torch.Size)
 _SETS = (set, frozenset)
+_DICTS = (dict, OrderedDict, defaultdict, Counter)
 _item = np.ndarray.item
 _TENSORS = (Tensor, torch.nn.Parameter)
 _HALF = (torch.float16, torch.bfloat16)
@@ -29,7 +32,13 @@ _resolve = Tensor.resolve_conj
 
 
 def compare(
-    got: Any, want: Any, what: str = "your result", tolerance: float = 1e-4, exact: bool = False
+    got: Any,
+    want: Any,
+    what: str = "your result",
+    tolerance: float = 1e-4,
+    exact: bool = False,
+    given: Mapping[str, np.ndarray] | None = None,
+    factors: bool = True,
 ) -> Finding | None:
     """Return what is wrong with an answer, or None.
 
@@ -39,7 +48,10 @@ def compare(
         what: how sentences name the answer.
         tolerance: allowed difference, relative to the right values.
         exact: whether the dtype must be the very same, not only of the same kind.
+        given: the inputs by name, one of which may be what is missing or too much.
+        factors: whether one wrong number may be called a multiple of the right one.
     """
+    may = {"given": given, "factors": factors}
     if got is ...:
         return Finding("type", texts.ELLIPSIS.format(what=what))
     if want is None:
@@ -47,17 +59,19 @@ def compare(
     if got is None:
         return Finding("type", texts.RETURNED_NONE.format(what=what))
     if type(want) in _TENSORS:
-        return _compare_tensor(got, want, what, tolerance, exact)
+        return _compare_tensor(got, want, what, tolerance, exact, given)
     if isinstance(want, np.ndarray):
-        return _compare_array(got, want, what, tolerance, exact)
+        return _compare_array(got, want, what, tolerance, exact, given)
     if isinstance(want, bool | int | float | np.generic):
-        return _compare_number(got, want, what, tolerance)
+        return _compare_number(got, want, what, tolerance, factors)
     if type(want) in (*_SEQUENCES, *_SETS, dict):
-        return _compare_container(got, want, what, tolerance, exact)
+        return _compare_container(got, want, what, tolerance, exact, may)
     return _compare_other(got, want, what)
 
 
-def _compare_tensor(got: Any, want: Tensor, what: str, tolerance: float, exact: bool) -> Finding | None:
+def _compare_tensor(
+    got: Any, want: Tensor, what: str, tolerance: float, exact: bool, given: Mapping[str, np.ndarray] | None
+) -> Finding | None:
     problem = _tensor_type(got, what)
     if problem:
         return Finding("type", problem)
@@ -67,7 +81,7 @@ def _compare_tensor(got: Any, want: Tensor, what: str, tolerance: float, exact: 
     problem = shape_sentence(tuple(got.shape), tuple(want.shape), what)
     if problem:
         return Finding("shape", problem)
-    problem = values_sentence(_as_array(got), _as_array(want), what, tolerance)
+    problem = values_sentence(_as_array(got), _as_array(want), what, tolerance, given)
     return Finding("values", problem) if problem else None
 
 
@@ -116,7 +130,9 @@ def _as_array(tensor: Tensor) -> np.ndarray:
     return _numpy(_resolve(_to(_cpu(_detach(tensor)), wide)))
 
 
-def _compare_array(got: Any, want: np.ndarray, what: str, tolerance: float, exact: bool) -> Finding | None:
+def _compare_array(
+    got: Any, want: np.ndarray, what: str, tolerance: float, exact: bool, given: Mapping[str, np.ndarray] | None
+) -> Finding | None:
     if type(got) is not np.ndarray:
         return Finding("type", texts.TYPE.format(what=what, got=type_words(got), want="a NumPy array"))
     same_kind = got.dtype.kind in "fiub" and (got.dtype.kind == "f") == (want.dtype.kind == "f")
@@ -125,19 +141,20 @@ def _compare_array(got: Any, want: np.ndarray, what: str, tolerance: float, exac
     problem = shape_sentence(got.shape, want.shape, what)
     if problem:
         return Finding("shape", problem)
-    problem = values_sentence(got.astype(np.float64), want.astype(np.float64), what, tolerance)
+    problem = values_sentence(got.astype(np.float64), want.astype(np.float64), what, tolerance, given)
     return Finding("values", problem) if problem else None
 
 
-def _compare_number(got: Any, want: Any, what: str, tolerance: float) -> Finding | None:
-    if type(got) in _TENSORS and got.numel() != 1:
-        return Finding("type", texts.NUMBER_FROM_TENSOR.format(what=what, shape=tuple(got.shape)))
+def _compare_number(got: Any, want: Any, what: str, tolerance: float, factors: bool) -> Finding | None:
+    if (type(got) in _TENSORS and got.numel() != 1) or (type(got) is np.ndarray and got.size != 1):
+        words = texts.NUMBER_FROM_TENSOR.format(what=what, got=type_words(got), shape=tuple(got.shape))
+        return Finding("type", words)
     number, wanted = _plain_number(got), want.item() if isinstance(want, np.generic) else want
     if number is None or (type(number) is bool) != (type(wanted) is bool):
         return Finding("type", texts.TYPE.format(what=what, got=type_words(got), want=type_words(wanted)))
     if type(number) is int and abs(number) > sys.float_info.max:
         return Finding("values", texts.NUMBER_LARGE.format(what=what, got="a number of more than 308 digits"))
-    problem = number_sentence(number, wanted, what, tolerance)
+    problem = number_sentence(number, wanted, what, tolerance, factors)
     return Finding("values", problem) if problem else None
 
 
@@ -154,22 +171,28 @@ def _plain_number(value: Any) -> bool | int | float | None:
     return None
 
 
-def _compare_container(got: Any, want: Any, what: str, tolerance: float, exact: bool) -> Finding | None:
-    family = _SEQUENCES if type(want) in _SEQUENCES else _SETS if type(want) in _SETS else (dict,)
+def _compare_container(
+    got: Any, want: Any, what: str, tolerance: float, exact: bool, may: dict[str, Any]
+) -> Finding | None:
+    got = _unpacked(got, want)
+    family = _SEQUENCES if type(want) in _SEQUENCES else _SETS if type(want) in _SETS else _DICTS
     if type(got) not in family:
         return Finding("type", texts.TYPE.format(what=what, got=type_words(got), want=type_words(want)))
     if type(want) in _SETS:
         return None if got == want else Finding("values", texts.OTHER_VALUE.format(what=what, got=brief(got)))
     if type(want) is dict and list(map(str, got)) != list(map(str, want)) and set(got) != set(want):
-        return Finding("type", texts.KEYS.format(what=what, got=brief(list(got)), want=brief(list(want))))
+        return Finding("shape", texts.KEYS.format(what=what, got=brief(list(got)), want=brief(list(want))))
     if len(got) != len(want):
         counts = {"got": texts.plural(len(got), "item"), "want": _are(len(want))}
         return Finding("shape", texts.LENGTH.format(what=what, **counts))
     keys = want if type(want) is dict else range(len(want))
     name = "entry {!r} of {}" if type(want) is dict else "item {} of {}"
-    found = (compare(got[key], want[key], name.format(key, what), tolerance, exact) for key in keys)
+    if _inverted([got[key] for key in keys], [want[key] for key in keys]):
+        return Finding("values", texts.INVERTED.format(what=what))
+    found = (_compare_part(got[key], want[key], name.format(key, what), tolerance, exact, may) for key in keys)
     first = next((finding for finding in found if finding), None)
-    moved = _moved(list(got), list(want), tolerance, exact) if first and type(want) in (tuple, list) else None
+    ordered = type(want) in (tuple, list) and not all(type(each) is bool for each in want)
+    moved = _moved(list(got), list(want), tolerance, exact) if first and ordered else None
     return Finding("values", texts.ITEMS_ORDER.format(what=what, got=moved[0], want=moved[1])) if moved else first
 
 
@@ -186,6 +209,28 @@ def _moved(got: list[Any], want: list[Any], tolerance: float, exact: bool) -> tu
         places.append(place)
         free.remove(place)
     return next(((number, place) for number, place in enumerate(places) if number != place), None)
+
+
+def _compare_part(got: Any, want: Any, what: str, tolerance: float, exact: bool, may: dict[str, Any]) -> Finding | None:
+    if got is None and want is not None:
+        return Finding("type", texts.PART_NONE.format(what=what, want=type_words(want)))
+    return compare(got, want, what, tolerance, exact, **may)
+
+
+def _unpacked(got: Any, want: Any) -> Any:
+    """Return the numbers of a tensor or array with one axis where a few decimal numbers are asked for."""
+    if type(want) not in _SEQUENCES or not want or not all(type(each) is float for each in want):
+        return got
+    if type(got) in _TENSORS and got.dim() == 1 and got.is_floating_point() and got.device.type != "meta":
+        return tuple(_as_array(got).tolist())
+    return tuple(got.tolist()) if type(got) is np.ndarray and got.ndim == 1 and got.dtype.kind == "f" else got
+
+
+def _inverted(got: list[Any], want: list[Any]) -> bool:
+    """Whether True stands for False and False for True, where both occur."""
+    if not all(type(each) in (bool, np.bool_) for each in [*got, *want]):
+        return False
+    return len(set(want)) == 2 and all(bool(a) != bool(b) for a, b in zip(got, want, strict=True))
 
 
 def _compare_other(got: Any, want: Any, what: str) -> Finding | None:

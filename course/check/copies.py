@@ -12,6 +12,7 @@ from torch import Tensor
 
 _equal = torch.equal
 _same_array = np.array_equal
+_PLAIN = (bool, int, float, str, type(None))
 
 
 def arguments(case: Any) -> tuple[Any, ...]:
@@ -57,7 +58,7 @@ def touched(before: Any, after: Any) -> bool:
         return before.keys() != after.keys() or any(touched(before[key], after[key]) for key in before)
     if isinstance(before, torch.nn.Module):
         return _flags(before) != _flags(after) or touched(dict(before.state_dict()), dict(after.state_dict()))
-    return False
+    return type(before) in _PLAIN and (type(after) is not type(before) or before != after) and before == before
 
 
 def _flags(module: torch.nn.Module) -> list[bool]:

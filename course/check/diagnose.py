@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from course.check import texts
 
 _abs, _sum, _flip, _swap, _isfinite = np.abs, np.sum, np.flip, np.swapaxes, np.isfinite
 _max, _mean, _isnan, _nonzero, _array_equal = np.max, np.mean, np.isnan, np.nonzero, np.array_equal
+_sort, _unique = np.sort, np.unique
+_NEAR = 1e-2  # relative difference that is small enough to come from a constant
 
 
 def shape_sentence(got: tuple[int, ...], want: tuple[int, ...], what: str) -> str | None:
@@ -40,25 +42,31 @@ def close(got: np.ndarray, want: np.ndarray, tolerance: float) -> np.ndarray:
     return near | (got == want) | (_isnan(got) & _isnan(want))
 
 
-def values_sentence(got: np.ndarray, want: np.ndarray, what: str, tolerance: float) -> str | None:
-    """Say how the values of an array of the right shape are wrong, or None."""
+def values_sentence(
+    got: np.ndarray, want: np.ndarray, what: str, tolerance: float, given: Mapping[str, np.ndarray] | None = None
+) -> str | None:
+    """Say how the values of an array of the right shape are wrong, or None; `given` are the inputs by name."""
     agree = close(got, want, tolerance)
     if agree.all():
         return None
     odd = ~_isfinite(got)
     if odd.any() and _isfinite(want).all():
         return texts.NOT_FINITE.format(what=what, kind="NaN" if _isnan(got).any() else "infinity")
-    return _whole(got, want, what, tolerance) or _first_difference(got, want, what, agree)
+    whole = _whole(got, want, what, tolerance) or _by_input(got, want, what, tolerance, given or {})
+    if whole:
+        return whole
+    nearly = texts.NEARLY if close(got, want, _NEAR).all() else ""
+    return _first_difference(got, want, what, agree) + nearly
 
 
-def number_sentence(got: float, want: float, what: str, tolerance: float) -> str | None:
-    """Say how one number is wrong, or None."""
+def number_sentence(got: float, want: float, what: str, tolerance: float, factors: bool = True) -> str | None:
+    """Say how one number is wrong, or None; `factors` allows to call it a multiple of the right one."""
     whole = isinstance(want, bool | int)
     if got == want or (math.isnan(got) and math.isnan(want)):
         return None
     if not whole and math.isfinite(got) and abs(got - want) <= tolerance * max(abs(want), 1e-8):
         return None
-    said = {"what": what, "got": digits(got)}
+    said = {"what": what, "got": apart(got, want)[0]}
     if isinstance(want, bool):
         return texts.OTHER_VALUE.format(**said)
     if not math.isfinite(got):
@@ -69,7 +77,7 @@ def number_sentence(got: float, want: float, what: str, tolerance: float) -> str
         return texts.NUMBER_ONE_OFF.format(**said)
     if not whole and _is_rounded(got, want):
         return texts.NUMBER_ROUNDED.format(**said)
-    factor = _simple_factor(got / want) if want and not (whole and abs(want) < 10) else None  # not of a place
+    factor = _simple_factor(got / want) if factors and want and not (whole and abs(want) < 10) else None  # no place
     if factor:
         return texts.NUMBER_FACTOR.format(**said, factor=factor)
     return (texts.NUMBER_LARGE if got > want else texts.NUMBER_SMALL).format(**said)
@@ -108,7 +116,7 @@ def _whole(got: np.ndarray, want: np.ndarray, what: str, tolerance: float) -> st
         return texts.ALL_ZERO.format(what=what)
     if fits(-got):
         return texts.SIGN.format(what=what)
-    for look in (_reversed, _scaled, _shifted):
+    for look in (_reversed, _scaled, _shifted, _moved):
         sentence = look(got, want, what, fits)
         if sentence:
             return sentence
@@ -129,12 +137,62 @@ def _scaled(got: np.ndarray, want: np.ndarray, what: str, fits: Callable[[np.nda
     if not factor or not fits(got / factor):
         return None
     words = f"{factor:.3g}"
-    return texts.FACTOR.format(what=what, factor=apart(factor, 1.0)[0] if words == "1" else words)
+    said = {"what": what, "factor": apart(factor, 1.0)[0] if words == "1" else words}
+    nearly = abs(factor - 1) < _NEAR
+    return texts.FACTOR_NEARLY.format(**said) + texts.NEARLY if nearly else texts.FACTOR.format(**said)
 
 
 def _shifted(got: np.ndarray, want: np.ndarray, what: str, fits: Callable[[np.ndarray], bool]) -> str | None:
     offset = float(_mean(got - want))
     return texts.OFFSET.format(what=what, offset=f"{offset:.3g}") if fits(got - offset) else None
+
+
+def _moved(got: np.ndarray, want: np.ndarray, what: str, fits: Callable[[np.ndarray], bool]) -> str | None:
+    if len(_unique(want)) < 3 or not _isfinite(want).all():
+        return None  # ones and zeros in other places say nothing
+    order = np.empty(want.size)
+    order[np.argsort(want, axis=None, kind="stable")] = _sort(got, axis=None)
+    if not fits(order.reshape(want.shape)):
+        return None
+    return (texts.REORDERED if got.ndim == 1 else texts.MISPLACED).format(what=what)
+
+
+def _by_input(
+    got: np.ndarray, want: np.ndarray, what: str, tolerance: float, given: Mapping[str, np.ndarray]
+) -> str | None:
+    """Look for an input that is missing or too much, as a term or as a factor."""
+    if got.size < 2 or got.dtype.kind == "c" or not _isfinite(want).all():
+        return None
+    for name, value in given.items():
+        for placed in _placed(value, want.shape):
+            said = {"what": what, "name": name}
+            for text, right in _repairs(got, placed):
+                if _isfinite(right).all() and close(right, want, tolerance).all():
+                    return text.format(**said)
+    return None
+
+
+def _repairs(got: np.ndarray, value: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    yield texts.LACKS, got + value
+    yield texts.TWICE, got - value
+    yield texts.OPPOSITE, got + 2 * value
+    if value.all():
+        yield texts.OVER, got * value
+        yield texts.TIMES, got / value
+
+
+def _placed(value: np.ndarray, shape: tuple[int, ...]) -> Iterator[np.ndarray]:
+    """Yield an input spread over a result: as it broadcasts, and one with a single axis along each that fits."""
+    if value.size < 2 or not _isfinite(value).all() or len(_unique(value)) < 2:
+        return
+    if value.size == max(value.shape):
+        for axis, size in enumerate(shape):
+            if size == value.size:
+                row = [1] * len(shape)
+                row[axis] = size
+                yield np.broadcast_to(value.reshape(row), shape)
+    elif value.ndim <= len(shape) and all(a in (1, b) for a, b in zip(value.shape[::-1], shape[::-1], strict=False)):
+        yield np.broadcast_to(value, shape)
 
 
 def _first_difference(got: np.ndarray, want: np.ndarray, what: str, agree: np.ndarray) -> str:

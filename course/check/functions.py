@@ -34,6 +34,16 @@ class Case:
     slopes: list[Tensor | None]
     wrong: list[Any]
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the inputs that are tensors or arrays of decimal numbers, by name."""
+        found = {}
+        for name, value in zip(self.names, self.inputs, strict=True):
+            if type(value) is Tensor and value.is_floating_point():
+                found[f"`{name}`"] = value.double().numpy()
+            elif type(value) is np.ndarray and value.dtype.kind == "f":
+                found[f"`{name}`"] = value
+        return found
+
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionExercise(Exercise):
@@ -49,6 +59,7 @@ class FunctionExercise(Exercise):
         keeps_inputs: whether the function must leave its inputs as they are.
         also: one more judgment of the function, after all others: returns a sentence, or None when right.
         variant: how the exercise differs from class to class, if it does.
+        say: an input in words, from its arguments, where these are too long to be written out.
     """
 
     cases: Cases
@@ -59,6 +70,7 @@ class FunctionExercise(Exercise):
     keeps_inputs: bool = True
     also: Callable[[Any], str | None] = field(default=lambda answer: None)
     variant: Variant | None = None
+    say: Callable[..., list[str]] | None = None
 
     def varied(self, exercise_id: str, seed: int) -> FunctionExercise | None:
         """Return this exercise in the version of a class; None where it has no variant."""
@@ -88,7 +100,8 @@ class FunctionExercise(Exercise):
             want = self.reference(*fresh(inputs))
             slopes = input_slopes(self.reference, inputs) if self.gradient else []
             wrong = [_attempt(mistake.wrong, inputs) for mistake in self.mistakes]
-            words, whole = input_parts(inputs, names), input_parts(inputs, names, whole=True)
+            words = self.say(*inputs) if self.say else input_parts(inputs, names)
+            whole = words if self.say else input_parts(inputs, names, whole=True)
             known = names if len(names) == len(inputs) else tuple(f"number {n}" for n, _ in enumerate(inputs, 1))
             cases.append(Case(inputs, known, words, whole, want, slopes, wrong))
         return cases
@@ -116,8 +129,9 @@ class FunctionExercise(Exercise):
         return found
 
     def _outputs(self, results: list[Any], cases: list[Case]) -> Finding | None:
+        factors = all(self._is_multiple(got, case.want) for got, case in zip(results, cases, strict=True))
         for got, case in zip(results, cases, strict=True):
-            found = self._compare(got, case.want)
+            found = self._compare(got, case.want, given=case.arrays(), factors=factors)
             if found:
                 wrong, wants = [each.wrong for each in cases], [each.want for each in cases]
                 said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
@@ -135,7 +149,8 @@ class FunctionExercise(Exercise):
             pairs = [pair for pair in zip(right.words, case.words, strict=True) if pair[0] != pair[1]]
             if pairs:
                 one, other = (in_line([pair[place] for pair in pairs], 60) for place in (0, 1))
-                return texts.SOME_RIGHT.format(right=one, wrong=other)
+                if one != other:  # what differs may lie behind the cut
+                    return texts.SOME_RIGHT.format(right=one, wrong=other)
         parts = case.want if type(case.want) in (tuple, list) else (case.want,)
         if stage == "shape" and any(isinstance(part, Tensor | np.ndarray) for part in parts):
             return texts.LOOK_AT_SHAPES.format(words=in_line(case.words))
@@ -145,8 +160,13 @@ class FunctionExercise(Exercise):
             return texts.FOLLOW.format(words=words, got=mine, want=wanted)
         return None
 
-    def _compare(self, got: Any, want: Any) -> Finding | None:
-        return compare(got, want, tolerance=self.tolerance, exact=self.exact_dtype)
+    def _compare(self, got: Any, want: Any, **more: Any) -> Finding | None:
+        return compare(got, want, tolerance=self.tolerance, exact=self.exact_dtype, **more)
+
+    def _is_multiple(self, got: Any, want: Any) -> bool:
+        """Whether one number is a simple multiple of the right one, or right: once is chance, always is a factor."""
+        found = self._compare(got, want)
+        return found is None or found != self._compare(got, want, factors=False)
 
     def _gradient(self, answer: Any, case: Case) -> Finding | None:
         where = [

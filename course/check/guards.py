@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import functools
 import io
+import pickle
 import random
 import signal
 import threading
@@ -158,21 +159,26 @@ def guarded(action: Callable[[], Any], seconds: float, printed: list[str]) -> An
 
 
 class Watched:
-    """A function whose draws from torch's global stream happen in another process, which tells of them.
+    """A function whose draws from global random streams happen in another process, which tells of them.
 
     Attributes:
-        drew: whether the last call drew from it.
+        drew: whether the last call drew from one.
     """
 
     drew = False
 
 
 def watched(function: Callable[..., Any], *inputs: Any) -> tuple[Any, bool]:
-    """Return what a function gives, and whether it drew from torch's global random stream, which is put back."""
-    state = torch.random.get_rng_state()
+    """Return what a function gives, and whether it drew from a global random stream; torch's is put back."""
+    state, streams = torch.random.get_rng_state(), global_streams()
     output = function(*inputs)
     if isinstance(function, Watched):
         return output, function.drew
-    drew = not torch.equal(state, torch.random.get_rng_state())
+    drew = streams != global_streams()
     torch.random.set_rng_state(state)
     return output, drew
+
+
+def global_streams() -> bytes:
+    """Return where the global random streams of torch, NumPy and Python stand."""
+    return pickle.dumps((torch.random.get_rng_state().numpy(), np.random.get_state(), random.getstate()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -41,11 +42,14 @@ class ValueExercise(Exercise):
 
     def examine(self, answer: Any, prepared: Any) -> Finding | None:
         """Compare type, dtype, shape, values; name a typical mistake."""
-        found = compare(answer, prepared, self.name, self.tolerance)
+        found = self._compare(answer, prepared)
         if not found:
             return None
-        said = next((m for m in self.mistakes if not compare(answer, m.wrong, self.name, self.tolerance)), None)
+        said = next((m for m in self.mistakes if not self._compare(answer, m.wrong)), None)
         return Finding(found.stage, said.sentence, said.hint) if said else found
+
+    def _compare(self, answer: Any, value: Any) -> Finding | None:
+        return compare(answer, value, self.name, tolerance=self.tolerance)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,11 +100,12 @@ class Specimen:
 
 def judge_test(answer: Callable[[Any], Any], case: Specimen) -> str | None:
     """Judge a learner's test: it accepts by returning True or None, and rejects by False or AssertionError."""
-    try:
-        accepted = answer(case.implementation) is not False
-    except AssertionError:
-        accepted = False
-    if accepted == case.good:
+    said: Any = False
+    with contextlib.suppress(AssertionError):
+        said = answer(case.implementation)
+    if type(said) is int or hasattr(said, "item"):  # 0 and 1, and one entry of a tensor or array, are truth values
+        said = bool(said)
+    if (said is not False) == case.good:
         return None
-    text = texts.REJECTS_GOOD if case.good else texts.ACCEPTS_BAD
+    text = texts.REJECTS_GOOD if case.good else texts.ACCEPTS_BAD if said is not None else texts.ACCEPTS_BY_NONE
     return text.format(words=case.words)

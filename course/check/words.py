@@ -18,6 +18,8 @@ def type_words(value: Any) -> str:
     words |= {torch.nn.Parameter: "a Parameter", np.ndarray: "a NumPy array", FunctionType: "a function"}
     if kind in words:
         return words[kind]
+    if issubclass(kind, np.bool_ | np.number) and kind.__module__ == "numpy":
+        return words.get(type(value.item()), "a complex number")
     if issubclass(kind, type):
         return "a class"
     return f"an object of type {type.__dict__['__name__'].__get__(kind)}"
@@ -53,7 +55,7 @@ def leaf_names(value: Any, name: str) -> list[str]:
     return [leaf for words, item in parts for leaf in leaf_names(item, f"{words} of {name}")]
 
 
-def in_line(parts: list[str], limit: int = 110) -> str:
+def in_line(parts: list[str], limit: int = 160) -> str:
     """Join parts with commas; what does not fit is left out at the end."""
     kept = [part for count, part in enumerate(parts, 1) if len(", ".join(parts[:count])) <= limit]
     kept = kept or [f"{parts[0][:limit]}…"]
@@ -73,14 +75,16 @@ def _input_words(value: Any, name: str, whole: bool) -> str:
     if type(value) in (list, tuple) and not _plain(value):
         return "" if whole else f"{name} ({type_words(value)} of {len(value)})".strip()
     plain = _plain(value)
-    if type(value) is dict and len(repr(value)) <= 80 and all(type(each) in (int, float, str) for each in value):
-        plain = not any(type(each) in (Tensor, np.ndarray) for each in value.values())
     if plain or whole:
         return f"{start}{value!r}" if plain else ""
+    if type(value) is dict and name and len(keys := ", ".join(map(str, value))) <= 40:
+        return f"{name} with the keys {keys}"
     return f"{name} ({type_words(value).removeprefix('an object of type ')})" if name else type_words(value)
 
 
 def _plain(value: Any) -> bool:
+    if type(value) is dict:
+        return _plain([*value, *value.values()])
     if type(value) in (tuple, list):
         return all(map(_plain, value))
     return type(value) in (bool, int, float, str, type(None))

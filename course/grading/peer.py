@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from course.check.copies import fresh, touched
+from course.check.guards import global_streams
 from course.grading.gradients import Joined, floating, replace, write_back
 from course.grading.objects import Objects, Ref, State, learned, write_state
 from course.grading.wire import Deadline, WireError, receive, transmit
@@ -99,9 +100,9 @@ class Peer:
         return replace(output, iter(joined))
 
     def _run(self, function: Any, inputs: tuple[Any, ...], more: list[Tensor]) -> dict[str, Any]:
-        leaves, before, draws = [*floating(inputs), *more], fresh(inputs), torch.random.get_rng_state()
+        leaves, before, streams = [*floating(inputs), *more], fresh(inputs), global_streams()
         output = function(*inputs)
-        drew = not torch.equal(draws, torch.random.get_rng_state())
+        drew = streams != global_streams()
         self._kept.append((floating(output), leaves))
         changed = None
         if any(isinstance(item, nn.Module) for item in inputs) or touched(before, inputs):

@@ -29,7 +29,7 @@ from course.show.layers import HEADS, KINDS, LayerTable, say
 from course.show.sizes import more_images
 from course.show.sweeps import sweep
 from course.show.toy import two_places
-from course.studies.layer_arms import Arm, build, step_cost
+from course.studies.layer_conditions import Condition, build, step_cost
 from course.studies.study_05 import CONTROLS
 from course.widgets.layers import LayersExplorer, layer_facts
 from vpcore.cache import cached
@@ -297,10 +297,10 @@ print("loss and gradient of δ agree to 1e-6, layer by layer:", list(agree.value
 
 # %%
 images = data.train.images[:8].float() / 255
-pixels = step_cost(build(cnn, Arm("vp"), 10, 0, 0.0), images)
+pixels = step_cost(build(cnn, Condition("vp"), 10, 0, 0.0), images)
 print(f"resnet_nano, picture at the pixels: {pixels / 1e6:6.2f} MFLOPs a step and image")
 for layer, shape in enumerate(cnn.spec.shapes):
-    step = step_cost(build(cnn, Arm("ap", layer), 10, 0, 0.0), images)
+    step = step_cost(build(cnn, Condition("ap", layer), 10, 0, 0.0), images)
     kept = 4 * 1000 * math.prod(shape) / 2**20
     print(f"AP at layer {layer}: {step / 1e6:6.2f} MFLOPs, cache of 1,000 images {kept:5.1f} MiB")
 

@@ -26,7 +26,7 @@ import vpcore
 from course import check, show
 from course.recorded import recorded
 from course.show import drawings
-from course.studies.arms_06 import open_stem
+from course.studies.conditions_06 import open_stem
 from vpcore.cache import cached
 from vpcore.statistics import image_variance, smallest_detectable_difference, two_way_interval
 from vpcore.tuning import SSF, TUNINGS, BitFit, LoRA, NormTuning
@@ -334,7 +334,8 @@ print(f"{len(ssf.layers)} layers merged; logits agree to 1e-5:", bool((trained -
 # %% [markdown]
 # ### Exercise: a batch norm in training mode
 #
-# Write it: z is (B, C, H, W), `weight` and `bias` are (C,). Use mean and variance of this batch.
+# Write the norm itself, without torch's own: z is (B, C, H, W), `weight` and `bias` are (C,). Use mean and variance of
+# this batch, and divide by √(var + eps).
 
 
 # %% exercise={"id": "06-train-norm", "points": 1, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
@@ -377,8 +378,9 @@ print("in training mode, δ before the norm changes nothing:", bool(moved.abs().
 # ### Exercise: how uneven is the shift behind a layer norm?
 #
 # `z` is (1, N, D), `delta` (1, 1, D). Take a layer norm without weight and bias. The shift of a token is
-# norm(z + δ) − norm(z). If δ were a bias, all tokens would have the same shift. Return the mean length of
-# (shift − mean shift over tokens), divided by the mean length of the shift: 0 for a bias.
+# norm(z + δ) − norm(z). If δ were a bias, all tokens would have the same shift. Call what a token's shift lacks of the
+# mean shift over tokens its deviation. Return one number: the mean length of the deviations, divided by the mean length
+# of the shifts. A bias gives 0.
 
 
 # %% exercise={"id": "06-uneven", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}

@@ -28,7 +28,7 @@ from course import check, show
 from course.recorded import recorded
 from course.show.clouds import clouds
 from course.show.sweeps import layer_map
-from course.studies.layer_arms import Arm, build, train
+from course.studies.layer_conditions import Condition, build, train
 from course.studies.maps_07 import CAM_LAYER, parts_of, rebuilt
 from course.studies.study_07 import features, token_model, unpack
 from course.studies.tokens_04 import specific_tokens
@@ -219,8 +219,9 @@ show.intervals(gains, "What training adds to the neighbors of p^s", label="recor
 # ### Exercise: shuffle the top
 #
 # `parts` is an `nn.ModuleList`, from the pixels to the head. Return a copy in which the entries of **each** parameter
-# of the last `count` parts are shuffled, as one flat list. `count` may be 0. The original must stay as it is, and the
-# global random stream too: make a generator of your own from `seed`.
+# of the last `count` parts are shuffled, as one flat list. Buffers, such as a batch norm's statistics, stay as they
+# are. `count` may be 0. Leave the original alone, and the global random streams too: make a generator of your own from
+# `seed`.
 
 
 # %% exercise={"id": "07-randomize", "points": 3, "minutes": 8, "difficulty": 2, "path": "core", "needs": ["setup"]}
@@ -248,7 +249,7 @@ check("07-randomize", shuffle_top)
 
 # %% name="models"
 net = vpcore.load_backbone("resnet_nano")
-conditions = {"linear probe": (Arm("none"), 0.03), "prompt": (Arm("ap", 4), 0.1)}
+conditions = {"linear probe": (Condition("none"), 0.03), "prompt": (Condition("ap", 4), 0.1)}
 models = {}
 for name, (condition, rate) in conditions.items():
     for seed in (0, 1):
@@ -534,7 +535,8 @@ for count in (4, 5, 6, 7, 8):
 # ### Exercise: a bootstrap interval
 #
 # `x` and `y` hold n pairs. Each row of `draws` (R, n) holds the indices of one draw. Return (low, high): the quantiles
-# 0.025 and 0.975 of the rank correlations over all draws. `stats.spearmanr(a, b).statistic` is allowed here.
+# 0.025 and 0.975 of the rank correlations over all draws, as `np.quantile` gives them. You may use
+# `stats.spearmanr(a, b).statistic`.
 
 
 # %% exercise={"id": "07-interval", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}

@@ -247,7 +247,7 @@ print("step 1: U has a gradient:", bool(by_hand.any()), "· D has one:", bool(tu
 # `make()` returns a fresh prompter for features of shape (B, 8). Train it for two steps. Return whether *every* one of
 # its `named_parameters()` has had a gradient with an entry other than zero, in the first step or in the second.
 # Among the prompters that your test meets: one whose gradient is cut off, one with a tensor it never uses, one with
-# `requires_grad=False`, and two that are fine.
+# `requires_grad=False`, and three that are fine.
 
 
 # %% exercise={"id": "08-learns", "points": 3, "minutes": 8, "difficulty": 3, "path": "core", "needs": ["setup"]}
@@ -791,7 +791,7 @@ show.intervals(readings, "Five faulty readings of the right program", label=labe
 
 # %% [markdown] answer=true
 # Average and dropped batch change little. Yet their mean over seeds is not zero: with every seed they count the same
-# images too much, or not at all. The last batch of one is our own extreme case: one single image weighs as much as 333
+# images too much, or not at all. The last batch of one is our own extreme case: a single image weighs as much as 333
 # others, and it is an image that the models get wrong. These intervals are over seeds alone
 # and speak of these images.
 

@@ -129,7 +129,7 @@ print("with equal trials:", choose(log))
 #
 # Return a dictionary {method: True or False} with True for each method that breaks a rule: a *trial* read the test set;
 # or the seeds of the *final* runs are not those of the baseline's final runs, each once (in any order). A method
-# without final runs breaks it, too.
+# without final runs breaks it, too. The baseline is no exception: if it ran a seed twice, it breaks the rule itself.
 
 
 # %% exercise={"id": "09-audit", "points": 3, "minutes": 7, "difficulty": 2, "path": "core", "needs": ["setup"]}
@@ -299,7 +299,7 @@ show.image_row(torch.cat(rows), titles, "One image a class, two draws", made_by=
 # The methods of section 1, and three more for the ViT, on digits, for each number of images: four rates tried for each,
 # five seeds, 397 test images. "Instance image" is InsVP's picture at the pixels, "instance" its tokens.
 #
-# **Question.** With one image a class, what can be learned besides the head? Where do you expect the full fine-tuning:
+# **Question.** With one image a class, what can be learned besides the head? Where do you expect full fine-tuning:
 # at the top or at the bottom? Decide before you press a button.
 
 # %% name="explorer"
@@ -332,7 +332,7 @@ print(f"{len(verdicts)} comparisons with the probe:", counts)
 
 # %% [markdown] answer=true
 # Full fine-tuning, which moves every weight, is above the probe in each block of the ResNet, even with one image a
-# class. In the ViT it is so only with 16. With one image a class no method of the ViT can be told from the probe.
+# class. In the ViT this holds only with 16. With one image a class no method of the ViT can be told from the probe.
 #
 # Two things to keep apart: a *row* with a wide interval cannot tell, and a *table* with many rows has many chances for
 # a false alarm. And a verdict has an edge: VPT-deep and norm tuning with 16 images only just exclude zero.
@@ -501,7 +501,7 @@ for backbone_name, rows in means.items():
 # USPS), AP (Fashion-MNIST) or the layer-l probe (CIFAR-10).
 #
 # An activation prompt at a chosen layer has a higher mean than every picture at the pixels, on every set and in both
-# networks. It holds as well at layer 3 alone, the layer of section 5, which got five trials like the pictures. That
+# networks. It also holds at layer 3 alone, which got five trials like the pictures. That
 # much of the AP paper's claim holds here. InsVP's tokens have a higher mean than VPT-deep's on seven sets of eight,
 # but its picture beats one picture for all in only eight fields of sixteen: what is made from the image pays inside
 # the ViT more than at its pixels.
@@ -715,7 +715,7 @@ check.quiz("09-quiz-table", row_says)
 #   [arXiv:2103.03098](https://arxiv.org/abs/2103.03098).
 #   Which sources of variation a comparison should redraw.
 # - S. Holm (1979). A Simple Sequentially Rejective Multiple Test Procedure. Scandinavian Journal of Statistics 6,
-#   65–70. The rule of section 5.
+#   65–70. The rule of exercise 09-holm.
 # - X. Zhai et al. (2019). A Large-scale Study of Representation Learning with the Visual Task Adaptation Benchmark.
 #   [arXiv:1910.04867](https://arxiv.org/abs/1910.04867). A thousand images a task, and rates chosen on 200 of them.
 # - M. Jia et al. (2022). Visual Prompt Tuning. [arXiv:2203.12119](https://arxiv.org/abs/2203.12119). Tables over many

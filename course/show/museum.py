@@ -18,9 +18,12 @@ class Prompter(nn.Module):
         cut: stop the gradient behind the first layer.
         idle: hold a learned scale that is never used.
         fixed: keep the first bias from learning.
+        dead: give one hidden unit a bias at which it never fires.
     """
 
-    def __init__(self, start: str = "last", cut: bool = False, idle: bool = False, fixed: bool = False) -> None:
+    def __init__(
+        self, start: str = "last", cut: bool = False, idle: bool = False, fixed: bool = False, dead: bool = False
+    ) -> None:
         super().__init__()
         self.down, self.up, self.cut = nn.Linear(8, 4), nn.Linear(4, 8), cut
         for layer in {"none": [], "last": [self.up], "both": [self.down, self.up]}[start]:
@@ -28,6 +31,8 @@ class Prompter(nn.Module):
             nn.init.zeros_(layer.bias)
         if idle:
             self.scale = nn.Parameter(torch.ones(1))
+        if dead:
+            nn.init.constant_(self.down.bias[0], -100.0)
         self.down.bias.requires_grad_(not fixed)
 
     def forward(self, z: Tensor) -> Tensor:

@@ -1,12 +1,12 @@
 """Lesson 05: activation prompts at every layer of a frozen network, and what might explain them.
 
-`python -m course.studies.study_05 --out runs.jsonl --backbone resnet_nano` runs one network. Arms, by layer l:
+`python -m course.studies.study_05 --out runs.jsonl --backbone resnet_nano` runs one network. Conditions, by layer l:
 "ap@l" (the paper's), "channel@l" (one number a channel), "bias@l" (the biases of block l), "random@l" (a frozen random
 delta as large as the learned one of the same seed), "probe@l" (a head on layer-l features), "vp", and "none".
 
-Every arm has one free rate, found in `TRIALS` trials on the validation images of photodigits with seed `TRIAL_SEED`:
+Every condition has one free rate, found in `TRIALS` trials on photodigits' validation images with seed `TRIAL_SEED`:
 of its delta or biases, or, where those do not learn, of its head. A head beside something that learns has the rate
-`HEAD`; the arm "head" is a head alone with that rate. The other sets take these rates as they are.
+`HEAD`; the condition "head" is a head alone with that rate. The other sets take these rates as they are.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from course.studies.layer_arms import HEAD, RECIPE, Arm, build, describe, step_cost, train
+from course.studies.layer_conditions import HEAD, RECIPE, Condition, build, describe, step_cost, train
 from course.studies.study import Case, Outcome, Study, seeds_of
 from vpcore import evaluate, load_backbone
 from vpcore.backbone import Backbone
@@ -33,16 +33,17 @@ CONTROLS: dict[str, dict[str, tuple[int, ...]]] = {  # kind to layers: every kin
 }
 
 
-def main_arms(backbone: Backbone) -> list[Arm]:
+def main_conditions(backbone: Backbone) -> list[Condition]:
     """Return the sweep over layers, and the heads alone."""
     layers = range(backbone.spec.depth + 1)
-    return [Arm("none"), Arm("head"), *(Arm(kind, layer) for kind in ("probe", "ap") for layer in layers)]
+    heads = [Condition("none"), Condition("head")]
+    return heads + [Condition(kind, layer) for kind in ("probe", "ap") for layer in layers]
 
 
-def control_arms(backbone: Backbone) -> list[Arm]:
+def control_conditions(backbone: Backbone) -> list[Condition]:
     """Return other deltas at a few layers: random, one number a channel, or the biases of the block."""
     chosen = CONTROLS.get(backbone.spec.name, {})
-    return [Arm(kind, layer) for kind, layers in chosen.items() for layer in layers]
+    return [Condition(kind, layer) for kind, layers in chosen.items() for layer in layers]
 
 
 def load(name: str) -> Splits:
@@ -59,19 +60,20 @@ def _first(split: Split, count: int) -> Split:
 
 
 def sweep(
-    study: Study, backbone: Backbone, arms: Iterable[Arm], data: Splits, tuned_on: Splits, seeds: int,
+    study: Study, backbone: Backbone, conditions: Iterable[Condition], data: Splits, tuned_on: Splits, seeds: int,
     trial_epochs: int = RECIPE["epochs"], **recipe: Any,
 ) -> None:  # fmt: skip
-    """Run arms on a set, with the rates that `tuned_on`'s validation images choose in trials of so many epochs."""
+    """Run conditions on a set, with rates that `tuned_on`'s validation images choose in trials of so many epochs."""
     images = data.train.images[:64].float() / 255
-    for arm in arms:
-        rate = _rate(study, backbone, arm, tuned_on, {**RECIPE, **recipe, "epochs": trial_epochs})
+    for condition in conditions:
+        rate = _rate(study, backbone, condition, tuned_on, {**RECIPE, **recipe, "epochs": trial_epochs})
         for seed in seeds_of(seeds):
             settings = {"rate": float(f"{rate:.4g}"), "num_train": len(data.train), **RECIPE, **recipe}
-            case = Case(data.name, backbone.spec.name, str(arm), seed, settings)
+            case = Case(data.name, backbone.spec.name, str(condition), seed, settings)
 
-            def work(arm: Arm = arm, seed: int = seed, rate: float = rate) -> Outcome:
-                model = build(backbone, arm, len(data.classes), seed, _norm(study, backbone, arm, data, seed))
+            def work(condition: Condition = condition, seed: int = seed, rate: float = rate) -> Outcome:
+                norm = _norm(study, backbone, condition, data, seed)
+                model = build(backbone, condition, len(data.classes), seed, norm)
                 extra = {"valid": train(model, data, rate, seed, **recipe), "step_flops": step_cost(model, images[:8])}
                 learned = model.prompt.num_learned() + (model.tuning.num_learned() if model.tuning else 0)
                 extra |= {"learned": learned, **describe(model, images, seed == 0)}
@@ -80,26 +82,26 @@ def sweep(
             study.run(case, data, work)
 
 
-def _rate(study: Study, backbone: Backbone, arm: Arm, data: Splits, recipe: dict[str, Any]) -> float:
-    if arm.kind == "head":
+def _rate(study: Study, backbone: Backbone, condition: Condition, data: Splits, recipe: dict[str, Any]) -> float:
+    if condition.kind == "head":
         return HEAD
 
     def valid(rate: float) -> float:
-        model = build(backbone, arm, len(data.classes), TRIAL_SEED, _norm(study, backbone, arm, data, 0))
+        model = build(backbone, condition, len(data.classes), TRIAL_SEED, _norm(study, backbone, condition, data, 0))
         try:
             return train(model, data, rate, TRIAL_SEED, **recipe)
         except ValueError:  # it diverged
             return float("nan")
 
-    case = Case(data.name, backbone.spec.name, str(arm), TRIAL_SEED, {"num_train": len(data.train), **recipe})
+    case = Case(data.name, backbone.spec.name, str(condition), TRIAL_SEED, {"num_train": len(data.train), **recipe})
     return study.rate(case, CENTER, valid, TRIALS)
 
 
-def _norm(study: Study, backbone: Backbone, arm: Arm, data: Splits, seed: int) -> float:
+def _norm(study: Study, backbone: Backbone, condition: Condition, data: Splits, seed: int) -> float:
     """Return how large the learned delta of the same layer and seed became, for a random one; else 0."""
-    if arm.kind != "random":
+    if condition.kind != "random":
         return 0.0
-    wanted = {"data": data.name, "backbone": backbone.spec.name, "prompt": f"ap@{arm.layer}", "seed": seed}
+    wanted = {"data": data.name, "backbone": backbone.spec.name, "prompt": f"ap@{condition.layer}", "seed": seed}
     return next(run["extra"]["norm"] for run in read_runs(study.out) if wanted.items() <= run["cell"].items())
 
 
@@ -115,15 +117,15 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     study, backbone, photos = Study(asked.out), load_backbone(asked.backbone), load("photodigits")
-    arms = main_arms(backbone)
+    conditions = main_conditions(backbone)
 
-    def run(chosen: list[Arm], data: Splits, seeds: int = asked.seeds) -> None:
+    def run(chosen: list[Condition], data: Splits, seeds: int = asked.seeds) -> None:
         sweep(study, backbone, chosen, data, photos, seeds, asked.trial_epochs)
 
-    run([*arms, *control_arms(backbone), Arm("vp")], photos)
+    run([*conditions, *control_conditions(backbone), Condition("vp")], photos)
     for name in filter(None, asked.others.split(",")):
-        run(arms, load(name))
-    run(arms, photos, max(asked.seeds, asked.more_seeds))
+        run(conditions, load(name))
+    run(conditions, photos, max(asked.seeds, asked.more_seeds))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Study 07: do the pictures explain? Numbers behind t-SNE of specific tokens, Grad-CAM, and attention distance.
 
-`python -m course.studies.study_07 --out runs.jsonl` trains InsVP's feature level on vit_nano (arm "tokens"), and a
-linear probe and an activation prompt on resnet_nano (arms "probe" and "ap"). Nothing here compares accuracies: the
+`python -m course.studies.study_07 --out runs.jsonl` trains InsVP's feature level on vit_nano ("tokens"), and a
+linear probe and an activation prompt on resnet_nano ("probe" and "ap"). Nothing here compares accuracies: the
 tokens have one rate, the upper half of InsVP's published range; the others choose theirs in four trials each.
 """
 
@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 import vpcore
 from course.exercises.lesson_07.answers import agreement, shuffle_top
-from course.studies.layer_arms import RECIPE, Arm, build, train
+from course.studies.layer_conditions import RECIPE, Condition, build, train
 from course.studies.maps_07 import CAM_LAYER, alike, cams, parts_of, rebuilt
 from course.studies.study import Case, Outcome, Study, seeds_of
 from course.studies.tokens_04 import specific_tokens
@@ -88,9 +88,11 @@ def tokens(backbone: Backbone, data: Splits, seed: int, **recipe: Any) -> Outcom
     return Outcome(vpcore.evaluate(model, data.test, device="cpu"), extra)
 
 
-def sanity(models: Callable[[str, int], vpcore.Prompted], arm: str, seed: int, data: Splits, seeds: int) -> Outcome:
+def sanity(
+    models: Callable[[str, int], vpcore.Prompted], condition: str, seed: int, data: Splits, seeds: int
+) -> Outcome:
     """Compare maps of a trained model with those of shuffled ones, of the next seed, and of the linear probe."""
-    model = models(arm, seed)
+    model = models(condition, seed)
     images = data.test.images[:CAM_IMAGES].float() / 255
     with torch.no_grad():
         classes, second = model.eval()(images).topk(2).indices.T
@@ -101,7 +103,7 @@ def sanity(models: Callable[[str, int], vpcore.Prompted], arm: str, seed: int, d
         cascade.append(alike(own, maps))
         flat.append(float((maps.flatten(1).amax(1) == maps.flatten(1).amin(1)).double().mean()))
     extra: dict[str, Any] = {"cascade": cascade, "flat": flat}
-    extra["next seed"] = alike(own, cams(models(arm, (seed + 1) % seeds), images, classes))
+    extra["next seed"] = alike(own, cams(models(condition, (seed + 1) % seeds), images, classes))
     extra["probe"] = alike(own, cams(models("probe", seed), images, classes))
     extra["second class"] = alike(own, cams(model, images, second))
     extra["brightness"] = alike(own, images.mean(1))
@@ -110,7 +112,7 @@ def sanity(models: Callable[[str, int], vpcore.Prompted], arm: str, seed: int, d
 
 def record_cams(study: Study, backbone: Backbone, data: Splits, seeds: int, **recipe: Any) -> None:
     """Choose a rate for probe and prompt, train both with every seed, and compare their maps."""
-    arms = {"probe": Arm("none"), "ap": Arm("ap", AP_LAYER)}
+    conditions = {"probe": Condition("none"), "ap": Condition("ap", AP_LAYER)}
     options = {**RECIPE, **recipe}
     settings = {**options, "cam_layer": CAM_LAYER, "cam_images": CAM_IMAGES}
 
@@ -118,18 +120,18 @@ def record_cams(study: Study, backbone: Backbone, data: Splits, seeds: int, **re
     def rate(name: str) -> float:
         def valid(lr: float) -> float:
             return train(
-                build(backbone, arms[name], len(data.classes), TRIAL_SEED, 0.0), data, lr, TRIAL_SEED, **options
+                build(backbone, conditions[name], len(data.classes), TRIAL_SEED, 0.0), data, lr, TRIAL_SEED, **options
             )
 
         return study.rate(Case(data.name, backbone.spec.name, name, TRIAL_SEED, settings), CENTER, valid, TRIALS)
 
     @cache
     def model(name: str, seed: int) -> vpcore.Prompted:
-        made = build(backbone, arms[name], len(data.classes), seed, 0.0)
+        made = build(backbone, conditions[name], len(data.classes), seed, 0.0)
         train(made, data, rate(name), seed, **options)
         return made
 
-    for name in arms:
+    for name in conditions:
         for seed in range(seeds):
             case = Case(data.name, backbone.spec.name, name, seed, {**settings, "lr": float(f"{rate(name):.4g}")})
             study.run(case, data, lambda name=name, seed=seed: sanity(model, name, seed, data, seeds))

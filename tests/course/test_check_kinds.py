@@ -1,5 +1,7 @@
 """Module, value, judge, quiz and written exercises; hints, `use`, `made_by`; how verdicts are shown."""
 
+import random
+from collections import Counter, OrderedDict, defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +17,7 @@ from course.check.diagnose import apart, number_sentence, values_sentence
 from course.check.engine import judge
 from course.check.exercise import Mistake
 from course.check.functions import FunctionExercise
+from course.check.guards import watched
 from course.check.session import Note
 from course.check.verdict import COLORS, SYMBOLS
 from course.check.words import in_line, input_parts
@@ -451,3 +454,95 @@ def test_a_wrong_type_on_one_input_is_shown_with_it():
     said = judge(exercise, lambda n: n if n == 3 else None).sentence
     assert said == "not yet: your result is None: did you forget `return`? (with n = 4)"
     assert judge(exercise, lambda n: {}.get(n)).sentence == "not yet: your result is None: did you forget `return`?"
+
+
+def told(reference, *cases, **options):
+    """What a check of this reference, on these inputs, says of an answer."""
+    exercise = FunctionExercise(id="99-told", points=1, reference=reference, cases=lambda rng: list(cases), **options)
+    return lambda answer: judge(exercise, answer).sentence
+
+
+def test_a_term_or_factor_that_is_an_input_is_named():
+    x, bias = torch.arange(6.0).view(2, 3) ** 2, torch.tensor([1.0, -2.0, 4.0])
+    say = told(lambda x, bias: 3 * x + bias, (x, bias))
+    assert "what is missing from your result is exactly `bias`: add it" in say(lambda x, bias: 3 * x)
+    assert "has exactly `bias` in it once too often" in say(lambda x, bias: 3 * x + 2 * bias)
+    assert "`bias` is in your result with the opposite sign" in say(lambda x, bias: 3 * x - bias)
+    assert "the first is at [0, 0]" in say(lambda x, bias: 3 * x + 1.5 * bias)
+    say = told(lambda x, bias: (x + 1) * bias[:, None], (x + 1, torch.tensor([2.0, -3.0])))
+    assert "the right one times `bias`" in say(lambda x, bias: (x + 1) * bias[:, None] ** 2)
+    assert "the right one divided by `bias`" in say(lambda x, bias: x + 1)
+
+
+def test_right_numbers_in_other_places_are_named():
+    numbers = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 7.0]])
+    assert "the right numbers in other places" in str(
+        values_sentence(numbers.numpy(), numbers.flatten()[[0, 3, 1, 4, 2, 5]].view(2, 3).numpy(), "your result", 1e-4)
+    )
+    assert "right numbers in another order" in str(
+        values_sentence(np.array([3.0, 1.0, 2.0]), np.array([1.0, 2.0, 3.0]), "your result", 1e-4)
+    )
+    ones = values_sentence(np.array([1.0, 0.0, 1.0]), np.array([0.0, 1.0, 1.0]), "your result", 1e-4)
+    assert "the first is at [0]" in str(ones)
+
+
+def test_true_and_false_exchanged_are_named():
+    assert "True and False the wrong way round" in told(lambda x: [True, False, x > 0], 1)(
+        lambda x: [False, True, x <= 0]
+    )
+    assert "item 0 of your result is True" in told(lambda x: [False, False], 1)(lambda x: [True, True])
+
+
+def test_one_multiple_by_chance_is_no_factor():
+    say = told(lambda x: x / 10, 4, 7)
+    assert "2 times what it should be" in say(lambda x: x / 5)
+    assert "your result is 0.8, and that is too large (with x = 4)" in say(lambda x: 0.8)
+
+
+def test_a_small_difference_names_what_may_cause_it():
+    say = told(lambda x: x / (x.var() + 1e-3).sqrt(), torch.arange(1.0, 6.0).double(), tolerance=1e-9)
+    assert "may come from a constant such as eps" in say(lambda x: x / x.std())
+
+
+@pytest.mark.parametrize("kind", [OrderedDict, Counter, lambda pairs: defaultdict(int, pairs)])
+def test_every_dictionary_passes(kind):
+    assert told(lambda x: {"a": x}, 2)(lambda x: kind({"a": x})) == "passed (1 point)"
+
+
+def test_two_decimal_numbers_may_come_as_an_array():
+    say = told(lambda x: (0.5, x), 1.5)
+    assert say(lambda x: np.array([0.5, x])) == say(lambda x: torch.tensor([0.5, x])) == "passed (1 point)"
+    assert "is a tensor, and a tuple" in say(lambda x: torch.tensor([[0.5, x]]))
+    assert "a tensor, and a list is asked for" in told(lambda x: [1, x], 2)(lambda x: torch.tensor([1, x]))
+
+
+def test_a_part_that_is_none_is_no_forgotten_return():
+    assert "item 1 of your result is None, and a tensor is asked for" in told(lambda x: (x, x), torch.ones(2))(
+        lambda x: (x, None)
+    )
+
+
+def test_wrong_keys_and_dictionaries_are_shown_with_their_input():
+    assert "asked for (with layer = 2)" in told(lambda layer: {f"block {layer}": layer}, 2)(
+        lambda layer: {"block 1": 2}
+    )
+    say = told(lambda parts, pairs: 1.0, ({"q": torch.ones(2), "v": torch.ones(2)}, {"a": [(0.1, 2)]}))
+    assert say(lambda parts, pairs: 3.7).endswith("(with parts with the keys q, v, pairs = {'a': [(0.1, 2)]})")
+    say = told(lambda rows: 1.0, [{"a": 1}] * 99, say=lambda rows: [f"{len(rows)} rows"])
+    assert say(lambda rows: 3.7).endswith("(with 99 rows)")
+
+
+@pytest.mark.parametrize("kept", [[3.0, 1.0], {"a": [2, 1]}, [{"seed": 3}, {"seed": 1}]])
+def test_a_changed_list_of_numbers_is_seen(kept):
+    def sort(x):
+        inner = x["a"] if type(x) is dict else x
+        inner.sort(key=lambda each: each["seed"] if type(each) is dict else each)
+        return 1
+
+    assert "changed its input" in told(lambda x: 1, (kept,))(sort)
+
+
+def test_draws_from_each_global_stream_are_seen():
+    for draw in (lambda: torch.rand(1), lambda: np.random.random(), lambda: random.random(), lambda: random.seed(3)):
+        assert watched(draw)[1]
+    assert not watched(lambda: (torch.rand(1, generator=torch.Generator()), np.random.default_rng(0).random()))[1]

@@ -1,4 +1,4 @@
-"""Study 06: arms that share a function class do, and a run is recorded with equal trials."""
+"""Study 06: conditions that share a function class do, and a run is recorded with equal trials."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import vpcore
-from course.studies import arms_06, study_06
-from course.studies.arms_06 import CNN, VIT, Arm, Chosen, open_stem
+from course.studies import conditions_06, study_06
+from course.studies.conditions_06 import CNN, VIT, Chosen, Condition, open_stem
 from course.studies.study import Study
 from course.studies.study_06 import Runs
 from vpcore.data.splits import Splits
@@ -27,8 +27,8 @@ def few() -> Splits:
     return replace(data, train=data.train.take(some), valid=data.valid.take(some), test=data.test.take(some))
 
 
-def logits(arm: Arm, backbone: vpcore.Backbone, change: float = 0.0) -> torch.Tensor:
-    model = arm.model(backbone, 10, 0)
+def logits(condition: Condition, backbone: vpcore.Backbone, change: float = 0.0) -> torch.Tensor:
+    model = condition.model(backbone, 10, 0)
     with torch.no_grad():
         for part in (model.prompt, model.tuning):
             for tensor in part.parameters() if part else ():
@@ -37,8 +37,8 @@ def logits(arm: Arm, backbone: vpcore.Backbone, change: float = 0.0) -> torch.Te
 
 
 def test_every_arm_starts_from_the_linear_probe(net: vpcore.Backbone) -> None:
-    for arm in CNN.values():
-        assert torch.allclose(logits(arm, net), logits(CNN["none"], net), atol=1e-5)
+    for condition in CNN.values():
+        assert torch.allclose(logits(condition, net), logits(CNN["none"], net), atol=1e-5)
 
 
 def test_the_open_stem_is_the_same_network(net: vpcore.Backbone) -> None:
@@ -94,7 +94,7 @@ def test_a_diverged_trial_is_no_error(net: vpcore.Backbone, few: Splits) -> None
 
 
 def test_main_runs_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: Splits) -> None:
-    monkeypatch.setattr(arms_06, "CNN", {"none": CNN["none"]})
+    monkeypatch.setattr(conditions_06, "CNN", {"none": CNN["none"]})
     monkeypatch.setattr(vpcore, "load_data", lambda name, **options: few)
     study_06.main(["--out", str(tmp_path / "b.jsonl"), "--backbones", "resnet_nano", "--seeds", "5", "--trials", "3"])
     assert len(read_runs(tmp_path / "b.jsonl")) == 5

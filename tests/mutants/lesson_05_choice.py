@@ -39,7 +39,7 @@ CHOOSE = Suite(
         Mutant(
             "a layer three times as deep",
             _choose("layer = int(valid.mean(1).argmin())", *REPORT),
-            says="item 0 of your result is 6, and that is too large (with valid (8, 5), tests (a dictionary))",
+            says="is 6, and that is too large (with valid (8, 5), tests with the keys digits, clothes)",
         ),
         Mutant("median", _choose("layer = int(np.median(valid, 1).argmax())", *REPORT), says="best mean over seeds"),
         Mutant("over layers", _choose("layer = int(valid.mean(0).argmax())", *REPORT), says="rows are layers"),

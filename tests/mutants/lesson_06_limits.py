@@ -58,6 +58,20 @@ TRAIN_NORM = Suite(
         Mutant("each place", _train(*_unit("0")), says="each place by itself"),
         Mutant("no root", _train(*_unit("(0, 2, 3)", root="")), says="divide by its root"),
         Mutant("no mean", _train(*_unit("(0, 2, 3)", mean="0")), says="never subtracted"),
+        Mutant("over channels too", _train(*_unit("(1, 2, 3)")), says="over channels too"),
+        Mutant(
+            "eps outside",
+            _train("v, m = torch.var_mean(z, (0, 2, 3), correction=0, keepdim=True)",
+                   "unit = (z - m) / (v.sqrt() + eps)", AFFINE),
+            says="outside of the root",
+        ),
+        Mutant(
+            "eps of torch",
+            _train(*_unit("(0, 2, 3)")[:2], "unit = (z - m) / (v + 1e-5).sqrt()", AFFINE),
+            says="so small a difference may come from a constant such as eps",
+        ),
+        Mutant("no bias", _train(*_unit("(0, 2, 3)")[:3], "return weight.view(1, -1, 1, 1) * unit"),
+               says="exactly `bias`"),
         Mutant(
             "square maps",
             _train(
@@ -77,6 +91,13 @@ TRAIN_NORM = Suite(
             "out = unit * weight[:, None] + bias[:, None]",
             "return out.view(z.shape[1], z.shape[0], *z.shape[2:]).transpose(0, 1)",
         ),
+        _train(
+            "out = torch.empty_like(z)",
+            "for c in range(z.shape[1]):",
+            "    x = z[:, c] - z[:, c].mean()",
+            "    out[:, c] = weight[c] * x / ((x ** 2).mean() + eps) ** 0.5 + bias[c]",
+            "return out",
+        ),
     ),
 )  # fmt: skip
 SHIFT = "s = F.layer_norm(z + delta, (z.shape[-1],)) - F.layer_norm(z, (z.shape[-1],))"
@@ -87,6 +108,13 @@ UNEVEN = Suite(
         Mutant("after the norm", _uneven("s = delta.expand_as(z)",
                                          AWAY, RATIO), says="add it to z"),
         Mutant("over features", _uneven(SHIFT, AWAY.replace("1", "-1"), RATIO), says="over tokens (axis 1)"),
+        Mutant(
+            "of ratios",
+            _uneven(SHIFT, AWAY, "return float((a.norm(dim=-1) / s.norm(dim=-1)).mean())"),
+            says="average the ratios",
+        ),
+        Mutant("one length", _uneven(SHIFT, AWAY, "return float(a.norm() / s.norm())"), says="of all tokens together"),
+        Mutant("not divided", _uneven(SHIFT, AWAY, "return float(a.norm(dim=-1).mean())"), says="not divided by"),
         Mutant(
             "squares",
             _uneven(SHIFT, AWAY, "return float(a.square().sum(-1).mean() / s.square().sum(-1).mean())"),
@@ -105,6 +133,12 @@ UNEVEN = Suite(
             "s = (n(z + delta) - n(z))[0]",
             "a = s - s.mean(0)",
             "return (sum(r.norm() for r in a) / sum(r.norm() for r in s)).item()",
+        ),
+        _uneven(  # another eps, and float32: the text names neither
+            "n = lambda x: F.layer_norm(x.float(), x.shape[-1:], eps=1e-6)",
+            "s = n(z + delta) - n(z)",
+            "a = s - s.mean(1)",
+            "return torch.linalg.vector_norm(a, dim=-1).sum() / torch.linalg.vector_norm(s, dim=-1).sum()",
         ),
     ),
 )  # fmt: skip
@@ -132,6 +166,16 @@ PICTURE = Suite(
                 "return torch.cat(rows, 1)[None]",
             ),
             says="shape (1, 3, 6, 6), and (1, 3, 8, 8)",
+        ),
+        Mutant(
+            "channels last",
+            _picture(
+                INVERSE,
+                SIZE,
+                "grid = patches.view(1, side, side, p, p, -1).permute(0, 5, 1, 3, 2, 4)",
+                "return grid.reshape(1, -1, side * p, side * p)",
+            ),
+            says="the right numbers in other places",
         ),
         Mutant("sign", _picture(INVERSE.replace("= tokens", "= -tokens"), SIZE, FOLD), says="opposite sign"),
         Mutant("looks it up", _picture(*_same("picture_of", "weight, tokens")), says="you called the library"),
@@ -195,6 +239,11 @@ NORM_OF_SCALE = Suite(
             says="leaves out the norm's weight",
         ),
         Mutant(
+            "eps outside",
+            _scale("d = var.sqrt() + eps", "return weight * scale, bias + weight * (scale * mean + shift - mean) / d"),
+            says="outside of the root",
+        ),
+        Mutant(
             "old weight",
             _scale(STD, "return weight, bias + weight * (scale * mean + shift - mean) / d"),
             says="your weight is the old one",
@@ -231,6 +280,28 @@ LORA = Suite(
         Mutant("whole division", _rows("(alpha // len(a))"), says="//"),
         Mutant("alpha alone", _rows("alpha"), says="divided by the rank"),
         Mutant("no scale", _rows("1.0"), says="leaves out alpha / rank"),
+        Mutant("by D", _rows("alpha / weight.shape[1]"), says="you divide by D"),
+        Mutant(
+            "one after the other",
+            _lora(
+                "out, d = weight.clone(), weight.shape[1]",
+                "for i, (a, b) in enumerate(factors.values()):",
+                "    out[i * d : i * d + d] += alpha / len(a) * b @ a",
+                "return out",
+            ),
+            says="q, k and v have rows of their own",
+        ),
+        Mutant(
+            "change alone",
+            _lora(
+                "out, d = torch.zeros_like(weight), weight.shape[1]",
+                "for n, (a, b) in factors.items():",
+                "    i = d * 'qkv'.index(n)",
+                "    out[i : i + d] += alpha / len(a) * b @ a",
+                "return out",
+            ),
+            says="exactly `weight`: add it",
+        ),
         Mutant("wrong rows", _rows("alpha / len(a)", order="qvk"), says="where the key is"),
         Mutant("product transposed", _rows("alpha / len(a)", "(b @ a).T"), says="transposed"),
         Mutant(
@@ -253,6 +324,14 @@ LORA = Suite(
             "    a, b = factors.get(name, (torch.zeros_like(part), torch.zeros_like(part)))",
             "    parts.append(part + (alpha / a.shape[0]) * torch.einsum('or,ri->oi', b, a))",
             "return torch.cat(parts)",
+        ),
+        _lora(
+            "d = weight.shape[1]",
+            "def run(x):",
+            "    out = dict(zip('qkv', (weight @ x).chunk(3)))",
+            "    for n, (a, b) in factors.items(): out[n] = out[n] + alpha / len(a) * (b @ (a @ x))",
+            "    return torch.cat(list(out.values()))",
+            "return torch.autograd.functional.jacobian(run, torch.zeros(d, dtype=weight.dtype))",
         ),
     ),
 )

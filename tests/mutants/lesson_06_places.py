@@ -50,6 +50,21 @@ NORM_BIAS = Suite(
             _norm(D, "return bias + weight * (d - mean) / (var + eps).sqrt() if where == 'before' else bias + d"),
             says="subtracted from z already",
         ),
+        Mutant(
+            "no eps",
+            _norm(D, "return bias + weight * d / var.sqrt() if where == 'before' else bias + d"),
+            says="leave out eps",
+        ),
+        Mutant(
+            "the other way round",
+            _norm(D, "return bias + weight * d / (var + eps).sqrt() if where == 'after' else bias + d"),
+            says="the other way round",
+        ),
+        Mutant(
+            "no old bias",
+            _norm(D, "return weight * d / (var + eps).sqrt() if where == 'before' else d"),
+            says="what is missing from your result is exactly `bias`",
+        ),
         Mutant("always scaled", _norm(D, "return bias + weight * d / (var + eps).sqrt()"), says="after the norm"),
         Mutant(
             "shape kept",
@@ -78,6 +93,19 @@ NORM_BIAS = Suite(
         ),
         _norm("s = torch.ones_like(var) if where == 'after' else weight * (var + eps) ** -0.5",
               "return bias + s * delta.squeeze()"),
+        _norm(
+            "if where == 'after': return bias + delta.squeeze()",
+            "norm = lambda z: weight * (z - mean) / (var + eps) ** 0.5 + bias",
+            "return bias + torch.func.jvp(norm, (mean,), (delta.view(-1),))[1]",
+        ),
+        _norm(
+            "import math",
+            "out = bias.clone()",
+            "for c in range(len(bias)):",
+            "    d = delta[0, c, 0, 0].item()",
+            "    out[c] += d if where == 'after' else weight[c].item() * d / math.sqrt(var[c].item() + eps)",
+            "return out",
+        ),
     ),
 )  # fmt: skip
 HEAD_BIAS = Suite(
@@ -87,7 +115,12 @@ HEAD_BIAS = Suite(
         Mutant("largest", _head("return bias + weight @ delta.amax((0, 2, 3))"), says="largest entry"),
         Mutant("over channels", _head("return bias + weight.sum(1) * delta.mean()"), says="over channels too"),
         Mutant("square maps", _head("return bias + weight @ delta.sum((0, 2, 3)) / delta.shape[2] ** 2")),
-        Mutant("no bias", _head("return weight @ delta.mean((0, 2, 3))")),
+        Mutant("no bias", _head("return weight @ delta.mean((0, 2, 3))"), says="exactly `bias`: add it"),
+        Mutant(
+            "bias twice",
+            _head("return bias + F.linear(delta.mean((0, 2, 3)), weight, bias)"),
+            says="`bias` in it once too often",
+        ),
         Mutant("features", _head("return delta.mean((0, 2, 3))"), says="shape"),
         Mutant(
             "looks it up",
@@ -151,6 +184,19 @@ BLOCK_BIAS = Suite(
             says="shape",
         ),
         Mutant(
+            "two blocks earlier",
+            _block(POS, "n = f'blocks.{max(layer - 2, 0)}.mlp.fc2.bias'", "return {n: weights[n] + delta.flatten()}"),
+            says="are asked for (with weights (a dictionary), layer = 2",
+        ),
+        Mutant(
+            "sign",
+            _block(
+                "n = f'blocks.{layer - 1}.mlp.fc2.bias' if layer else 'embed.net.pos_embed'",
+                "return {n: weights[n] - delta.view(-1)}",
+            ),
+            says="`delta` is in entry 'blocks.0.mlp.fc2.bias' of your result with the opposite sign",
+        ),
+        Mutant(
             "delta alone",
             _block(
                 "if layer == 0: return {'embed.net.pos_embed': delta.expand(1, 5, -1).clone()}",
@@ -168,6 +214,11 @@ BLOCK_BIAS = Suite(
             "name = f'blocks.{layer - 1}.mlp.fc2.bias' if layer else 'embed.net.pos_embed'",
             "old = weights[name]",
             "return {name: old + (delta if old.dim() == 3 else delta[0, 0])}",
+        ),
+        _block(
+            "from collections import OrderedDict",
+            "name = f'blocks.{layer - 1}.mlp.fc2.bias' if layer else 'embed.net.pos_embed'",
+            "return OrderedDict([(name, torch.nn.Parameter(torch.add(weights[name], delta.view(-1))))])",
         ),
     ),
 )
@@ -202,6 +253,18 @@ MERGE = Suite(
         Mutant(
             "no new bias",
             _merge(ROWS, "return rows * weight, None if bias is None else scale * bias + shift"),
+            says="item 1 of your result is None, and a tensor is asked for",
+        ),
+        Mutant(
+            "weight as it was",
+            _merge("return weight, shift if bias is None else scale * bias + shift"),
+            says="the right one divided by `scale`",
+        ),
+        Mutant(
+            "shift to the weight too",
+            _merge(ROWS, "w = rows * weight + shift.view_as(rows)",
+                   "return w, shift if bias is None else scale * bias + shift"),
+            says="`shift` in it once too often",
         ),
         Mutant("linear only", _merge("return scale[:, None] * weight, scale * bias + shift"), outcome="error"),
         Mutant(
@@ -215,6 +278,11 @@ MERGE = Suite(
         _merge(
             "merged = (weight.movedim(0, -1) * scale).movedim(-1, 0)",
             "return merged, shift + 0 if bias is None else torch.addcmul(shift, scale, bias)",
+        ),
+        _merge(
+            "flat = torch.diag(scale) @ weight.reshape(len(scale), -1)",
+            "old = shift.new_zeros(len(shift)) if bias is None else bias",
+            "return flat.reshape(weight.shape), torch.diag(scale) @ old + shift",
         ),
         _merge("merged = torch.stack([s * w for s, w in zip(scale, weight)])",
                "old = torch.zeros_like(scale) if bias is None else bias", "return [merged, scale * old + shift]"),

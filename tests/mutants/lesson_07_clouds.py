@@ -50,6 +50,14 @@ SUITES = {
                 says="divided by k too",
             ),
             Mutant("one too many", _near(D, OFF, "near = d.topk(k + 1, largest=False).indices", END)),
+            Mutant("with itself", _near(D, "near = d.topk(k + 1, largest=False).indices", END), says="k + 1 points"),
+            Mutant("k − 1", _near(D, "near = d.topk(k, largest=False).indices[:, 1:]", END), says="k − 1 are left"),
+            Mutant(
+                "angles",
+                _near("f = torch.nn.functional.normalize(features, dim=1)", "d = -f @ f.T", OFF,
+                      "near = d.topk(k, largest=False).indices", END),
+                says="you compare angles",
+            ),
             Mutant(
                 "looks it up",
                 _near("from course.exercises.lesson_07.answers import agreement as f", "return f(features, labels, k)"),
@@ -58,6 +66,19 @@ SUITES = {
         ),
         alternatives=(
             _near(D, "near = d.argsort(1)[:, 1 : k + 1]", END),
+            _near(
+                "import numpy as np",
+                "from scipy.spatial.distance import cdist",
+                "d = cdist(features, features); np.fill_diagonal(d, np.inf)",
+                "near, y = np.argpartition(d, k - 1, axis=1)[:, :k], labels.numpy()",
+                "return np.mean(y[near] == y[:, None])",
+            ),
+            _near(
+                D, OFF,
+                "one = torch.nn.functional.one_hot(labels).double()",
+                "mask = torch.zeros_like(d).scatter_(1, d.topk(k, largest=False).indices, 1.0)",
+                "return ((mask * (one @ one.T)).sum(1) / k).mean()",
+            ),
             _near(
                 "total = 0.0",
                 "for i in range(len(features)):",
@@ -85,6 +106,9 @@ SUITES = {
                 _far(CUT, SCALED, "d = torch.cdist(places, places, p=1.0)", "return (a * d).sum(-1).mean(-1)"),
                 says="straight line",
             ),
+            Mutant("softmax again", _far(CUT, PLACES, "return (a.softmax(-1) * d).sum(-1).mean(-1)"),
+                   says="softmax once more"),
+            Mutant("one sum", _far(CUT, PLACES, "return (a * d).sum((1, 2)) / a.sum((1, 2))"), says="the whole table"),
             Mutant("mean of all", _far(CUT, SCALED, PLACES, "return (a * d).mean((-1, -2))"), says="weighted sum"),
             Mutant(
                 "last token",
@@ -102,6 +126,16 @@ SUITES = {
             _far(CUT, PLACES, "return ((a * d).sum(-1) / a.sum(-1)).mean(-1)"),
             _far(CUT, SCALED, "d = (places[:, None] - places[None]).norm(dim=-1)",
                  "return torch.einsum('hqk,qk->h', a, d) / len(places)"),
+            _far(
+                "import math",
+                "out = torch.zeros(len(weights), dtype=weights.dtype)",
+                "for h, table in enumerate(weights):",
+                "    for q, row in enumerate(table[1:, 1:]):",
+                "        far = torch.tensor([math.dist(places[q], p) for p in places], dtype=row.dtype)",
+                "        out[h] += row @ far / row.sum() / len(places)",
+                "return out",
+            ),
+            _far("a = weights[:, 1:, 1:].log().softmax(-1)", PLACES, "return (a * d).sum((-1, -2)) / len(places)"),
         ),
     ),
 }  # fmt: skip

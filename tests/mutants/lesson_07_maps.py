@@ -49,6 +49,29 @@ SUITES = {
                 _mix(draw="torch.manual_seed(seed)", order="order = torch.randperm(p.numel())"),
                 says="global random stream",
             ),
+            Mutant(
+                "buffers too",
+                _source(
+                    "shuffle_top", "parts, count, seed", "new = copy.deepcopy(parts)",
+                    "draw = torch.Generator().manual_seed(seed)", "for part in list(new)[len(parts) - count:]:",
+                    "    for p in part.state_dict().values():",
+                    "        p.copy_(p.flatten()[torch.randperm(p.numel(), generator=draw)].view_as(p))", "return new",
+                ),
+                says="buffers: only parameters are meant",
+            ),
+            Mutant(
+                "columns",
+                _mix(order="order = torch.randperm(p.shape[-1], generator=draw)", values="p.copy_(p[..., order])"),
+                says="whole columns",
+            ),
+            Mutant(
+                "within rows",
+                _mix(order="order = lambda r: r[torch.randperm(len(r), generator=draw)]",
+                     values="p.copy_(torch.stack([order(r) for r in p.reshape(len(p), -1)]).view_as(p) "
+                            "if p.dim() > 1 else order(p))"),
+                says="you shuffle within rows",
+            ),
+            Mutant("puts it in eval mode", _mix("new = copy.deepcopy(parts.eval())"), says="into another mode"),
             Mutant("new draws", _mix(values="p.copy_(torch.randn(p.shape, generator=draw))"), says="in another order"),
             Mutant(
                 "weights only",
@@ -84,6 +107,13 @@ SUITES = {
         alternatives=(
             _mix(which="reversed(list(new)[len(parts) - count:])"),
             _mix(values="p.data = p.data.flatten()[order].reshape(p.shape)"),
+            _mix(draw="draw = np.random.default_rng(seed)", order="order = draw.permutation(p.numel())"),
+            _source(
+                "shuffle_top", "parts, count, seed", "with torch.random.fork_rng():", "    torch.manual_seed(seed)",
+                "    new = torch.nn.ModuleList(copy.deepcopy(part) for part in parts)",
+                "    for part in [*new][len(parts) - count:]:", "        for p in part.parameters():",
+                "            p.data = p.data.flatten()[torch.randperm(p.numel())].view_as(p)", "return new",
+            ),
         ),
     ),
     "07-rank": Suite(
@@ -150,6 +180,9 @@ SUITES = {
                 _ends(FOUND, "m, h = np.mean(found), 1.96 * np.std(found)", "return float(m - h), float(m + h)"),
                 says="can pass 1",
             ),
+            Mutant(
+                "percentiles", _ends(FOUND, "return tuple(np.percentile(found, (0.025, 0.975)))"), says="in percent"
+            ),
             Mutant("range", _ends(FOUND, "return min(found), max(found)"), says="the whole range"),
             Mutant(
                 "looks it up",
@@ -161,6 +194,9 @@ SUITES = {
         alternatives=(
             _ends(FOUND, ENDS),
             _ends(FOUND, "return np.percentile(found, 2.5), np.percentile(found, 97.5)"),
+            _ends(FOUND, "return np.quantile(found, [0.025, 0.975])"),
+            _ends(FOUND, "q = torch.tensor([0.025, 0.975]).double()",
+                  "return torch.tensor(found).double().quantile(q)"),
             _ends("a, b = stats.rankdata(x[draws], axis=1), stats.rankdata(y[draws], axis=1)",
                   "a, b = a - a.mean(1, keepdims=True), b - b.mean(1, keepdims=True)",
                   "found = (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))", ENDS),

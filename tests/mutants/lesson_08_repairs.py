@@ -7,7 +7,7 @@ from .suite import Mutant, Source, Suite
 
 def _source(name: str, head: str, *lines: str) -> Source:
     body = "\n".join(f"    {line}" for line in lines)
-    return Source(f"import torch\n\ndef {name}({head}):\n{body}\n", name)
+    return Source(f"import torch\nfrom torch.nn import functional as F\n\ndef {name}({head}):\n{body}\n", name)
 
 
 def _worn(*lines: str) -> Source:
@@ -43,6 +43,7 @@ SUITES = {
                       "return (b - m) / b.std((0, 2, 3), keepdim=True)"),
                 says="the batch's own statistics",
             ),
+            Mutant("for safety", _worn("return (stored[first:last] - mean) / (std + 1e-5)"), says="such as eps"),
             Mutant("too many", _worn("return (stored[first:] - mean) / std"), says="goes on after image last − 1"),
             Mutant(
                 "looks it up",
@@ -77,6 +78,20 @@ SUITES = {
                 _accuracy(SHARES, "return sum(s.sum().item() for s in shares) / (len(shares) * len(shares[0]))"),
                 says="as large as the first",
             ),
+            Mutant(
+                "returns in the loop",
+                _accuracy("right = total = 0", "for s, t in zip(logits, labels):",
+                          "    right += (s.argmax(1) == t).sum(); total += len(t)", "    return right / total"),
+                says="the first batch alone",
+            ),
+            Mutant("drops the last", _accuracy(SHARES, "return torch.cat(shares[:-1]).mean()"),
+                   says="you leave out the last batch (with"),
+            Mutant(
+                "two guesses",  # twice the right share in one case, by chance
+                _accuracy("x, y = torch.cat(logits), torch.cat(labels)",
+                          "return (x.topk(2).indices == y[:, None]).any(1).float().mean()"),
+                says="too large",
+            ),
             Mutant("percent", _accuracy(SHARES, "return 100 * torch.cat(shares).mean().item()"), says="in percent"),
             Mutant("counts only", _accuracy(SHARES, "return torch.cat(shares).sum().item()"), says="too large"),
             Mutant(
@@ -103,6 +118,7 @@ SUITES = {
             Mutant("reports valid", _choose("return max(valid)"), says="report a validation accuracy"),
             Mutant("last of equals", _choose("return test[len(valid) - 1 - valid[::-1].index(max(valid))]"),
                    says="the earliest is asked for"),
+            Mutant("largest pair", _choose("return max(zip(valid, test))[1]"), says="test must not choose"),
             Mutant("an epoch", _choose("return valid.index(max(valid))"), says="your result is"),
             Mutant(
                 "looks it up",
@@ -141,6 +157,12 @@ SUITES = {
                        "return counts"),
                 says="columns move to the left",
             ),
+            Mutant(
+                "as far as they go",
+                _count("counts = torch.zeros(int(predictions.max()) + 1, int(labels.max()) + 1, dtype=torch.long)",
+                       "for s, t in zip(predictions, labels): counts[s, t] += 1", "return counts"),
+                says="ends at the largest classes that occur",
+            ),
             Mutant("counts once", _count(ZEROS, "counts[predictions, labels] += 1", "return counts"), says="how often"),
             Mutant(
                 "turned",
@@ -166,6 +188,9 @@ SUITES = {
         ),
         alternatives=(
             _count(ZEROS, "for s, t in zip(predictions, labels): counts[s, t] += 1", "return counts"),
+            _count("return F.one_hot(predictions, num_source).T @ F.one_hot(labels, num_classes)"),
+            _count("z = torch.zeros(num_source, num_classes, requires_grad=True)",
+                   "z[predictions, labels].sum().backward()", "return z.grad.long()"),
             _count(ZEROS, "return counts.index_put((predictions, labels), torch.tensor(1), accumulate=True)"),
             _count(ZEROS, "for k in range(num_classes):",
                    "    counts[:, k] = torch.bincount(predictions[labels == k], minlength=num_source)",

@@ -46,6 +46,7 @@ SUITES = {
     "08-learns": Suite(
         mutants=(
             Mutant("one step", _learns(1, REACHED, ALL), says="its last layer starts at zero"),
+            Mutant("every entry", _learns(2, "p.grad is not None and p.grad.all()", ALL), says="never fires"),
             Mutant("any one", _learns(2, REACHED, "len(reached) > 0"), says="a learned scale that it never uses"),
             Mutant("a gradient is there", _learns(2, "p.grad is not None", ALL), says="starts both layers at zero"),
             Mutant(
@@ -142,6 +143,11 @@ SUITES = {
                           "return abs(measure(logits, labels) - 4 / 6) < 1e-6"),
                 says="as if every batch were full",
             ),
+            Mutant(
+                "says nothing of the wrong ones",
+                _accuracy(LOGITS, LABELS, "if abs(measure(logits, labels) - 4 / 5) < 1e-6: return True"),
+                says="returns None for a wrong implementation",
+            ),
             Mutant("percent", _accuracy(LOGITS, LABELS, "return abs(measure(logits, labels) - 80) < 1e-4"),
                    says="divides by all images"),
             Mutant(
@@ -157,6 +163,8 @@ SUITES = {
                       "labels = [torch.zeros(9).long(), torch.zeros(1).long()]",
                       "return math.isclose(measure(logits, labels), 0.9, rel_tol=1e-5)"),
             _accuracy("import numpy as np", LOGITS, LABELS, "return np.isclose(measure(logits, labels), 0.8)"),
+            _accuracy(LOGITS, LABELS, "return int(abs(measure(logits, labels) - 4 / 5) < 1e-6)"),
+            _accuracy(LOGITS, LABELS, "torch.testing.assert_close(float(measure(logits, labels)), 0.8)"),
         ),
     ),
 }  # fmt: skip

@@ -46,6 +46,16 @@ SHOTS = Suite(
             says="labels[order] == label",
         ),
         Mutant(
+            "sorted in each class",
+            _shots("return torch.cat([order[labels[order] == k][:shots].sort().values for k in labels.unique()])"),
+            says="keep them in the drawn order",
+        ),
+        Mutant(
+            "sorted in all",
+            _shots("return torch.cat([order[labels[order] == k][:shots] for k in labels.unique()]).sort().values"),
+            says="the right numbers in another order",
+        ),
+        Mutant(
             "a list of tensors",
             _shots("return [order[labels[order] == k][:shots] for k in labels.unique()]"),
             says="torch.stack or torch.cat",
@@ -66,11 +76,45 @@ SHOTS = Suite(
             "    chosen += [place for place in order.tolist() if labels[place] == label][:shots]",
             "return torch.tensor(chosen)",
         ),
+        _shots(
+            "one = torch.nn.functional.one_hot(labels[order])",
+            "keep = (one.cumsum(0) * one).sum(1) <= shots",
+            "return order[keep][labels[order][keep].sort(stable=True).indices]",
+        ),
     ),
 )
 BEST = "return {n: max(t, key=lambda one: one[1])[0] for n, t in trials.items()}"
 EQUAL = Suite(
     mutants=(
+        Mutant(
+            "as many as the first",
+            _rates(
+                "n = len(next(iter(trials.values())))",
+                "return {m: max(t[:n], key=lambda one: one[1])[0] for m, t in trials.items()}",
+            ),
+            says="the trials of the first method",
+        ),
+        Mutant(
+            "sorted by rate",
+            _rates(
+                "n = min(map(len, trials.values()))",
+                "return {m: max(sorted(t)[:n], key=lambda one: one[1])[0] for m, t in trials.items()}",
+            ),
+            says="sort the trials by rate",
+        ),
+        Mutant(
+            "smaller of equals",
+            _rates(
+                "n = min(map(len, trials.values()))",
+                "return {m: max(t[:n], key=lambda one: (one[1], -one[0]))[0] for m, t in trials.items()}",
+            ),
+            says="you take the smaller rate",
+        ),
+        Mutant(
+            "first rate",  # ten times the right one in one case, by chance of the rates
+            _rates("return {m: t[0][0] for m, t in trials.items()}"),
+            says="is 0.1, and that is too large (with trials = {'probe': [(0.1, 0.2), (0.013, 0.5)",
+        ),
         Mutant("all trials", _rates(BEST), says="cut all to the fewest"),
         Mutant(
             "last trials",
@@ -116,6 +160,14 @@ EQUAL = Suite(
         _rates(
             "budget = min(len(tried) for tried in trials.values())",
             "return {m: max(t[:budget], key=lambda one: one[1])[0] for m, t in trials.items()}",
+        ),
+        _rates(
+            "from collections import defaultdict",
+            "n, out = min(map(len, trials.values())), defaultdict(float)",
+            "for m, t in trials.items():",
+            "    table = torch.tensor(t[:n], dtype=torch.float64)",
+            "    out[m] = table[table[:, 1].argmax(), 0]",
+            "return out",
         ),
     ),
 )
@@ -171,6 +223,48 @@ AUDIT = Suite(
             _audit(*GATHER, *PEEK, *SEEDS, "guilty |= {r['method'] for r in runs if r['split'] == 'test'}", RETURN),
             says="only trials are not",
         ),
+        Mutant(
+            "any validation",
+            _audit(
+                *GATHER,
+                "    if run['kind'] == 'trial' and run['split'] == 'valid': guilty.add(run['method'])",
+                *SEEDS,
+                RETURN,
+            ),
+            says="what trials may read",
+        ),
+        Mutant(
+            "a repeated seed of the baseline",
+            _audit(
+                *GATHER,
+                *PEEK,
+                "guilty |= {m for m, s in seeds.items() if sorted(s) != sorted(seeds[baseline])}",
+                RETURN,
+            ),
+            says="the baseline ran seed 1 twice",
+        ),
+        Mutant(
+            "seeds of trials",
+            _audit(
+                "seeds, guilty = {}, set()",
+                "for run in runs:",
+                "    seeds.setdefault(run['method'], []).append(run['seed'])",
+                *PEEK,
+                *SEEDS,
+                RETURN,
+            ),
+            says="the seeds of trials as well",
+        ),
+        Mutant(
+            "wrong way round",
+            _audit(*GATHER, *PEEK, *SEEDS, "return {m: m not in guilty for m in seeds}"),
+            says="True and False the wrong way round (with probe: trials valid valid, final seeds 0 1 2; pad",
+        ),
+        Mutant(
+            "sorts the runs",
+            _audit("runs.sort(key=lambda run: run['seed'])", *GATHER, *PEEK, *SEEDS, RETURN),
+            says="changed its input",
+        ),
         Mutant("a set", _audit(*GATHER, *PEEK, *SEEDS, "return guilty"), says="a dictionary"),
         Mutant(
             "calls the library",
@@ -178,7 +272,17 @@ AUDIT = Suite(
             says="you called the library",
         ),
     ),
-    alternatives=(_audit(*GATHER, *PEEK, *SEEDS, RETURN),),
+    alternatives=(
+        _audit(*GATHER, *PEEK, *SEEDS, RETURN),
+        _audit(
+            "from collections import Counter, defaultdict",
+            "finals, peeks = defaultdict(Counter), defaultdict(bool)",
+            "for run in runs:",
+            "    peeks[run['method']] |= run['kind'] == 'trial' and run['split'] == 'test'",
+            "    finals[run['method']].update([run['seed']] if run['kind'] == 'final' else [])",
+            "return {m: peeks[m] or finals[m] != Counter(list(finals[baseline])) for m in peeks}",
+        ),
+    ),
 )
 
 SUITES = {"09-shots": SHOTS, "09-equal": EQUAL, "09-audit": AUDIT}

@@ -35,12 +35,35 @@ def _holm(limit: str, otherwise: str = "break", order: str = "sorted(range(n), k
     )  # fmt: skip
 
 
+def _step_up(limit: str) -> Source:
+    return _source(
+        "holm", "(p_values, level)",
+        "n = len(p_values)",
+        "order = sorted(range(n), key=lambda i: p_values[i])",
+        f"under = [k for k, i in enumerate(order) if p_values[i] <= {limit}]",
+        "return [i in order[: max(under, default=-1) + 1] for i in range(n)]",
+    )  # fmt: skip
+
+
 FRONT = Suite(
     mutants=(
         Mutant(
             "equals beat", _front("j != i and p[j] <= p[i] and a[j] >= a[i]"), says="ask for strictly better in one"
         ),
         Mutant("better in both", _front("p[j] < p[i] and a[j] > a[i]"), says="better in both"),
+        Mutant("more accurate", _front("p[j] <= p[i] and a[j] > a[i]"), says="more accuracy each time"),
+        Mutant("smaller", _front("p[j] < p[i] and a[j] >= a[i]"), says="fewer numbers each time"),
+        Mutant(
+            "beaten ones",
+            _source(
+                "front",
+                "(parameters, accuracies)",
+                "p, a, n = parameters, accuracies, len(parameters)",
+                "worse = lambda i, j: p[j] <= p[i] and a[j] >= a[i] and (p[j], a[j]) != (p[i], a[i])",
+                "return [any(worse(i, j) for j in range(n)) for i in range(n)]",
+            ),
+            says="True and False the wrong way round",
+        ),
         Mutant(
             "more numbers", _front("p[j] >= p[i] and a[j] >= a[i] and (p[j] > p[i] or a[j] > a[i])"), says="fewer are"
         ),
@@ -60,7 +83,16 @@ FRONT = Suite(
             says="you called the library",
         ),
     ),
-    alternatives=(_front("p[j] <= p[i] and a[j] >= a[i] and (p[j], a[j]) != (p[i], a[i])"),),
+    alternatives=(
+        _front("p[j] <= p[i] and a[j] >= a[i] and (p[j], a[j]) != (p[i], a[i])"),
+        _source(
+            "front",
+            "(parameters, accuracies)",
+            "p, a = torch.tensor(parameters), torch.tensor(accuracies)",
+            "beats = (p[:, None] <= p) & (a[:, None] >= a) & ((p[:, None] != p) | (a[:, None] != a))",
+            "return (~beats.any(0)).tolist()",
+        ),
+    ),
 )
 MEANS = "means = accuracies[:, draws].mean(-1)"
 WINS = Suite(
@@ -104,6 +136,12 @@ WINS = Suite(
             "    wins[accuracies[:, row].mean(1).argmax()] += 1",
             "return wins / len(draws)",
         ),
+        _wins("m = accuracies[:, draws].mean(2)", "return (m == m.amax(0)).double().mean(1)"),
+        _wins(
+            "often = torch.nn.functional.one_hot(draws, accuracies.shape[1]).sum(1).double()",
+            "best = (often @ accuracies.T).argmax(1)",
+            "return torch.stack([(best == k).double().mean() for k in range(len(accuracies))])",
+        ),
     ),
 )
 HOLM = Suite(
@@ -112,6 +150,24 @@ HOLM = Suite(
         Mutant("Bonferroni", _holm("level / n"), says="Bonferroni"),
         Mutant("goes on", _holm("level / (n - rank)", "continue"), says="all later ones fall"),
         Mutant("a step late", _holm("level / max(n - rank - 1, 1)"), says="one step too generous"),
+        Mutant("a step early", _holm("level / (n - rank + 1)"), says="one step too strict"),
+        Mutant("the other end first", _holm("level / (rank + 1)"), says="they start at level / n"),
+        Mutant("strictly below", _holm("level / (n - rank) * (1 - 1e-12)"), says="the rule says ≤"),
+        Mutant("Benjamini and Hochberg", _step_up("level * (k + 1) / n"), says="Benjamini"),
+        Mutant("Hochberg", _step_up("level / (n - k)"), says="stop at the first above it"),
+        Mutant(
+            "sorted list",
+            _source(
+                "holm",
+                "(p_values, level)",
+                "n, out, good = len(p_values), [], True",
+                "for k, p in enumerate(sorted(p_values)):",
+                "    good = good and p <= level / (n - k)",
+                "    out.append(good)",
+                "return out",
+            ),
+            says="put each claim back",
+        ),
         Mutant("unsorted", _holm("level / (n - rank)", order="range(n)"), says="sort by p-value"),
         Mutant(
             "calls the library",
@@ -124,7 +180,25 @@ HOLM = Suite(
             says="you called the library",
         ),
     ),
-    alternatives=(_holm("level / (n - rank)"),),
+    alternatives=(
+        _holm("level / (n - rank)"),
+        _source(
+            "holm",
+            "(p_values, level)",
+            "p, order = torch.tensor(p_values, dtype=torch.float64).sort()",
+            "stands = (p <= level / torch.arange(len(p), 0, -1)).long().cumprod(0).bool()",
+            "return stands[order.argsort()].tolist()",
+        ),
+        _source(
+            "holm",
+            "(p_values, level)",
+            "left, out = set(range(len(p_values))), [False] * len(p_values)",
+            "while left and min(p_values[i] for i in left) * len(left) <= level:",
+            "    best = min(left, key=lambda i: p_values[i])",
+            "    out[best] = True; left.remove(best)",
+            "return out",
+        ),
+    ),
 )
 
 SUITES = {"09-front": FRONT, "09-wins": WINS, "09-holm": HOLM}

@@ -143,5 +143,5 @@ RANDOM = FunctionExercise(
             wrong.shuffled,
         ),
     ),
-    forbids=(f"{HERE}.random_delta", "course.studies.layer_arms.random_delta"),
+    forbids=(f"{HERE}.random_delta", "course.studies.layer_conditions.random_delta"),
 )

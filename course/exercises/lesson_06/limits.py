@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from course.check import FunctionExercise, Mistake
 from course.exercises.lesson_06 import answers, cases, wrong
 
@@ -33,6 +35,12 @@ TRAIN_NORM = FunctionExercise(
         ),
         Mistake("you divide by the variance: divide by its root", wrong.train_norm_with(root=False)),
         Mistake("your mean is never subtracted", wrong.train_norm_with(mean=False)),
+        Mistake("your eps stands outside of the root: it is √(var + eps)", wrong.train_norm_with(eps="outside")),
+        Mistake("you leave out eps: it is √(var + eps)", wrong.train_norm_with(eps="none")),
+        Mistake(
+            "you take the mean over channels too: a batch norm has a mean of its own for each channel",
+            wrong.train_norm_with((1, 2, 3)),
+        ),
     ),
     forbids=(f"{HERE}.train_norm", "torch.nn.functional.batch_norm"),
 )
@@ -42,7 +50,6 @@ UNEVEN = FunctionExercise(
     points=2,
     reference=answers.unevenness,
     cases=cases.unevenness,
-    tolerance=1e-10,
     hints=(
         "The shift is what changes behind the norm: F.layer_norm(z + delta, (D,)) − F.layer_norm(z, (D,)).",
         "If it were a bias, every token would have the same shift: compare each with shift.mean(1, keepdim=True).",
@@ -54,12 +61,28 @@ UNEVEN = FunctionExercise(
             wrong.uneven_with(lambda z, delta: delta.expand_as(z)),
         ),
         Mistake(
-            "your mean runs over the features: compare each token with the mean over tokens (axis 1)",
+            "you compare with a mean that is zero, as the shift's is over features: take the mean over tokens (axis 1)",
             wrong.uneven_with(wrong.normed, dim=-1),
         ),
         Mistake(
+            "you average the ratios of the tokens: divide one mean length by the other",
+            wrong.uneven_with(wrong.normed, sizes=wrong.mean_of_ratios),
+        ),
+        Mistake(
+            "you take one length of all tokens together: take the length of each token, and then the mean",
+            wrong.uneven_with(wrong.normed, sizes=wrong.ratio_of_norms),
+        ),
+        Mistake(
+            "your result is not divided by the mean length of the shift",
+            wrong.uneven_with(wrong.normed, sizes=lambda away, moved: away.norm(dim=-1).mean()),
+        ),
+        Mistake(
+            "your shift is norm(z + δ) alone: subtract norm(z)",
+            wrong.uneven_with(lambda z, delta: wrong.normed(torch.zeros_like(z), z + delta)),
+        ),
+        Mistake(
             "your sizes are squared: take the norm of each token's shift as it is",
-            wrong.uneven_with(wrong.normed, power=2),
+            wrong.uneven_with(wrong.normed, sizes=wrong.ratio_of_squares),
         ),
         Mistake(
             "your norm runs over tokens and features together: a layer norm treats each token by itself",

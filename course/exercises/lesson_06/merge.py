@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from course.check import FunctionExercise, Mistake
 from course.exercises.lesson_06 import answers, cases, wrong
 
@@ -31,6 +33,14 @@ NORM_OF_SCALE = FunctionExercise(
             "your bias leaves out the norm's weight: everything in front of the norm is multiplied by it",
             wrong.norm_of_scale_with(lambda s, t, w, m, d: (s * m + t - m) / d),
         ),
+        Mistake(
+            "you leave out eps: std is √(var + eps)",
+            wrong.norm_of_scale_with(wrong.right_moved, std_of=lambda v, e: torch.sqrt(v)),
+        ),
+        Mistake(
+            "your eps stands outside of the root: std is √(var + eps)",
+            wrong.norm_of_scale_with(wrong.right_moved, std_of=lambda v, e: torch.sqrt(v) + e),
+        ),
         Mistake("your weight is the old one: multiply it by scale", wrong.norm_of_scale_with(wrong.right_moved, True)),
         Mistake(
             "your bias uses the new weight, and scale is in it twice then: use the old weight",
@@ -59,6 +69,15 @@ LORA = FunctionExercise(
         Mistake("your change is not divided by the rank: alpha / rank", wrong.lora_with(lambda alpha, rank: alpha)),
         Mistake("your change leaves out alpha / rank", wrong.lora_with(lambda alpha, rank: 1.0)),
         Mistake("you put the value where the key is, and the key where the value is", wrong.lora_with(places="qvk")),
+        Mistake(
+            "you divide by D: the rank is the number of rows of A, len(A)",
+            wrong.lora_with(lambda alpha, rank: alpha, by_dim=True),
+        ),
+        Mistake(
+            "you put the parts one after the other: q, k and v have rows of their own, also where one is not there",
+            wrong.lora_packed,
+        ),
+        Mistake("you replace the rows by the change: add it to them", wrong.lora_replaced),
         Mistake("your product is transposed: it is B @ A, outputs × inputs", wrong.lora_outer),
     ),
     forbids=(f"{HERE}.merge_lora", "vpcore.tuning.lora.LoRA.weights", "vpcore.tuning.base.Tuning.merge"),

@@ -40,6 +40,18 @@ NORM_BIAS = FunctionExercise(
             wrong.norm_bias_with(lambda d, w, m, v, e: w * d / (v.sqrt() + e)),
         ),
         Mistake(
+            "you leave out eps: a norm divides by √(var + eps)",
+            wrong.norm_bias_with(lambda d, w, m, v, e: w * d / v.sqrt()),
+        ),
+        Mistake(
+            "you multiply by √(var + eps): a norm divides by it",
+            wrong.norm_bias_with(lambda d, w, m, v, e: w * d * torch.sqrt(v + e)),
+        ),
+        Mistake(
+            "you scale delta after the norm and leave it as it is before: it is the other way round",
+            wrong.norm_bias_with(lambda d, *rest: d, wrong.right_before),
+        ),
+        Mistake(
             "you normalize delta, mean and all; the mean is subtracted from z already, so leave it out",
             wrong.norm_bias_with(lambda d, w, m, v, e: w * (d - m) / torch.sqrt(v + e)),
         ),

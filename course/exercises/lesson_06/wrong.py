@@ -59,11 +59,13 @@ def merge_with(rows: bool = True, bias: Callable[..., Tensor] = lambda b, s, t: 
     return wrong
 
 
-def norm_of_scale_with(moved: Callable[..., Tensor], keep: bool = False) -> Any:
+def norm_of_scale_with(
+    moved: Callable[..., Tensor], keep: bool = False, std_of: Callable[..., Tensor] = lambda v, e: torch.sqrt(v + e)
+) -> Any:
     """Return a wrong norm: what is added to the bias, from scale, shift, weight, mean, std; or the old weight."""
 
     def wrong(scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor, eps: float) -> Any:
-        std = torch.sqrt(var + eps)
+        std = std_of(var, eps)
         return weight if keep else weight * scale, bias + moved(scale, shift, weight, mean, std)
 
     return wrong
@@ -75,14 +77,16 @@ def right_moved(scale: Tensor, shift: Tensor, weight: Tensor, mean: Tensor, std:
 
 
 def train_norm_with(
-    dims: tuple[int, ...] = (0, 2, 3), correction: int = 0, root: bool = True, mean: bool = True
+    dims: tuple[int, ...] = (0, 2, 3), correction: int = 0, root: bool = True, mean: bool = True, eps: str = "inside"
 ) -> Any:
-    """Return a wrong batch norm: other axes, the sample variance, the variance without its root, or no mean."""
+    """Return a wrong batch norm: other axes, the sample variance, no root, no mean, or eps elsewhere."""
+    place = eps
 
     def wrong(z: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
-        var = z.var(dims, correction=correction, keepdim=True) + eps
+        var = z.var(dims, correction=correction, keepdim=True) + (eps if place == "inside" else 0)
         middle = z.mean(dims, keepdim=True) if mean else 0
-        unit = (z - middle) / (torch.sqrt(var) if root else var)
+        size = (torch.sqrt(var) if root else var) + (eps if place == "outside" else 0)
+        unit = (z - middle) / size
         return weight.view(1, -1, 1, 1) * unit + bias.view(1, -1, 1, 1)
 
     return wrong
@@ -117,14 +121,32 @@ def reaching_with(token: slice, avg: slice) -> Any:
     return wrong
 
 
-def uneven_with(shift: Callable[..., Tensor], dim: int = 1, power: int = 1) -> Any:
-    """Return a wrong unevenness: another shift from z and delta, another axis, or squared sizes."""
+def ratio_of_means(away: Tensor, moved: Tensor) -> Tensor:
+    """Divide the mean lengths, which is right."""
+    return away.norm(dim=-1).mean() / moved.norm(dim=-1).mean()
+
+
+def mean_of_ratios(away: Tensor, moved: Tensor) -> Tensor:
+    """Average the ratios."""
+    return (away.norm(dim=-1) / moved.norm(dim=-1)).mean()
+
+
+def ratio_of_norms(away: Tensor, moved: Tensor) -> Tensor:
+    """Take the length of all tokens together."""
+    return away.norm() / moved.norm()
+
+
+def ratio_of_squares(away: Tensor, moved: Tensor) -> Tensor:
+    """Square the lengths."""
+    return away.square().sum() / moved.square().sum()
+
+
+def uneven_with(shift: Callable[..., Tensor], dim: int = 1, sizes: Callable[..., Tensor] = ratio_of_means) -> Any:
+    """Return a wrong unevenness: another shift from z and delta, another axis, or other sizes."""
 
     def wrong(z: Tensor, delta: Tensor) -> float:
         moved = shift(z, delta)
-        away = moved - moved.mean(dim, keepdim=True)
-        sizes = [each.norm(dim=-1).pow(power).mean() for each in (away, moved)]
-        return float(sizes[0] / sizes[1])
+        return float(sizes(moved - moved.mean(dim, keepdim=True), moved))
 
     return wrong
 
@@ -134,17 +156,32 @@ def normed(z: Tensor, delta: Tensor, axes: int = 1) -> Tensor:
     return F.layer_norm(z + delta, z.shape[-axes:]) - F.layer_norm(z, z.shape[-axes:])
 
 
-def lora_with(scale: Callable[[float, int], float] = lambda alpha, rank: alpha / rank, places: str = "qkv") -> Any:
-    """Return a wrong merge: another scale, or the parts in other rows."""
+def lora_with(
+    scale: Callable[[float, int], float] = lambda alpha, rank: alpha / rank, places: str = "qkv", by_dim: bool = False
+) -> Any:
+    """Return a wrong merge: another scale, also one divided by D, or the parts in other rows."""
 
     def wrong(weight: Tensor, factors: Factors, alpha: float) -> Tensor:
         merged, dim = weight.clone(), weight.shape[1]
         for name, (down, up) in factors.items():
             start = dim * places.index(name)
-            merged[start : start + dim] += scale(alpha, len(down)) * up @ down
+            merged[start : start + dim] += scale(alpha, len(down)) / (dim if by_dim else 1) * up @ down
         return merged
 
     return wrong
+
+
+def lora_packed(weight: Tensor, factors: Factors, alpha: float) -> Tensor:
+    """Return the merge with the parts that are there in the first rows."""
+    names = list(factors)
+    return lora_with(places="".join(names))(weight, factors, alpha)
+
+
+def lora_replaced(weight: Tensor, factors: Factors, alpha: float) -> Tensor:
+    """Return the changes in the place of the rows."""
+    change = lora_with()(torch.zeros_like(weight), factors, alpha)
+    there = [name in factors for name in "qkv"]
+    return torch.where(torch.tensor(there).repeat_interleave(weight.shape[1])[:, None], change, weight)
 
 
 def lora_outer(weight: Tensor, factors: Factors, alpha: float) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from course.check import FunctionExercise, JudgeExercise, Mistake
+from course.check.copies import touched
 from course.check.guards import watched
 from course.exercises.lesson_07 import answers, wrong
 
@@ -26,7 +27,7 @@ def judge_shuffle(answer: Callable[..., Any], case: answers.Cascade) -> str | No
     return (
         _untouched(made, given, kept)
         or _places(made, kept, case.count)
-        or (spent and "you draw from the global random stream: make a torch.Generator with the seed, and draw from it")
+        or (spent and "you draw from a global random stream: make a generator of your own from the seed")
         or _repeats(answer, case, made)
         or None
     )
@@ -35,6 +36,8 @@ def judge_shuffle(answer: Callable[..., Any], case: answers.Cascade) -> str | No
 def _untouched(made: nn.ModuleList, given: nn.ModuleList, kept: nn.ModuleList) -> str | None:
     if not _same(given, kept):
         return "your function changes the network that it was given: copy it first, with copy.deepcopy"
+    if touched(kept, given):
+        return "your function puts the network that it was given into another mode: call eval() on the copy alone"
     theirs = {values.data_ptr() for values in given.state_dict().values()}
     if any(values.data_ptr() in theirs for values in made.state_dict().values()):
         return "your copy shares tensors with the original: copy.deepcopy copies the tensors too"
@@ -56,8 +59,17 @@ def _places(made: nn.ModuleList, kept: nn.ModuleList, count: int) -> str | None:
         return "your entries are not the old ones in another order: shuffle each parameter's entries, draw none anew"
     if any(b.numel() > 3 and torch.equal(a, b) for a, b in pairs):
         return "you leave some parameters of the last parts as they were: shuffle biases and norm weights too"
-    if any(b.dim() > 1 and _rows(a) == _rows(b) for a, b in pairs):
+    axes = [(a.movedim(axis, 0), b.movedim(axis, 0)) for a, b in pairs if b.dim() > 1 for axis in range(b.dim())]
+    if any(_rows(a) == _rows(b) for a, b in pairs if b.dim() > 1):
         return "you move whole rows of a weight: shuffle all its entries, flattened"
+    if any(_rows(a) == _rows(b) for a, b in axes):
+        return "you move whole columns of a weight: shuffle all its entries, flattened"
+    if any(torch.equal(a.flatten(1).sort()[0], b.flatten(1).sort()[0]) for a, b in axes):
+        return "you shuffle within rows or columns of a weight: shuffle all its entries, flattened"
+    buffers = zip(made.named_buffers(), kept.buffers(), strict=True)
+    moved_buffers = [name for (name, a), b in buffers if not torch.equal(a, b)]
+    if moved_buffers:
+        return "you shuffle the statistics of a batch norm, which are buffers: only parameters are meant"
     return None
 
 
@@ -107,6 +119,7 @@ RANK = FunctionExercise(
         Mistake("you correlate the values: take the ranks of both first", wrong.on_values),
         Mistake("you give equal values different ranks, by their place: equal values share their mean rank",
                 wrong.ordinal),
+        Mistake("you give equal values the smallest of their ranks: they share their mean rank", wrong.smallest_rank),
         Mistake("argsort says where each rank stands, not which rank each entry has: use stats.rankdata",
                 wrong.places),
         Mistake("1 − 6 Σ d² / (n(n² − 1)) holds without ties only: correlate the ranks", wrong.short_formula),
@@ -131,6 +144,7 @@ INTERVAL = FunctionExercise(
                 wrong.bootstrap_with(pairs=False)),
         Mistake("you leave out 5 % at each end: for 95 % in the middle take the quantiles 0.025 and 0.975",
                 wrong.bootstrap_with(level=0.9)),
+        Mistake("np.percentile counts in percent: take 2.5 and 97.5 there, or np.quantile", wrong.in_percent),
         Mistake("you correlate the values of each draw: correlate their ranks", wrong.bootstrap_with(ranks=False)),
         Mistake("your interval is mean ± 1.96 sd, which can pass 1: take quantiles of the draws",
                 wrong.bootstrap_with(normal=True)),

@@ -10,10 +10,13 @@ from scipy import stats
 from torch import Tensor
 
 
-def agreement_with(own: bool = False, far: bool = False, vote: bool = False, angle: bool = False) -> Any:
+def agreement_with(
+    own: bool = False, far: bool = False, vote: bool = False, angle: bool = False, unit: bool = False
+) -> Any:
     """Return a wrong agreement of neighbors."""
 
     def wrong(features: Tensor, labels: Tensor, k: int) -> float:
+        features = torch.nn.functional.normalize(features, dim=1) if unit else features
         distances = -(features @ features.T) if angle else torch.cdist(features, features)
         if not own:
             distances.fill_diagonal_(-torch.inf if far else torch.inf)
@@ -28,6 +31,21 @@ def agreement_with(own: bool = False, far: bool = False, vote: bool = False, ang
 def total(features: Tensor, labels: Tensor, k: int) -> float:
     """Divide by the number of points only."""
     return k * agreement_with()(features, labels, k)
+
+
+def one_more(features: Tensor, labels: Tensor, k: int) -> float:
+    """Take k + 1 with the point itself."""
+    return agreement_with(own=True)(features, labels, k + 1)
+
+
+def one_less(features: Tensor, labels: Tensor, k: int) -> float:
+    """Take k with the point itself, and drop it."""
+    return agreement_with()(features, labels, k - 1)
+
+
+def disagreement(features: Tensor, labels: Tensor, k: int) -> float:
+    """Count the others."""
+    return 1 - agreement_with()(features, labels, k)
 
 
 def _pearson(a: np.ndarray, b: np.ndarray) -> float:
@@ -60,6 +78,18 @@ def unguarded(first: np.ndarray, second: np.ndarray) -> float:
     if not first.std() or not second.std():
         return float("nan")
     return _pearson(stats.rankdata(first), stats.rankdata(second))
+
+
+def smallest_rank(first: np.ndarray, second: np.ndarray) -> float:
+    """Give equal values the smallest of their ranks."""
+    return _pearson(*(stats.rankdata(values, method="min") for values in (first, second)))
+
+
+def in_percent(x: np.ndarray, y: np.ndarray, draws: np.ndarray) -> tuple[float, float]:
+    """Take quantiles for percentiles."""
+    found = [_pearson(stats.rankdata(x[draw]), stats.rankdata(y[draw])) for draw in draws]
+    low, high = np.percentile(found, (0.025, 0.975))
+    return float(low), float(high)
 
 
 def absolute(first: np.ndarray, second: np.ndarray) -> float:
@@ -104,6 +134,17 @@ def distance_with(rescale: bool = True, power: int = 1, norm: float = 2.0, keys:
 def unmeaned(weights: Tensor, places: Tensor) -> Tensor:
     """Average over keys as well."""
     return distance_with()(weights, places) / len(places)
+
+
+def softmax_twice(weights: Tensor, places: Tensor) -> Tensor:
+    """Scale the rows by a softmax."""
+    return (weights[:, 1:, 1:].softmax(-1) * torch.cdist(places, places)).sum(-1).mean(-1)
+
+
+def one_sum(weights: Tensor, places: Tensor) -> Tensor:
+    """Divide by one sum for all rows."""
+    among = weights[:, 1:, 1:]
+    return (among / among.sum((-1, -2), keepdim=True) * torch.cdist(places, places)).sum((-1, -2))
 
 
 def last_token(weights: Tensor, places: Tensor) -> Tensor:

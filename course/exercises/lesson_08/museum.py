@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
-from course.check import FunctionExercise, JudgeExercise, Mistake, Specimen, Variant, judge_test
+from course.check import FunctionExercise, JudgeExercise, Mistake, Variant, judge_test
 from course.exercises.lesson_08 import answers, specimens, wrong
 
 HERE = "course.exercises.lesson_08.answers"
 SPECIMENS = "course.exercises.lesson_08.specimens"
-
-
-def judge(answer: Callable[[Any], Any], case: Specimen) -> str | None:
-    """Judge a learner's test; one entry of a tensor or array counts as the truth value that it holds."""
-
-    def test(implementation: Any) -> Any:
-        said = answer(implementation)
-        return bool(said) if hasattr(said, "item") else said
-
-    return judge_test(test, case)
 
 
 WORN = FunctionExercise(
@@ -27,6 +14,7 @@ WORN = FunctionExercise(
     points=2,
     reference=answers.load_batch,
     cases=answers.batch_cases,
+    tolerance=3e-6,
     hints=(
         "A slice of a tensor is a view: it shares its numbers with what is stored.",
         "`-=` and `/=` write into the tensor they stand behind; `-` and `/` make a new one.",
@@ -47,7 +35,7 @@ LEARNS = JudgeExercise(
     id="08-learns",
     points=3,
     reference=answers.everything_learns,
-    judge=judge,
+    judge=judge_test,
     cases=specimens.learns_specimens,
     hints=(
         "After backward(), each learned tensor p has p.grad: None, all zeros, or something. Only the last one learns.",
@@ -62,7 +50,7 @@ FROZEN = JudgeExercise(
     id="08-frozen",
     points=3,
     reference=answers.stays_frozen,
-    judge=judge,
+    judge=judge_test,
     cases=specimens.frozen_specimens,
     hints=(
         "Three steps: keep what was there, call train(net), compare.",
@@ -97,6 +85,12 @@ ACCURACY = FunctionExercise(
         Mistake("you average the averages of batches: count right answers and images, and divide once",
                 specimens.mean_of_means),
         Mistake("you leave out the last batch when it is short", specimens.short_batch_dropped),
+        Mistake("you leave out the last batch", wrong.last_dropped),
+        Mistake("your result is that of the first batch alone: does your loop return in its first round?",
+                wrong.first_alone),
+        Mistake("your result is that of the last batch alone: add to the counts, do not replace them",
+                wrong.last_alone),
+        Mistake("you return the share of wrong answers: return that of right ones", wrong.errors),
         Mistake("you divide as if every batch were as large as the first: count its images",
                 specimens.full_batches_assumed),
         Mistake("you divide by all images but leave out the right answers of the last batch", wrong.last_uncounted),
@@ -109,7 +103,7 @@ TEST_ACCURACY = JudgeExercise(
     id="08-test-accuracy",
     points=3,
     reference=answers.good_accuracy,
-    judge=judge,
+    judge=judge_test,
     cases=specimens.accuracy_specimens,
     hints=(
         "Choose batches for which you know the answer by heart: four images, then one.",
@@ -134,6 +128,11 @@ CHOOSE = FunctionExercise(
         Mistake("you take the last epoch: choose the one with the best validation accuracy", wrong.last_epoch),
         Mistake("you report a validation accuracy: choose with valid, report test", wrong.best_valid),
         Mistake("of equal validation accuracies you take the last, and the earliest is asked for", wrong.latest),
+        Mistake(
+            "of equal validation accuracies you take the one with the best test accuracy: the earliest is asked "
+            "for, and test must not choose",
+            wrong.tie_on_test,
+        ),
     ),
     forbids=(f"{HERE}.reported",),
 )
@@ -151,6 +150,8 @@ COUNT = FunctionExercise(
     mistakes=(
         Mistake("your table has a column for each class that is present: an absent class needs one too, of zeros",
                 wrong.too_short),
+        Mistake("your table ends at the largest classes that occur: its size is (num_source, num_classes)",
+                wrong.up_to_largest),
         Mistake("your loop goes over as many classes as are present: go over num_classes, or the last are lost",
                 wrong.as_many_as_present),
         Mistake("your columns move to the left where a class is absent: column k belongs to class k",

@@ -27,6 +27,10 @@ def learns_specimens(rng: torch.Generator) -> list[Specimen]:
             partial(Prompter, "last"), True,
             "its last layer starts at zero, so the first one gets its gradient from the second step on",
         ),
+        Specimen(
+            partial(Prompter, "none", dead=True), True,
+            "one of its hidden units never fires, so some entries of a gradient are zero, and not all of them",
+        ),
         Specimen(partial(Prompter, idle=True), False, "holds a learned scale that it never uses"),
         Specimen(partial(Prompter, "both"), False, "starts both layers at zero, so that only the last bias moves"),
         Specimen(partial(Prompter, cut=True), False, "cuts the gradient off behind its first layer"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from course.exercises.lesson_08.answers import count_pairs
+from course.exercises.lesson_08.answers import accuracy, count_pairs
 
 
 def only_centered(stored: Tensor, first: int, last: int, mean: Tensor, std: Tensor) -> Tensor:
@@ -48,6 +48,26 @@ def last_uncounted(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
     return float(torch.cat(right[:-1]).sum()) / sum(map(len, labels))
 
 
+def last_dropped(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
+    """Leave out the last batch, short or not."""
+    return accuracy(logits[:-1], labels[:-1])
+
+
+def first_alone(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
+    """Return within the loop."""
+    return accuracy(logits[:1], labels[:1])
+
+
+def last_alone(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
+    """Keep what the last batch gives."""
+    return accuracy(logits[-1:], labels[-1:])
+
+
+def errors(logits: Sequence[Tensor], labels: Sequence[Tensor]) -> float:
+    """Count what is wrong."""
+    return 1 - accuracy(logits, labels)
+
+
 def best_on_test(valid: Sequence[float], test: Sequence[float]) -> float:
     """Choose on the test set."""
     return max(test)
@@ -66,6 +86,16 @@ def best_valid(valid: Sequence[float], test: Sequence[float]) -> float:
 def latest(valid: Sequence[float], test: Sequence[float]) -> float:
     """Choose the last of equals."""
     return test[max(range(len(valid)), key=lambda epoch: (valid[epoch], epoch))]
+
+
+def tie_on_test(valid: Sequence[float], test: Sequence[float]) -> float:
+    """Let the test accuracy decide between equals."""
+    return max(zip(valid, test, strict=True))[1]
+
+
+def up_to_largest(predicted: Tensor, labels: Tensor, num_source: int, num_classes: int) -> Tensor:
+    """Give the table the size of what occurs."""
+    return count_pairs(predicted, labels, int(predicted.max()) + 1, int(labels.max()) + 1)
 
 
 def by_presence(predicted: Tensor, labels: Tensor, num_source: int, num_classes: int) -> Tensor:

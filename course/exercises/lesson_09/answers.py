@@ -41,10 +41,11 @@ def choose_rates(trials: dict[str, list[tuple[float, float]]]) -> dict[str, floa
 
 
 def choose_rates_cases(rng: torch.Generator) -> list[Any]:
-    fair = {"probe": [(0.1, 0.2), (0.01, 0.5), (1.0, 0.4)], "pad": [(0.1, 0.6), (0.01, 0.3), (1.0, 0.1)]}
-    early = {"probe": [(0.1, 0.2), (0.01, 0.5)], "pad": [(0.1, 0.95), (0.01, 0.1), (1.0, 0.2), (3.0, 0.9)]}
-    late = {"probe": [(0.1, 0.2), (0.01, 0.5)], "pad": [(0.1, 0.3), (0.01, 0.1), (1.0, 0.2), (3.0, 0.9)]}
-    ties = {"probe": [(0.3, 0.5), (1.0, 0.5)], "pad": [(0.01, 0.1), (0.1, 0.4), (1.0, 0.8)], "norm": [(1.0, 0.2)] * 2}
+    fair = {"probe": [(0.1, 0.2), (0.013, 0.5), (0.7, 0.4)], "pad": [(0.1, 0.6), (0.013, 0.3), (0.7, 0.1)]}
+    early = {"probe": [(0.1, 0.2), (0.013, 0.5)], "pad": [(0.1, 0.95), (0.013, 0.1), (0.7, 0.2), (3.1, 0.9)]}
+    late = {"pad": [(0.7, 0.3), (0.1, 0.1), (0.013, 0.2), (3.1, 0.9)], "probe": [(0.1, 0.2), (0.013, 0.5)]}
+    ties = {"probe": [(0.3, 0.5), (0.8, 0.5)], "pad": [(0.013, 0.1), (0.1, 0.4), (0.7, 0.8)]}
+    ties["norm"] = [(0.8, 0.2), (0.05, 0.2)]  # of equals the first is once the smaller, once the larger rate
     return [fair, late, early, ties]
 
 
@@ -65,18 +66,34 @@ def audit(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
 
 
 def _runs(method: str, trials: str, seeds: list[int]) -> list[dict[str, Any]]:
-    tried = [{"method": method, "kind": "trial", "split": split, "seed": 0} for split in trials.split()]
+    tried = [{"method": method, "kind": "trial", "split": s, "seed": 9 - i} for i, s in enumerate(trials.split())]
     return tried + [{"method": method, "kind": "final", "split": "test", "seed": seed} for seed in seeds]
 
 
 def audit_cases(rng: torch.Generator) -> list[Any]:
     base = _runs("probe", "valid valid", [0, 1, 2])
-    clean = base + _runs("norm", "valid valid", [2, 0, 1])
-    peeks = base + _runs("pad", "valid test", [0, 1, 2]) + _runs("AP", "valid valid", [0, 1, 2])
-    seeds = base + _runs("pad", "valid valid", [0, 1, 3]) + _runs("AP", "valid valid", [0, 1])
+    peeks = base + _runs("pad", "valid test", [0, 1, 2]) + _runs("AP", "valid valid valid", [0, 1, 2])
+    clean = _runs("probe", "valid", [1, 4, 7]) + _runs("norm", "valid valid", [7, 1, 4]) + _runs("full", "", [1, 4, 7])
+    seeds = _runs("probe", "valid valid", [1, 4, 7]) + _runs("pad", "valid", [2, 3, 7]) + _runs("AP", "valid", [1, 4])
     again = _runs("norm", "valid valid", [0, 1, 2, 2]) + base + _runs("AP", "test valid", [1, 2, 3])
     unfinished = base + _runs("pad", "valid valid", [])
-    return [(runs, "probe") for runs in (clean, peeks, seeds, again, unfinished)]
+    return [(runs, "probe") for runs in (peeks, clean, seeds, again, unfinished)]
+
+
+def repeating_baseline() -> tuple[list[dict[str, Any]], str]:
+    """Return runs in which the baseline itself ran a seed twice."""
+    return _runs("probe", "valid", [0, 1, 1, 2]) + _runs("norm", "valid", [0, 1, 2]), "probe"
+
+
+def audit_words(runs: list[dict[str, Any]], baseline: str) -> list[str]:
+    """Say a list of runs in a few words: for each method the splits of its trials, and its final seeds."""
+    said = []
+    for method in dict.fromkeys(run["method"] for run in runs):
+        mine = [run for run in runs if run["method"] == method]
+        trials = " ".join(run["split"] for run in mine if run["kind"] == "trial")
+        seeds = " ".join(str(run["seed"]) for run in mine if run["kind"] == "final")
+        said.append(f"{method}: trials {trials or 'none'}, final seeds {seeds or 'none'}")
+    return ["; ".join(said)]
 
 
 def front(parameters: list[int], accuracies: list[float]) -> list[bool]:
@@ -98,6 +115,7 @@ def front_cases(rng: torch.Generator) -> list[Any]:
         ([10, 10, 20, 20], [0.5, 0.6, 0.6, 0.7]),
         ([7, 7, 3], [0.5, 0.5, 0.2]),
         ([1, 2, 3], [0.9, 0.8, 0.7]),
+        ([9, 5, 12], [0.4, 0.4, 0.8]),
     ]
 
 
@@ -130,7 +148,8 @@ def holm(p_values: list[float], level: float) -> list[bool]:
 def holm_cases(rng: torch.Generator) -> list[Any]:
     return [
         ([0.001, 0.04, 0.03, 0.2], 0.05),
-        ([0.2, 0.012, 0.04, 0.02, 0.0001], 0.05),
-        ([0.04, 0.01, 0.03], 0.05),
+        ([0.04, 0.0125, 0.045, 0.025], 0.05),  # 0.0125 is exactly at its limit
+        ([0.02, 0.001, 0.2, 0.045, 0.012], 0.05),
+        ([0.2, 0.025, 0.0127, 0.02], 0.05),
         ([0.03, 0.02, 0.9], 0.1),
     ]

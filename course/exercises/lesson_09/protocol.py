@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from course.check import FunctionExercise, Mistake, Variant
+from collections.abc import Callable
+from typing import Any
+
+from course.check import FunctionExercise, Mistake, Variant, texts
+from course.check.compare import compare
 from course.exercises.lesson_09 import answers, wrong
 
 HERE = "course.exercises.lesson_09.answers"
@@ -22,6 +26,10 @@ SHOTS = FunctionExercise(
         Mistake(
             "you return positions in `order`, not images: index `order` with them once more", wrong.takes_positions
         ),
+        Mistake("you sort the images that you took: keep them in the drawn order", wrong.sorted_shots),
+        Mistake("you list the images in the order of the draw: list them class by class", wrong.as_drawn),
+        Mistake("your classes come in the order in which they are drawn: sort them", wrong.as_seen),
+        Mistake("you return labels: return the indices of the images", wrong.labels_instead),
         Mistake("you take the last images of each class; the first `shots` make 1 a part of 4", wrong.takes_last),
         Mistake("you take `shots` images in all: it is `shots` of each class", wrong.shots_in_all),
         Mistake(
@@ -66,15 +74,33 @@ EQUAL = FunctionExercise(
         Mistake("you choose the largest rate: choose the rate of the best accuracy", wrong.rates_with(pick="rate")),
         Mistake("you choose the worst accuracy: larger is better", wrong.rates_with(pick="worst")),
         Mistake("you return the best accuracy: return the rate that gave it", wrong.accuracies_instead),
+        Mistake(
+            "you cut all to the trials of the first method: cut to the fewest that any method has",
+            wrong.rates_with(lambda found: len(next(iter(found.values())))),
+        ),
+        Mistake("you sort the trials by rate before you cut: keep the order they were tried in", wrong.sorted_first),
+        Mistake("among equal accuracies you take the larger rate: take the first", wrong.rates_with(pick="large tie")),
+        Mistake("among equal accuracies you take the smaller rate: take the first", wrong.rates_with(pick="small tie")),
     ),
     forbids=("vpcore.experiments.runs.lr_search.choose_rate", f"{HERE}.choose_rates"),
 )
+
+
+def judge_baseline(answer: Callable[..., Any]) -> str | None:
+    """Say what is wrong where the baseline itself ran a seed twice, or None."""
+    runs, baseline = answers.repeating_baseline()
+    found = compare(answer(runs, baseline), {"probe": True, "norm": False})
+    text = "the baseline ran seed 1 twice: then it breaks the rule itself, and a method with each seed once does not"
+    return text + texts.WITH_INPUT.format(words=answers.audit_words(runs, baseline)[0]) if found else None
+
 
 AUDIT = FunctionExercise(
     id="09-audit",
     points=3,
     reference=answers.audit,
     cases=answers.audit_cases,
+    say=answers.audit_words,
+    also=judge_baseline,
     hints=(
         "Two rules: no trial reads the test set, and the final seeds are those of the baseline, each once.",
         "One loop collects: a set of guilty methods, and a dictionary from method to the list of its final seeds.",
@@ -93,6 +119,9 @@ AUDIT = FunctionExercise(
         ),
         Mistake("you compare the order of the seeds, which does not matter: sort them", wrong.audit_with(order=True)),
         Mistake("final runs are meant to read the test set: only trials are not", wrong.any_test),
+        Mistake("validation images are what trials may read: what they may not is the test set", wrong.any_valid),
+        Mistake("you take the seeds of trials as well: the rule is about final runs", wrong.all_seeds),
+        Mistake("you overlook a method that ran only some of the baseline's seeds", wrong.subset_of_seeds),
         Mistake("you overlook a method that never ran to the end: it has no final seed", wrong.only_finals),
     ),
     forbids=(f"{HERE}.audit",),

@@ -43,6 +43,14 @@ FRONT = FunctionExercise(
             "you call a method beaten only by one better in both: better in one and no worse in the other is enough",
             wrong.front_both,
         ),
+        Mistake(
+            "among equally accurate methods fewer numbers win too: you ask for more accuracy each time",
+            wrong.front_by_accuracy,
+        ),
+        Mistake(
+            "among methods of one size more accuracy wins too: you ask for fewer numbers each time",
+            wrong.front_by_size,
+        ),
         Mistake("you prefer more learned numbers: fewer are better", wrong.front_with(fewer=False)),
         Mistake("you prefer less accuracy: more is better", wrong.front_with(higher=False)),
         Mistake(
@@ -96,6 +104,23 @@ HOLM = FunctionExercise(
             "your limits are one step too generous: the smallest p-value is held against level / n",
             wrong.holm_with(lambda n, r: max(n - r - 1, 1)),
         ),
+        Mistake(
+            "your limits grow as level · k / n (Benjamini and Hochberg's rule): Holm's are level / (n − k + 1)",
+            wrong.holm_step_up(lambda n, r: (r + 1) / n),
+        ),
+        Mistake(
+            "you look for the last claim under its limit, and let all before it stand: stop at the first above it",
+            wrong.holm_step_up(lambda n, r: 1 / (n - r)),
+        ),
+        Mistake(
+            "your limits are one step too strict: the largest p-value is held against level",
+            wrong.holm_with(lambda n, r: n - r + 1),
+        ),
+        Mistake(
+            "your limits shrink from level on: they start at level / n and grow", wrong.holm_with(lambda n, r: r + 1)
+        ),
+        Mistake("a claim exactly at its limit stands: the rule says ≤", wrong.holm_strict),
+        Mistake("your list follows the sorted p-values: put each claim back to its place", wrong.holm_sorted),
         Mistake("you go through the claims as they were given: sort by p-value first", wrong.holm_unsorted),
     ),
     forbids=(f"{HERE}.holm",),

@@ -37,6 +37,28 @@ def mask_misplaced(labels: Tensor, order: Tensor, shots: int) -> Tensor:
     return torch.cat([order[labels == label][:shots] for label in labels.unique()])
 
 
+def sorted_shots(labels: Tensor, order: Tensor, shots: int) -> Tensor:
+    """Sort the images of each class."""
+    chosen = few_shot(labels, order, shots)
+    return torch.cat([chosen[labels[chosen] == label].sort().values for label in labels.unique()])
+
+
+def as_drawn(labels: Tensor, order: Tensor, shots: int) -> Tensor:
+    """Mix the classes as they are drawn."""
+    return order[torch.isin(order, few_shot(labels, order, shots))]
+
+
+def as_seen(labels: Tensor, order: Tensor, shots: int) -> Tensor:
+    """Take the classes as they come."""
+    seen = dict.fromkeys(labels[order].tolist())
+    return torch.cat([order[labels[order] == label][:shots] for label in seen])
+
+
+def labels_instead(labels: Tensor, order: Tensor, shots: int) -> Tensor:
+    """Return labels."""
+    return labels[few_shot(labels, order, shots)]
+
+
 def rates_with(
     budget: Callable[[dict[str, Any]], int] | None = None, last: bool = False, pick: str = "first"
 ) -> Callable[[dict[str, Any]], dict[str, float]]:
@@ -47,6 +69,10 @@ def rates_with(
         kept = {name: tried[-count:] if last else tried[:count] for name, tried in trials.items()}
         if pick == "tie":
             return {name: max(reversed(tried), key=lambda one: one[1])[0] for name, tried in kept.items()}
+        if pick == "small tie":
+            return {name: max(tried, key=lambda one: (one[1], -one[0]))[0] for name, tried in kept.items()}
+        if pick == "large tie":
+            return {name: max(tried, key=lambda one: one[::-1])[0] for name, tried in kept.items()}
         if pick == "rate":
             return {name: max(rate for rate, _ in tried) for name, tried in kept.items()}
         if pick == "worst":
@@ -54,6 +80,11 @@ def rates_with(
         return {name: max(tried, key=lambda one: one[1])[0] for name, tried in kept.items()}
 
     return wrong
+
+
+def sorted_first(trials: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
+    """Sort by rate before the cut."""
+    return choose_rates({name: sorted(tried) for name, tried in trials.items()})
 
 
 def accuracies_instead(trials: dict[str, list[tuple[float, float]]]) -> dict[str, float]:
@@ -85,6 +116,30 @@ def audit_with(
         return {method: method in guilty for method in seeds}
 
     return wrong
+
+
+def any_valid(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
+    """Name every method whose trials read validation images."""
+    named = {run["method"] for run in runs if run["kind"] == "trial" and run["split"] == "valid"}
+    quiet = [{**run, "split": "valid"} for run in runs]
+    return {method: guilty or method in named for method, guilty in audit(quiet, baseline).items()}
+
+
+def all_seeds(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
+    """Take the seeds of trials for those of final runs."""
+    peeked = {run["method"] for run in runs if run["kind"] == "trial" and run["split"] == "test"}
+    guilty = audit([{**run, "kind": "final"} for run in runs], baseline)
+    return {method: method in peeked or found for method, found in guilty.items()}
+
+
+def subset_of_seeds(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
+    """Ask only that no seed is foreign."""
+    base = [run["seed"] for run in runs if run["kind"] == "final" and run["method"] == baseline]
+    guilty = {run["method"]: False for run in runs}
+    for run in runs:
+        peeked = run["kind"] == "trial" and run["split"] == "test"
+        guilty[run["method"]] |= peeked or (run["kind"] == "final" and run["seed"] not in base)
+    return guilty
 
 
 def any_test(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
@@ -123,6 +178,18 @@ def front_both(parameters: list[int], accuracies: list[float]) -> list[bool]:
     """Call a method beaten only by one that is better in both."""
     pairs = list(zip(parameters, accuracies, strict=True))
     return [not any(q < p and b > a for q, b in pairs) for p, a in pairs]
+
+
+def front_by_accuracy(parameters: list[int], accuracies: list[float]) -> list[bool]:
+    """Call a method beaten only by one that is more accurate."""
+    pairs = list(zip(parameters, accuracies, strict=True))
+    return [not any(q <= p and b > a for q, b in pairs) for p, a in pairs]
+
+
+def front_by_size(parameters: list[int], accuracies: list[float]) -> list[bool]:
+    """Call a method beaten only by one that learns less."""
+    pairs = list(zip(parameters, accuracies, strict=True))
+    return [not any(q < p and b >= a for q, b in pairs) for p, a in pairs]
 
 
 def front_per_number(parameters: list[int], accuracies: list[float]) -> list[bool]:
@@ -168,6 +235,28 @@ def holm_with(divide: Callable[[int, int], float], stop: bool = True) -> Callabl
         return stands
 
     return wrong
+
+
+def holm_step_up(limit: Callable[[int, int], float]) -> Callable[[list[float], float], list[bool]]:
+    """Return a correction that looks for the last claim under its limit, a share of the level."""
+
+    def wrong(p_values: list[float], level: float) -> list[bool]:
+        order, count = sorted(range(len(p_values)), key=lambda place: p_values[place]), len(p_values)
+        under = [rank for rank, place in enumerate(order) if p_values[place] <= level * limit(count, rank)]
+        stands = set(order[: max(under, default=-1) + 1])
+        return [place in stands for place in range(count)]
+
+    return wrong
+
+
+def holm_strict(p_values: list[float], level: float) -> list[bool]:
+    """Let a claim at its limit fall."""
+    return holm_with(lambda n, r: (n - r) * (1 + 1e-9))(p_values, level)
+
+
+def holm_sorted(p_values: list[float], level: float) -> list[bool]:
+    """Leave the claims sorted."""
+    return sorted(holm_with(lambda n, r: n - r)(p_values, level), reverse=True)
 
 
 def holm_unsorted(p_values: list[float], level: float) -> list[bool]:

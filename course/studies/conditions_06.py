@@ -1,4 +1,4 @@
-"""Arms of study 06: prompts, norms and biases that share a function class, and the usual weight deltas."""
+"""Conditions of study 06: prompts, norms and biases that share a function class, and the usual weight deltas."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def open_stem(backbone: Backbone) -> Backbone:
 
 
 @dataclass(frozen=True)
-class Arm:
+class Condition:
     """One parametrization.
 
     Attributes:
@@ -53,7 +53,7 @@ class Arm:
         tuning: from the backbone to the weight delta; None for none.
         opened: whether the stem is taken apart.
         pair: whether it is compared within a function class, and so gets all seeds.
-        rate_of: arm whose rate it takes; by default it searches for its own.
+        rate_of: condition whose rate it takes; by default it searches for its own.
     """
 
     center: float = 1e-2
@@ -64,7 +64,7 @@ class Arm:
     rate_of: str = ""
 
     def model(self, backbone: Backbone, classes: int, seed: int) -> vpcore.Prompted:
-        """Build the model; what it starts with does not depend on the arm."""
+        """Build the model; what it starts with does not depend on the condition."""
         backbone = open_stem(backbone) if self.opened else backbone
         prompt = self.prompt(backbone.spec) if self.prompt else NoPrompt(backbone.spec)
         tuning = self.tuning(backbone) if self.tuning else None
@@ -73,32 +73,32 @@ class Arm:
 
 
 DELTAS = {
-    "norm": Arm(5e-3, tuning=NormTuning, pair=True),
-    "ssf": Arm(5e-3, tuning=SSF, pair=True),
-    "bitfit": Arm(5e-3, tuning=BitFit),
-    "lora": Arm(1e-3, tuning=lambda net: LoRA(net, RANK, RANK, "conv" if net.spec.kind == "cnn" else "qv")),
-    "full": Arm(1e-3, tuning=FullTuning),
+    "norm": Condition(5e-3, tuning=NormTuning, pair=True),
+    "ssf": Condition(5e-3, tuning=SSF, pair=True),
+    "bitfit": Condition(5e-3, tuning=BitFit),
+    "lora": Condition(1e-3, tuning=lambda net: LoRA(net, RANK, RANK, "conv" if net.spec.kind == "cnn" else "qv")),
+    "full": Condition(1e-3, tuning=FullTuning),
 }
 CNN = {
-    "none": Arm(HEAD_CENTER, pair=True),
-    "ap_last": Arm(prompt=lambda spec: ActivationPrompt(spec, spec.depth), pair=True),
-    "stem_bias": Arm(tuning=lambda net: NormTuning(net, "bias", 0), opened=True, pair=True),
-    "ap_after": Arm(prompt=lambda spec: ActivationPrompt(spec, 1, "per_channel"), opened=True, pair=True),
-    "ap_after_same": Arm(
+    "none": Condition(HEAD_CENTER, pair=True),
+    "ap_last": Condition(prompt=lambda spec: ActivationPrompt(spec, spec.depth), pair=True),
+    "stem_bias": Condition(tuning=lambda net: NormTuning(net, "bias", 0), opened=True, pair=True),
+    "ap_after": Condition(prompt=lambda spec: ActivationPrompt(spec, 1, "per_channel"), opened=True, pair=True),
+    "ap_after_same": Condition(
         prompt=lambda spec: ActivationPrompt(spec, 1, "per_channel"), opened=True, rate_of="stem_bias"
     ),
-    "ap_before": Arm(prompt=lambda spec: ActivationPrompt(spec, 0, "per_channel"), opened=True, pair=True),
+    "ap_before": Condition(prompt=lambda spec: ActivationPrompt(spec, 0, "per_channel"), opened=True, pair=True),
     **DELTAS,
 }
 VIT = {
-    "none": Arm(HEAD_CENTER, pair=True),
-    "last_norm": Arm(5e-3, tuning=lambda net: Chosen(net, "pool.norm.weight", "pool.norm.bias"), pair=True),
-    "mlp_bias": Arm(tuning=lambda net: Chosen(net, f"blocks.{LOWER}.mlp.fc2.bias"), pair=True),
-    "ap_shared": Arm(prompt=lambda spec: ActivationPrompt(spec, LOWER + 1, "shared"), pair=True),
+    "none": Condition(HEAD_CENTER, pair=True),
+    "last_norm": Condition(5e-3, tuning=lambda net: Chosen(net, "pool.norm.weight", "pool.norm.bias"), pair=True),
+    "mlp_bias": Condition(tuning=lambda net: Chosen(net, f"blocks.{LOWER}.mlp.fc2.bias"), pair=True),
+    "ap_shared": Condition(prompt=lambda spec: ActivationPrompt(spec, LOWER + 1, "shared"), pair=True),
     **DELTAS,
 }
 
 
-def arms_of(backbone: Backbone) -> dict[str, Arm]:
-    """Return the arms for a kind of backbone; the linear probe comes first."""
+def conditions_of(backbone: Backbone) -> dict[str, Condition]:
+    """Return the conditions for a kind of backbone; the linear probe comes first."""
     return CNN if backbone.spec.kind == "cnn" else VIT

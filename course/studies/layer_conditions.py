@@ -1,4 +1,4 @@
-"""Lesson 05's arms: how each is built, trained from cached activations, counted and described."""
+"""Lesson 05's conditions: how each is built, trained from cached activations, counted and described."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RECIPE: dict[str, Any] = {"epochs": 10, "batch_size": 64}
 
 
 @dataclass(frozen=True)
-class Arm:
+class Condition:
     """One way to train: its kind ("ap", "channel", "bias", "random", "probe", "vp", "head" or "none") and its layer."""
 
     kind: str
@@ -59,22 +59,22 @@ def random_delta(backbone: Backbone, layer: int, norm: float, seed: int) -> Tens
     return draw * (norm / draw.norm())
 
 
-def build(backbone: Backbone, arm: Arm, classes: int, seed: int, norm: float) -> Prompted:
-    """Return the model of an arm before training; `norm` is the size of a random delta."""
+def build(backbone: Backbone, condition: Condition, classes: int, seed: int, norm: float) -> Prompted:
+    """Return the model of a condition before training; `norm` is the size of a random delta."""
     spec, tuning = backbone.spec, None
-    if arm.kind == "probe":
-        assert arm.layer is not None
-        backbone = backbone.upto(arm.layer)
-    elif arm.kind == "random":
-        assert arm.layer is not None
-        backbone = shifted(backbone, arm.layer, random_delta(backbone, arm.layer, norm, seed))
+    if condition.kind == "probe":
+        assert condition.layer is not None
+        backbone = backbone.upto(condition.layer)
+    elif condition.kind == "random":
+        assert condition.layer is not None
+        backbone = shifted(backbone, condition.layer, random_delta(backbone, condition.layer, norm, seed))
     prompt = NoPrompt(backbone.spec)
-    if arm.kind in ("ap", "channel"):
-        prompt = ActivationPrompt(spec, arm.layer, "full" if arm.kind == "ap" else "per_channel")
-    elif arm.kind == "vp":
+    if condition.kind in ("ap", "channel"):
+        prompt = ActivationPrompt(spec, condition.layer, "full" if condition.kind == "ap" else "per_channel")
+    elif condition.kind == "vp":
         prompt = PadPrompt(spec, width="full")
-    elif arm.kind == "bias":
-        tuning = BitFit(backbone, arm.layer)
+    elif condition.kind == "bias":
+        tuning = BitFit(backbone, condition.layer)
     return Prompted(backbone, prompt, LinearHead(backbone.spec.dim, classes, seed=seed), tuning=tuning)
 
 
