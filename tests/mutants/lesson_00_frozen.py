@@ -38,6 +38,8 @@ FIRST = Suite(
         ),
     ),
     alternatives=(
+        _first("out = x.clone()", "out += delta", "return out"),
+        _first("return torch.vmap(lambda one: one + (delta[0] if delta.dim() == x.dim() else delta))(x)"),
         _first("return torch.add(x, delta)"),
         _first("return torch.stack([one + delta.expand_as(x)[0] for one in x])"),
     ),
@@ -46,6 +48,16 @@ OFF = "for parameter in network.parameters(): parameter.requires_grad_(False)"
 GONE = "for parameter in network.parameters(): parameter.grad = None"
 FREEZE = Suite(
     mutants=(
+        Mutant(
+            "no statistics",
+            _freeze(
+                "network.requires_grad_(False).zero_grad()",
+                "for module in network.modules():",
+                "    if isinstance(module, nn.BatchNorm2d): module.running_mean = module.running_var = None",
+                "return network.eval()",
+            ),
+            says="takes 0.1.running_mean away",
+        ),
         Mutant("eval only", _freeze("return network.eval()"), says="every parameter still requires"),
         Mutant(
             "convolutions and linear layers only",
@@ -94,6 +106,12 @@ FREEZE = Suite(
         ),
     ),
     alternatives=(
+        _freeze(
+            "def one(module):",
+            "    module.training = False",
+            "    for p in module.parameters(recurse=False): p.requires_grad, p.grad = False, None",
+            "return network.apply(one)",
+        ),
         _freeze("network.zero_grad(set_to_none=True)", "return network.requires_grad_(False).eval()"),
         _freeze(
             "for module in network.modules():",
@@ -108,6 +126,16 @@ FREEZE = Suite(
 LOOP = ("learned = frozen = 0", "for p in model.parameters():")
 COUNT = Suite(
     mutants=(
+        Mutant(
+            "freezes what it counts",
+            _count(
+                "learned = sum(p.numel() for p in model.parameters() if p.requires_grad)",
+                "frozen = sum(p.numel() for p in model.parameters()) - learned",
+                "model.requires_grad_(False)",
+                "return learned, frozen",
+            ),
+            says="changed its input `model`: leave",
+        ),
         Mutant(
             "tensors",
             _count(
@@ -161,6 +189,17 @@ COUNT = Suite(
         ),
     ),
     alternatives=(
+        _count(
+            "sizes = torch.tensor([p.numel() for p in model.parameters()])",
+            "learns = torch.tensor([p.requires_grad for p in model.parameters()])",
+            "return sizes[learns].sum(), sizes[~learns].sum()",
+        ),
+        _count(
+            "learned = [p for p in model.parameters() if p.requires_grad]",
+            "gone = torch.autograd.grad(sum(p.sum() for p in learned), learned)",
+            "count = sum(slope.numel() for slope in gone)",
+            "return count, sum(p.nelement() for p in model.parameters()) - count",
+        ),
         _count(
             "total = sum(p.numel() for p in model.parameters())",
             "learned = sum(p.numel() for p in model.parameters() if p.requires_grad)",

@@ -34,6 +34,25 @@ def _gate(*lines: str) -> Source:
 GROW = "grown = [F.interpolate(m, size=size, mode='bilinear', align_corners=False) for m in maps]"
 AVERAGE = Suite(
     mutants=(
+        Mutant(
+            "bicubic",
+            _average("return sum(F.interpolate(m, size=size, mode='bicubic') for m in maps) / len(maps)"),
+            says="by mode='bicubic'",
+        ),
+        Mutant(
+            "always three",
+            _average("return sum(F.interpolate(m, size=size, mode='bilinear') for m in maps) / 3"),
+            says="0.667 times",
+        ),
+        Mutant(
+            "empties the list",
+            _average(
+                "n, out = len(maps), 0",
+                "while maps: out = out + F.interpolate(maps.pop(), size=size, mode='bilinear')",
+                "return out / n",
+            ),
+            says="changed its input `maps`: work on a copy, list(x)",
+        ),
         Mutant("sums", _average(GROW, "return sum(grown)"), says="averages them"),
         Mutant(
             "corners aligned",
@@ -61,6 +80,17 @@ AVERAGE = Suite(
         ),
     ),
     alternatives=(
+        _average(
+            "stretch = lambda s, n: F.interpolate(torch.eye(s)[None], size=n, mode='linear')[0]",
+            "sides = [[stretch(s, n) for s, n in zip(m.shape[2:], size)] for m in maps]",
+            "grown = [torch.einsum('bcij,ih,jw->bchw', m, *both) for m, both in zip(maps, sides)]",
+            "return torch.cat(grown).mean(0, keepdim=True)",
+        ),
+        _average(
+            "x, y = ((2 * torch.arange(n) + 1) / n - 1 for n in (size[1], size[0]))",
+            "grid = torch.stack(torch.meshgrid(x, y, indexing='xy'), -1)[None]",
+            "return sum(F.grid_sample(m, grid, padding_mode='border', align_corners=False) for m in maps) / len(maps)",
+        ),
         _average(GROW, "return torch.stack(grown).mean(0)"),
         _average(GROW, "out = torch.zeros_like(grown[0])", "for m in grown: out = out + m / len(maps)", "return out"),
         _average(GROW, "return (sum(grown) / len(grown)).double()"),
@@ -126,6 +156,14 @@ TOKENS = "tokens = F.conv2d(added, weight, stride=weight.shape[-1]).flatten(2).t
 FOLD = Suite(
     mutants=(
         Mutant(
+            "replaces",
+            _fold(
+                "tokens = F.conv2d(added, weight, stride=weight.shape[-1]).flatten(2).mT",
+                "return torch.cat([position[:, :1], tokens], 1)",
+            ),
+            says="take the place of the position",
+        ),
+        Mutant(
             "bias twice",
             _fold(
                 TOKENS.replace("weight, stride", "weight, bias, stride"),
@@ -176,6 +214,20 @@ FOLD = Suite(
         ),
     ),
     alternatives=(
+        _fold(
+            "p, out, n = weight.shape[-1], position.clone(), 1",
+            "for i in range(0, added.shape[2], p):",
+            "    for j in range(0, added.shape[3], p):",
+            "        out[0, n] += (weight * added[:, :, i : i + p, j : j + p]).sum((1, 2, 3))",
+            "        n += 1",
+            "return out",
+        ),
+        _fold(
+            "embed = lambda x: F.conv2d(x, weight, bias, stride=weight.shape[-1]).flatten(2).mT",
+            "out = position.clone()",
+            "out[:, 1:] += embed(added) - embed(torch.zeros_like(added))",
+            "return out",
+        ),
         _fold(TOKENS, "return position + F.pad(tokens, (0, 0, 1, 0))"),
         _fold(TOKENS, "return torch.cat([position[:, :1], position[:, 1:] + tokens], 1)"),
         _fold(
@@ -193,6 +245,30 @@ ROWS = (
 )
 RANK = Suite(
     mutants=(
+        Mutant(
+            "last scale",
+            _rank(
+                *ROWS,
+                "return int(torch.linalg.matrix_rank(rows[-1]))",
+            ),
+            says="only the last scale",
+        ),
+        Mutant(
+            "first scale left out",
+            _rank(
+                *ROWS,
+                "return int(torch.linalg.matrix_rank(torch.cat(rows[1:] or rows)))",
+            ),
+            says="(with scales = (3, 4), size = 24)",
+        ),
+        Mutant(
+            "always 28",
+            _rank(
+                *[line.replace("(size, size)", "(28, 28)") for line in ROWS],
+                "return int(torch.linalg.matrix_rank(torch.cat(rows)))",
+            ),
+            says="(with scales = (1, 4, 8), size = 9)",
+        ),
         Mutant("counts numbers", _rank("return sum(s * s for s in scales)"), says="count the learned numbers"),
         Mutant(
             "one less for each scale",
@@ -223,6 +299,19 @@ RANK = Suite(
         ),
     ),
     alternatives=(
+        _rank(
+            *ROWS,
+            "values = torch.linalg.svdvals(torch.cat(rows))",
+            "return int((values > 1e-9 * values[0]).sum())",
+        ),
+        _rank(
+            "def picture(numbers):",
+            "    parts = numbers.split([s * s for s in scales])",
+            "    shaped = [part.view(1, 1, s, s) for part, s in zip(parts, scales)]",
+            "    return sum(F.interpolate(part, (size, size), mode='bilinear') for part in shaped).flatten()",
+            "zero = torch.zeros(sum(s * s for s in scales), dtype=torch.float64)",
+            "return torch.linalg.matrix_rank(torch.autograd.functional.jacobian(picture, zero))",
+        ),
         _rank(*ROWS, "return np.linalg.matrix_rank(torch.cat(rows).numpy())"),
         _rank(*ROWS, "return torch.linalg.matrix_rank(torch.cat(rows).T)"),
     ),
@@ -230,6 +319,18 @@ RANK = Suite(
 OPEN = "gate = torch.sigmoid(F.conv2d(average, weight, bias))"
 GATE = Suite(
     mutants=(
+        Mutant(
+            "blends",
+            _gate(
+                "gate = torch.sigmoid(F.conv2d(average, weight, bias))", "return (1 - gate) * images + gate * average"
+            ),
+            says="blends image and map",
+        ),
+        Mutant(
+            "gate off the graph",
+            _gate("return images + torch.sigmoid(F.conv2d(average, weight, bias)).detach() * average"),
+            says="cut a part of the way?",
+        ),
         Mutant(
             "sees the image",
             _gate("return images + torch.sigmoid(F.conv2d(images, weight, bias)) * average"),
@@ -249,6 +350,13 @@ GATE = Suite(
         ),
     ),
     alternatives=(
+        _gate(
+            "out = images.clone()",
+            "for o in range(average.shape[1]):",
+            "    score = bias[o] + sum(weight[o, i, 0, 0] * average[0, i] for i in range(average.shape[1]))",
+            "    out[:, o] += torch.sigmoid(score) * average[0, o]",
+            "return out",
+        ),
         _gate(
             "chans = average.shape[1]",
             "score = torch.einsum('oi,bihw->bohw', weight.view(chans, chans), average) + bias.view(1, -1, 1, 1)",

@@ -27,6 +27,47 @@ D = "d = 100 * (msvp - baseline)"
 INTERVAL = Suite(
     mutants=(
         Mutant(
+            "n degrees",
+            _interval(
+                "d = 100 * (msvp - baseline)",
+                "h = stats.t.ppf(0.975, len(d)) * stats.sem(d)",
+                "return d.mean() - h, d.mean() + h",
+            ),
+            says="n degrees of freedom",
+        ),
+        Mutant(
+            "half-width",
+            _interval("d = 100 * (msvp - baseline)", "return d.mean(), stats.t.ppf(0.975, len(d) - 1) * stats.sem(d)"),
+            says="the mean and the half-width",
+        ),
+        Mutant(
+            "high before low",
+            _interval(
+                "d = 100 * (msvp - baseline)",
+                "h = stats.t.ppf(0.975, len(d) - 1) * stats.sem(d)",
+                "return d.mean() + h, d.mean() - h",
+            ),
+            says="in another order",
+        ),
+        Mutant(
+            "rounds",
+            _interval(
+                "d = 100 * (msvp - baseline)",
+                "h = stats.t.ppf(0.975, len(d) - 1) * stats.sem(d)",
+                "return round(d.mean() - h, 2), round(d.mean() + h, 2)",
+            ),
+            says="which is rounded",
+        ),
+        Mutant(
+            "in place",
+            _interval(
+                "msvp -= baseline",
+                "h = stats.t.ppf(0.975, len(msvp) - 1) * stats.sem(100 * msvp)",
+                "return 100 * msvp.mean() - h, 100 * msvp.mean() + h",
+            ),
+            says="work on a copy, x.copy()",
+        ),
+        Mutant(
             "sign",
             _interval(
                 "d = 100 * (baseline - msvp)",
@@ -91,6 +132,11 @@ INTERVAL = Suite(
         ),
     ),
     alternatives=(
+        _interval(
+            "d = 100 * (torch.from_numpy(msvp) - torch.from_numpy(baseline))",
+            "h = stats.t.isf(0.025, len(d) - 1) * d.std() / len(d) ** 0.5",
+            "return d.mean() - h, d.mean() + h",
+        ),
         _interval(D, "return tuple(stats.t.interval(0.95, len(d) - 1, loc=d.mean(), scale=stats.sem(d)))"),
         _interval(
             "i = stats.ttest_rel(msvp, baseline).confidence_interval(0.95)", "return [100 * i.low, 100 * i.high]"
@@ -107,6 +153,16 @@ INTERVAL = Suite(
 )
 SETTLE = Suite(
     mutants=(
+        Mutant(
+            "n degrees",
+            _settle("n = 2", "while stats.t.ppf(0.975, n) * spread / n ** 0.5 >= effect: n += 1", "return n"),
+            says="n degrees of freedom",
+        ),
+        Mutant(
+            "begins with 3",
+            _settle("n = 3", "while stats.t.ppf(0.975, n - 1) * spread / n ** 0.5 >= effect: n += 1", "return n"),
+            says="you begin with 3",
+        ),
         Mutant(
             "normal quantile",
             _settle("n = 2", "while 1.96 * spread / n ** 0.5 >= effect: n += 1", "return n"),
@@ -136,12 +192,24 @@ SETTLE = Suite(
     ),
     alternatives=(
         _settle(
+            "n = np.arange(2, 10_000)", "return n[np.argmax(stats.t.ppf(0.975, n - 1) * spread / np.sqrt(n) < effect)]"
+        ),
+        _settle(
+            "go = lambda n: n if stats.t.isf(0.025, n - 1) * spread < effect * math.sqrt(n) else go(n + 1)",
+            "return go(2)",
+        ),
+        _settle(
             "return next(n for n in range(2, 10**6) if stats.t.ppf(0.975, n - 1) * spread / math.sqrt(n) < effect)"
         ),
     ),
 )
 IMAGES = Suite(
     mutants=(
+        Mutant(
+            "1.96 not squared",
+            _images("return math.ceil(1.96 * (disagree - effect**2) / effect**2)"),
+            says="1.96 is not squared",
+        ),
         Mutant(
             "variance of disagreeing",
             _images("return math.ceil(1.96**2 * disagree * (1 - disagree) / effect**2)"),
@@ -165,6 +233,10 @@ IMAGES = Suite(
             says="you called the library",
         ),
     ),
-    alternatives=(_images("return int(np.ceil((1.96 / effect) ** 2 * (disagree - effect**2)))"),),
+    alternatives=(
+        _images("n = 1", "while 1.96 * math.sqrt((disagree - effect**2) / n) > effect: n += 1", "return n"),
+        _images("return math.ceil(1.96**2 * (disagree / effect**2 - 1))"),
+        _images("return int(np.ceil((1.96 / effect) ** 2 * (disagree - effect**2)))"),
+    ),
 )
 SUITES = {"02-interval": INTERVAL, "02-settle": SETTLE, "02-images": IMAGES}

@@ -24,6 +24,12 @@ def _share(*lines: str) -> Source:
 
 MEAN = Suite(
     mutants=(
+        Mutant("over channels", _mean("return images + train_pictures.mean((0, 1))"), says="over the channels as well"),
+        Mutant(
+            "number of images",
+            _mean("return images + train_pictures.sum(0) / len(images)"),
+            says="divide by the number of images",
+        ),
         Mutant("one number", _mean("return images + train_pictures.mean()"), says="one number"),
         Mutant(
             "one number a channel",
@@ -42,12 +48,43 @@ MEAN = Suite(
         ),
     ),
     alternatives=(
+        _mean(
+            "zero = torch.zeros_like(train_pictures[0], requires_grad=True)",
+            "slope = torch.autograd.grad((zero - train_pictures).square().sum() / 2, zero)[0]",
+            "return images - slope / len(train_pictures)",
+        ),
         _mean("return images + sum(train_pictures) / len(train_pictures)"),
         _mean("return torch.stack([image + train_pictures.mean(dim=0) for image in images])"),
     ),
 )
 ANOTHER = Suite(
     mutants=(
+        Mutant(
+            "writes while it reads",
+            _another(
+                "out = pictures.clone()",
+                "for i in range(len(order)): out[order[i]] = out[order[(i + 1) % len(order)]]",
+                "return out",
+            ),
+            says="you write while you read",
+        ),
+        Mutant(
+            "writes into the input",
+            _another(
+                "for i in range(len(order)): pictures[order[i]] = pictures[order[(i + 1) % len(order)]]",
+                "return pictures",
+            ),
+            says="changes its input `pictures`, which may be",
+        ),
+        Mutant(
+            "next in the file",
+            _another(
+                "out = torch.empty_like(pictures)",
+                "for i in order.tolist(): out[i] = pictures[(i + 2) % len(order)]",
+                "return out",
+            ),
+            says="your result",
+        ),
         Mutant("shuffles", _another("return pictures[order]"), says="may keep its own"),
         Mutant("the neighbor", _another("return pictures.roll(-1, 0)"), says="whatever `order` says"),
         Mutant(
@@ -90,6 +127,16 @@ ANOTHER = Suite(
         ),
     ),
     alternatives=(
+        _another(
+            "n = len(order)",
+            "move = torch.zeros(n, n)",
+            "move[order, order.roll(-1)] = 1",
+            "return torch.einsum('ij,jchw->ichw', move, pictures)",
+        ),
+        _another(
+            "who = torch.empty_like(order).scatter(0, order, order.roll(-1))",
+            "return torch.index_select(pictures, 0, who)",
+        ),
         _another("return pictures[order.roll(-1)][order.argsort()]"),
         _another(
             "out = [None] * len(order)",
@@ -100,6 +147,15 @@ ANOTHER = Suite(
 )
 SHARE = Suite(
     mutants=(
+        Mutant(
+            "each picture's own number",
+            _share(
+                "left = pictures - pictures.mean((1, 2, 3), keepdim=True)",
+                "return left.square().mean() / pictures.square().mean()",
+            ),
+            says="its own mean number",
+        ),
+        Mutant("N − 1", _share("return pictures.var(0).mean() / pictures.square().mean()"), says="divides by N − 1"),
         Mutant(
             "the mean's share",
             _share("return pictures.mean(0).square().mean() / pictures.square().mean()"),
@@ -116,8 +172,11 @@ SHARE = Suite(
             says="square root",
         ),
         Mutant("no share", _share("return (pictures - pictures.mean(0)).square().mean()"), says="divide by"),
-        Mutant("percent", _share("return 100 * (1 - pictures.mean(0).square().mean() / pictures.square().mean())"),
-               says="100 times"),
+        Mutant(
+            "percent",
+            _share("return 100 * (1 - pictures.mean(0).square().mean() / pictures.square().mean())"),
+            says="100 times",
+        ),
         Mutant(
             "as many columns as rows",
             _share(
@@ -134,8 +193,15 @@ SHARE = Suite(
         ),
     ),
     alternatives=(
+        _share("return (torch.linalg.norm(pictures - pictures.mean(0)) / torch.linalg.norm(pictures)) ** 2"),
+        _share("p = pictures.numpy()", "return 1 - (p.mean(0) ** 2).mean() / (p**2).mean()"),
+        _share(
+            "middle = torch.zeros_like(pictures[0], requires_grad=True)",
+            "slope = torch.autograd.grad((middle - pictures).square().sum() / 2, middle)[0] / len(pictures)",
+            "return (pictures + slope).square().sum() / pictures.square().sum()",
+        ),
         _share("left = pictures - pictures.mean(0)", "return (left**2).sum() / (pictures**2).sum()"),
         _share("return (pictures.var(0, correction=0).mean() / (pictures**2).mean()).item()"),
     ),
-)  # fmt: skip
+)
 SUITES = {"03-mean": MEAN, "03-another": ANOTHER, "03-share": SHARE}

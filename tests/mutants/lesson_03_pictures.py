@@ -29,6 +29,24 @@ TILE = "return F.fold(drawn.transpose(1, 2), images.shape[-2:], patch, stride=pa
 PATCH = Suite(
     mutants=(
         Mutant(
+            "sides swapped",
+            _patch(
+                "cut = F.unfold(images, patch, stride=patch)",
+                "drawn = F.linear(F.relu(F.linear(cut.mT, weight1, bias1)), weight2, bias2)",
+                "return F.fold(drawn.mT, images.shape[:1:-1], patch, stride=patch)",
+            ),
+            says="look for swapped sizes",
+        ),
+        Mutant(
+            "weights off the graph",
+            _patch(
+                "cut = F.unfold(images, patch, stride=patch)",
+                "drawn = F.linear(F.relu(F.linear(cut.mT, weight1.data, bias1)), weight2, bias2)",
+                "return F.fold(drawn.mT, images.shape[2:], patch, stride=patch)",
+            ),
+            says="no gradient reaches `weight1`",
+        ),
+        Mutant(
             "reshapes the patches",
             _patch(
                 "cut = F.unfold(images, patch, stride=patch)",
@@ -88,6 +106,17 @@ PATCH = Suite(
     ),
     alternatives=(
         _patch(
+            "cut = F.unfold(images, patch, stride=patch)",
+            "drawn = weight2 @ torch.relu(weight1 @ cut + bias1[:, None]) + bias2[:, None]",
+            "return F.fold(drawn, images.shape[2:], patch, stride=patch)",
+        ),
+        _patch(
+            "zero = torch.zeros_like(images).requires_grad_()  # the gradient of cutting puts tiles back",
+            "cut, tiles = (F.unfold(x, patch, stride=patch) for x in (zero, images))",
+            "drawn = F.linear(F.relu(F.linear(tiles.mT, weight1, bias1)), weight2, bias2)",
+            "return torch.autograd.grad(cut, zero, drawn.mT, create_graph=True)[0]",
+        ),
+        _patch(
             "b, c, h, w = images.shape",
             "x = images.view(b, c, h // patch, patch, w // patch, patch).permute(0, 2, 4, 1, 3, 5)",
             "patches = x.reshape(b, -1, c * patch**2)",
@@ -114,6 +143,27 @@ PATCH = Suite(
 )
 RECEPTIVE = Suite(
     mutants=(
+        Mutant(
+            "last stride",
+            _field("f = j = 1", "for k, d, s in layers:", "    f += (k - 1) * d * j", "    j = s", "return f"),
+            says="last stride alone",
+        ),
+        Mutant(
+            "other order",
+            _field("f = j = 1", "for k, s, d in layers:", "    f += (k - 1) * d * j", "    j *= s", "return f"),
+            says="you unpack",
+        ),
+        Mutant(
+            "empties the list",
+            _field(
+                "f = j = 1",
+                "while layers:",
+                "    k, d, s = layers.pop(0)",
+                "    f, j = f + (k - 1) * d * j, j * s",
+                "return f",
+            ),
+            says="changed its input `layers`",
+        ),
         Mutant(
             "no dilation",
             _field("f = j = 1", "for k, d, s in layers:", "    f += (k - 1) * j", "    j *= s", "return f"),
@@ -153,6 +203,15 @@ RECEPTIVE = Suite(
     ),
     alternatives=(
         _field(
+            "seen = {0}",
+            "for k, d, s in reversed(layers): seen = {p * s + i * d for p in seen for i in range(k)}",
+            "return max(seen) - min(seen) + 1",
+        ),
+        _field(
+            "k, d, s = torch.tensor(layers).T",
+            "return 1 + ((k - 1) * d * torch.cat([torch.ones(1).long(), s.cumprod(0)[:-1]])).sum()",
+        ),
+        _field(
             "field = 1",
             "for k, d, s in reversed(layers): field = (field - 1) * s + 1 + (k - 1) * d",
             "return field",
@@ -171,6 +230,18 @@ G, P = "g = old / new", "p = (1 - old) / (1 - new)"
 ALL = "return g * weight_g, g * bias_g, p * weight_l, p * bias_l"
 RESCALE = Suite(
     mutants=(
+        Mutant(
+            "global as it is",
+            _rescale("p = (1 - old) / (1 - new)", "return weight_g, bias_g, p * weight_l, p * bias_l"),
+            says="global layer keeps",
+        ),
+        Mutant(
+            "weights first",
+            _rescale(
+                "g, p = old / new, (1 - old) / (1 - new)", "return g * weight_g, p * weight_l, g * bias_g, p * bias_l"
+            ),
+            says="what is item 1 should be item 2",
+        ),
         Mutant("upside down", _rescale("g, p = new / old, (1 - new) / (1 - old)", ALL), says="upside down"),
         Mutant(
             "no biases", _rescale(G, P, "return g * weight_g, bias_g, p * weight_l, bias_l"), says="keep their size"
@@ -180,7 +251,9 @@ RESCALE = Suite(
         Mutant(
             "as many rows in a kernel as channels",
             _rescale(
-                G, P, "new_g = torch.zeros_like(weight_g)",
+                G,
+                P,
+                "new_g = torch.zeros_like(weight_g)",
                 "for row in range(len(weight_g)): new_g[:, :, row] = g * weight_g[:, :, row]",
                 "return new_g, g * bias_g, p * weight_l, p * bias_l",
             ),
@@ -189,8 +262,13 @@ RESCALE = Suite(
         Mutant("exchanged", _rescale("p, g = old / new, (1 - old) / (1 - new)", ALL), says="exchanged"),
         Mutant(
             "in place",
-            _rescale(G, P, "for t in (weight_g, bias_g): t *= g", "for t in (weight_l, bias_l): t *= p",
-                     "return weight_g, bias_g, weight_l, bias_l"),
+            _rescale(
+                G,
+                P,
+                "for t in (weight_g, bias_g): t *= g",
+                "for t in (weight_l, bias_l): t *= p",
+                "return weight_g, bias_g, weight_l, bias_l",
+            ),
             says="changed its input",
         ),
         Mutant(
@@ -203,9 +281,18 @@ RESCALE = Suite(
         ),
     ),
     alternatives=(
+        _rescale(
+            "def solved(tensor, before, after):",
+            "    z = torch.zeros_like(tensor, requires_grad=True)",
+            "    return -torch.autograd.grad((after * z - before * tensor).square().sum() / 2, z)[0] / after**2",
+            "whole = [solved(tensor, old, new) for tensor in (weight_g, bias_g)]",
+            "return [*whole, *(solved(tensor, 1 - old, 1 - new) for tensor in (weight_l, bias_l))]",
+        ),
         _rescale(G, P, "return tuple(t * f for t, f in ((weight_g, g), (bias_g, g), (weight_l, p), (bias_l, p)))"),
-        _rescale("return (weight_g * old / new, bias_g * old / new,",
-                 "        weight_l / (1 - new) * (1 - old), bias_l / (1 - new) * (1 - old))"),
+        _rescale(
+            "return (weight_g * old / new, bias_g * old / new,",
+            "        weight_l / (1 - new) * (1 - old), bias_l / (1 - new) * (1 - old))",
+        ),
     ),
-)  # fmt: skip
+)
 SUITES = {"03-patch": PATCH, "03-receptive": RECEPTIVE, "03-rescale": RESCALE}

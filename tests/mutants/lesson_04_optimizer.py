@@ -17,6 +17,37 @@ SILENT = "silent = [n for n, p in names.items() if id(p) in held and p.grad is N
 OPTIMIZER = Suite(
     mutants=(
         Mutant(
+            "silent, held or not",
+            _source(
+                "held = {id(p) for group in optimizer.param_groups for p in group['params']}",
+                "names = {n: p for n, p in model.named_parameters() if p.requires_grad}",
+                "missing = [n for n, p in names.items() if id(p) not in held]",
+                "return missing, [n for n, p in names.items() if p.grad is None]",
+            ),
+            says="it is in no group at all",
+        ),
+        Mutant(
+            "takes a step",
+            _source(
+                "held = {id(p) for group in optimizer.param_groups for p in group['params']}",
+                "names = {n: p for n, p in model.named_parameters() if p.requires_grad}",
+                "missing = [n for n, p in names.items() if id(p) not in held]",
+                "optimizer.zero_grad()",
+                "return missing, [n for n, p in names.items() if id(p) in held and p.grad is None]",
+            ),
+            says="without step() or zero_grad()",
+        ),
+        Mutant(
+            "sets",
+            _source(
+                "held = {id(p) for group in optimizer.param_groups for p in group['params']}",
+                "names = {n: p for n, p in model.named_parameters() if p.requires_grad}",
+                "missing = [n for n, p in names.items() if id(p) not in held]",
+                "return set(missing), {n for n, p in names.items() if id(p) in held and p.grad is None}",
+            ),
+            says="your result is a set and a set",
+        ),
+        Mutant(
             "looks at gradients only",
             _source(TRAINABLE, "return [], [n for n, p in names.items() if p.grad is None]"),
             says="you miss `specific.first.weight`",
@@ -86,6 +117,13 @@ OPTIMIZER = Suite(
         ),
     ),
     alternatives=(
+        _source(
+            "names, silent = {p: n for n, p in model.named_parameters() if p.requires_grad}, []",
+            "for group in optimizer.param_groups:",
+            "    gone = {p: names.pop(p) for p in group['params'] if p in names}",
+            "    silent += [n for p, n in gone.items() if p.grad is None]",
+            "return list(names.values()), silent",
+        ),
         _source(
             "missing, silent = [], []",
             "for name, p in model.named_parameters():",

@@ -44,6 +44,81 @@ JOIN = "torch.cat([z[:, :1], extra, z[:, 1:]], 1)"
 PART = "torch.cat([z[:, :1], z[:, 1 + count:]], 1)"
 TOKENS = Suite(
     mutants=(
+        Mutant(
+            "batch for length",
+            _run(
+                "lengths = []",
+                "for layer, block in enumerate(blocks):",
+                "    extra = tokens[layer] if layer < len(tokens) else z[:, :0]",
+                "    n = len(extra) if layer < len(tokens) else 0",
+                "    z = torch.cat([z[:, :1], extra, z[:, 1:]], 1)",
+                "    lengths.append(z.shape[1])",
+                "    z = block(z)",
+                "    z = torch.cat([z[:, :1], z[:, 1 + n:]], 1)",
+                "return z, lengths",
+            ),
+            says="which is the batch",
+        ),
+        Mutant(
+            "zip",
+            _run(
+                "lengths = []",
+                "for layer, block in enumerate(blocks[:len(tokens)]):",
+                "    extra = tokens[layer] if layer < len(tokens) else z[:, :0]",
+                "    n = extra.shape[1]",
+                "    z = torch.cat([z[:, :1], extra, z[:, 1:]], 1)",
+                "    lengths.append(z.shape[1])",
+                "    z = block(z)",
+                "    z = torch.cat([z[:, :1], z[:, 1 + n:]], 1)",
+                "return z, lengths",
+            ),
+            says="as zip does",
+        ),
+        Mutant(
+            "first tokens everywhere",
+            _run(
+                "lengths = []",
+                "for layer, block in enumerate(blocks):",
+                "    extra = tokens[0] if layer < len(tokens) else z[:, :0]",
+                "    n = extra.shape[1]",
+                "    z = torch.cat([z[:, :1], extra, z[:, 1:]], 1)",
+                "    lengths.append(z.shape[1])",
+                "    z = block(z)",
+                "    z = torch.cat([z[:, :1], z[:, 1 + n:]], 1)",
+                "return z, lengths",
+            ),
+            says="the first block's tokens",
+        ),
+        Mutant(
+            "lengths first",
+            _run(
+                "lengths = []",
+                "for layer, block in enumerate(blocks):",
+                "    extra = tokens[layer] if layer < len(tokens) else z[:, :0]",
+                "    n = extra.shape[1]",
+                "    z = torch.cat([z[:, :1], extra, z[:, 1:]], 1)",
+                "    lengths.append(z.shape[1])",
+                "    z = block(z)",
+                "    z = torch.cat([z[:, :1], z[:, 1 + n:]], 1)",
+                "return lengths, z",
+            ),
+            says="in another order",
+        ),
+        Mutant(
+            "empties the list",
+            _run(
+                "lengths = []",
+                "for layer, block in enumerate(blocks):",
+                "    extra = tokens.pop(0) if tokens else z[:, :0]",
+                "    n = extra.shape[1]",
+                "    z = torch.cat([z[:, :1], extra, z[:, 1:]], 1)",
+                "    lengths.append(z.shape[1])",
+                "    z = block(z)",
+                "    z = torch.cat([z[:, :1], z[:, 1 + n:]], 1)",
+                "return z, lengths",
+            ),
+            says="changed its input `tokens`",
+        ),
         Mutant("in front", _loop("torch.cat([extra, z], 1)", "z[:, count:]"), says="in front of the class token"),
         Mutant(
             "at the end", _loop("torch.cat([z, extra], 1)", "z[:, : z.shape[1] - count]"), says="behind the patches"
@@ -94,6 +169,27 @@ TOKENS = Suite(
         ),
     ),
     alternatives=(
+        _run(
+            "lengths = []",
+            "for layer, block in enumerate(blocks):",
+            "    n = tokens[layer].shape[1] if layer < len(tokens) else 0",
+            "    longer = z.new_empty(len(z), z.shape[1] + n, z.shape[2])",
+            "    longer[:, :1], longer[:, 1 + n :] = z[:, :1], z[:, 1:]",
+            "    if n: longer[:, 1 : 1 + n] = tokens[layer]",
+            "    lengths.append(longer.shape[1])",
+            "    kept = torch.ones(longer.shape[1], dtype=torch.bool)",
+            "    kept[1 : 1 + n] = False",
+            "    z = block(longer)[:, kept]",
+            "return z, lengths",
+        ),
+        _run(
+            "if not blocks: return z, []",
+            "n = tokens[0].shape[1] if tokens else 0",
+            "longer = torch.cat([z[:, :1], *tokens[:1], z[:, 1:]], 1)",
+            "behind = blocks[0](longer)",
+            "out, lengths = run_blocks(torch.cat([behind[:, :1], behind[:, 1 + n :]], 1), blocks[1:], tokens[1:])",
+            "return out, [longer.shape[1], *lengths]",
+        ),
         _loop(JOIN, PART),
         _run(
             "lengths = []",
@@ -111,6 +207,14 @@ TOKENS = Suite(
 GUARD = ("c, rest = divmod(dim, height * width)", "if rest or chans % c:", "    return None")
 RESHAPE = Suite(
     mutants=(
+        Mutant(
+            "no None for a part of a map",
+            _cut(
+                "c = max(1, dim // (height * width))",
+                "return maps.reshape(batch, -1, dim) if dim % (height * width) == 0 and chans % c == 0 else False",
+            ),
+            says="None is asked for (with maps",
+        ),
         Mutant(
             "positions first",
             _cut(*GUARD, "return maps.flatten(2).transpose(1, 2).reshape(batch, -1, dim)"),
@@ -143,6 +247,15 @@ RESHAPE = Suite(
         ),
     ),
     alternatives=(
+        _cut(
+            "if dim % (height * width) or chans * height * width % dim: return None",
+            "return maps.reshape(batch, -1).unfold(1, dim, dim)",
+        ),
+        _cut(
+            "c = dim / (height * width)",
+            "if c != int(c) or chans % int(c): return None",
+            "return torch.stack([part.flatten(1) for part in maps.split(int(c), 1)], 1)",
+        ),
         _cut(*GUARD, "return maps.flatten(2).view(batch, -1, c, height * width).flatten(2)"),
         _cut(
             "for c in range(1, chans + 1):",
@@ -155,6 +268,14 @@ WIDTHS = "w = (chans, tokens, 3 * tokens, 3 * tokens)"
 CONVS = "sum(w[i] * w[i + 1] * kernels[i] ** 2 + w[i + 1] for i in range(3))"
 COUNT = Suite(
     mutants=(
+        Mutant(
+            "G_s first",
+            _count(
+                "w = (chans, tokens, 3 * tokens, 3 * tokens)",
+                "return sum(w[i] * w[i + 1] * kernels[i] ** 2 + w[i + 1] for i in range(3)), depth * tokens * dim",
+            ),
+            says="in another order",
+        ),
         Mutant("one set for all blocks", _count(WIDTHS, f"return tokens * dim, {CONVS}"), says="multiply by depth"),
         Mutant(
             "no bias",
@@ -189,6 +310,10 @@ COUNT = Suite(
     ),
     alternatives=(
         _count(
+            "w, k = torch.tensor([chans, tokens, 3 * tokens, 3 * tokens]), torch.tensor(kernels)",
+            "return depth * tokens * dim, (w[:-1] * w[1:] * k**2 + w[1:]).sum()",
+        ),
+        _count(
             "a, b, c = kernels",
             "p = tokens",
             "return depth * p * dim, chans*p*a*a + p + 3*p*p*b*b + 3*p + 9*p*p*c*c + 3*p",
@@ -202,6 +327,19 @@ COUNT = Suite(
 )
 RESCALE = Suite(
     mutants=(
+        Mutant(
+            "last layer as it is", _rescale("return common * beta / other, weight, bias"), says="your last layer keeps"
+        ),
+        Mutant(
+            "common as they are",
+            _rescale("g = (1 - beta) / (1 - other)", "return common, weight * g, bias * g"),
+            says="common tokens keep",
+        ),
+        Mutant(
+            "common last",
+            _rescale("g = (1 - beta) / (1 - other)", "return weight * g, bias * g, common * beta / other"),
+            says="in another order",
+        ),
         Mutant(
             "upside down",
             _rescale("g = (1 - other) / (1 - beta)", "return common * other / beta, weight * g, bias * g"),
@@ -239,6 +377,13 @@ RESCALE = Suite(
         ),
     ),
     alternatives=(
+        _rescale(
+            "def solved(tensor, before, after):",
+            "    z = torch.zeros_like(tensor, requires_grad=True)",
+            "    return -torch.autograd.grad((after * z - before * tensor).square().sum() / 2, z)[0] / after**2",
+            "last = [solved(tensor, 1 - beta, 1 - other) for tensor in (weight, bias)]",
+            "return solved(common, beta, other), *last",
+        ),
         _rescale("c, s = beta / other, (1 - beta) / (1 - other)", "return [c * common, s * weight, s * bias]"),
     ),
 )
