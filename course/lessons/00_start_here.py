@@ -623,7 +623,7 @@ for words, gain in {"what it seems to gain": claimed, "on 900 other images  ": t
     print(f"  {words} {gain.mean:+.1f} points ({gain.low:+.1f} to {gain.high:+.1f})  {verdict}")
 
 # %% [markdown] answer=true
-# The gain is there in the images that were used to choose, and its interval excludes zero. In other images it is not
+# The gain is there on the images that were used to choose, and its interval excludes zero. On other images it is not
 # found again. That does not prove it is zero; the interval says how large it could still be.
 
 # %% [markdown]
@@ -718,8 +718,7 @@ print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases
 # - An accuracy has a standard error, $\sqrt{p(1 - p)/n}$. Train learns, valid chooses, test reports once.
 #
 # **How far this goes.** The two networks here have 0.6 and 0.7 million weights, see 32 × 32 pixels and were trained on
-# CIFAR-100, so that every cell runs on a laptop. What such runs say about a network that is much larger, nobody
-# measured here.
+# CIFAR-100, so that every cell runs on a laptop. Nobody here measured what such runs say about a much larger network.
 #
 # Next: lesson 01, where a gradient draws a δ at the pixels.
 

@@ -131,8 +131,9 @@ drawings.vit(vpcore.load_data("photodigits", num_train=10).test.images[1].permut
 # %% [markdown]
 # ### Exercise: fold the prompt into the position embedding
 #
-# Return the position embedding that does the work of an added map, $e_i + W M_i$. Position 0 belongs to the class
-# token. `weight` (D, C, p, p) and `bias` (D,) are those of the patch embedding, a convolution with stride p.
+# Return the position embedding that does the work of an added map, $e_i + W M_i$. `position` (1, 1 + N, D) holds the
+# $e_i$: position 0 belongs to the class token, the others to the patches, row by row. `weight` (D, C, p, p) and `bias`
+# (D,) are those of the patch embedding, a convolution with stride p. Leave `position` as it is.
 
 # %% exercise={"id": "02-fold", "points": 3, "minutes": 6, "difficulty": 2, "path": "core", "needs": ["setup"]}
 def fold(weight, bias, position, added):
@@ -298,8 +299,9 @@ show.lottery(groups, "The seed lottery: MSVP − baseline on digits", **mark, li
 # %% [markdown]
 # ### Exercise: how many seeds settle +0.92?
 #
-# With a standard deviation `spread` of the paired difference, return the smallest number of seeds (2 or more) whose
-# 95 % interval has a half-width below `effect`. (Even then, a true effect of that size is missed about half the time.)
+# Take `spread` for the standard deviation $s$ of the paired difference. Return the smallest number of seeds $n$, 2 or
+# more, for which the half-width $t_{0.975,\, n-1} \, s / \sqrt n$ is below `effect`. (Even then, a true effect of that
+# size is missed about half the time.)
 
 # %% exercise={"id": "02-settle", "points": 2, "minutes": 4, "difficulty": 2, "path": "core", "needs": ["setup"]}
 def seeds_needed(spread, effect):
@@ -402,7 +404,7 @@ for name in ("simple_cnn", "resnet18_small", "vit_tiny_small"):
 #
 # Each learned entry on its own makes one picture: stretch a map that is 1 there and 0 elsewhere.
 # Flatten each picture (one channel, size × size) to one row of a matrix, and return the rank of that matrix.
-# Compute in float64: rounding makes new, false directions.
+# Compute in float64, so that rounding cannot pass for a new direction.
 
 # %% exercise={"id": "02-rank", "points": 2, "minutes": 8, "difficulty": 3, "path": "extra", "needs": ["setup"]}
 def additive_rank(scales, size):
@@ -435,8 +437,8 @@ for scales in ((1,), (4,), (8,), (1, 4), (4, 8), (1, 4, 8)):
 # ## Deeper: what a batch norm does to the global map
 #
 # The global map adds one constant $c$ to a whole channel. The first layers of the CNN are a convolution and a batch
-# norm. A convolution turns a constant into a constant $c'$, but for the border, where it reads padding zeros. The batch
-# norm then gives
+# norm. A convolution turns a constant into a constant $c'$, except at the border, where it reads padding zeros. The
+# batch norm then gives
 #
 # $$\frac{z + c' - \mathrm{mean}}{\sqrt{\mathrm{var} + \epsilon}}$$
 #

@@ -71,7 +71,7 @@ drawings.instance_image(images[0].mean(0), parts["patch"], parts["global"], both
 # \end{gathered}$$
 #
 # Between one picture for all and a picture for each there are **cluster prompts**: images that look alike to the frozen
-# network share a picture. DAM-VP (Huang et al. 2023) works so. Ours is simpler: K-means on the features, K given.
+# network share a picture. DAM-VP (Huang et al. 2023) does so. Ours is simpler: K-means on the features, K given.
 #
 # **Question.** Which of them learns the fewest numbers? Guess before you run the cell.
 
@@ -439,7 +439,8 @@ print("K = 1 and the same numbers: the same prompted images:", same)
 # ### Exercise: from one β to another
 #
 # The last layers of both prompters are linear. Return last layers (weight and bias of the global, then of the patch
-# prompter) that give with `new` exactly the picture that the given ones give with `old`. Both lie inside 0 and 1.
+# prompter) that give with β = `new` exactly the picture that the given ones give with β = `old`. Both values lie
+# between 0 and 1, ends excluded.
 
 
 # %% exercise={"id": "03-rescale", "points": 2, "minutes": 8, "difficulty": 2, "path": "extra", "needs": ["setup"]}

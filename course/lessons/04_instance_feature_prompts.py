@@ -79,10 +79,10 @@ drawings.tokens(deep=True)
 # %% [markdown]
 # ### Exercise: token bookkeeping
 #
-# `z` (B, 1 + N, D) is what the first block would get. `blocks` is a list of functions, `tokens` a list of tensors (B,
-# L_p, D): one for the first block, one for the second, and so on. There may be fewer of them than blocks, or none; the
-# blocks that are left over get no prompt. Return the last sequence, (B, 1 + N, D), and a list with the length (number
-# of tokens) of what each block got.
+# `z` (B, 1 + N, D) is what the first block would get without a prompt. `blocks` is a list of functions, `tokens` a list
+# of tensors (B, L_p, D): one for the first block, one for the second, and so on. There may be fewer of them than
+# blocks, or none; the blocks that are left over get no prompt. Return the last sequence, (B, 1 + N, D), and a list with
+# the length (number of tokens) of what each block got.
 
 
 # %% exercise={"id": "04-tokens", "points": 3, "minutes": 10, "difficulty": 2, "path": "core", "needs": ["setup"]}
@@ -312,14 +312,14 @@ found = compare(steps)
 # %% [markdown]
 # ## 4. With more images
 #
-# **Question.** A thousand images and 128 steps are little for networks that are to write tokens. What will 16 epochs
+# **Question.** A thousand images and 128 steps are not much for networks that have to write tokens. What will 16 epochs
 # change, and what will 4,000 and 16,000 images?
 
 # %%
 more_images(recorded("scale"), {"InsVP, all parts": "instance"}, "vit_nano")
 
 # %% [markdown] answer=true
-# At 250 images nothing can be told. At 1,000 InsVP is eight points above the probe, at 4,000 it is 29 points above, and
+# At 250 images we cannot tell. At 1,000 InsVP is eight points above the probe, at 4,000 it is 29 points above, and
 # at 16,000 it is 48: the same frozen ViT reads 83 % of the digits instead of 35 %. A linear layer soon has all it can
 # get from fixed features; prompters change what the features are made of, and go on learning. So the table above is a
 # table of first steps. It says what 128 of them leave of a method, not what the method can do.
@@ -368,8 +368,9 @@ print("the model:", vpcore.count(suspect))
 # ### Exercise: find what never learns
 #
 # You get a `model` on which `loss.backward()` has just been called, and its `optimizer`. Return two lists of names, as
-# `model.named_parameters()` gives them: the trainable tensors that are in none of the optimizer's groups, and the
-# trainable ones that are in a group but whose `.grad` is None. A frozen tensor (`requires_grad` False) is no suspect.
+# `model.named_parameters()` gives them and in its order: the trainable tensors that are in none of the optimizer's
+# groups, and the trainable ones that are in a group but whose `.grad` is None. A frozen tensor (`requires_grad` False)
+# is no suspect.
 
 
 # %% exercise={"id": "04-optimizer", "points": 3, "minutes": 9, "difficulty": 2, "path": "extra", "needs": ["setup"]}
@@ -721,7 +722,7 @@ cost = compare({f"InsVP, all parts, to {name}": (condition, "all") for name, con
 # Figure 7 of the paper turns knobs, one curve each, without seeds or spread: L_p, the number of prompted blocks, and
 # β_F. (Its fourth panel, β_I, is in lesson 03.)
 #
-# **Question.** Which settings of β_F are different functions?
+# **Question.** Which settings of β_F allow other functions than β_F = 0.5 does?
 
 # %%
 KNOBS = {"1 token": "tokens 1", "9 tokens": "tokens 9", "1 block": "blocks 1", "3 blocks": "blocks 3",
@@ -815,8 +816,8 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 # - A table at 1,000 images shows first steps: InsVP's gain grew from nothing to 48 points at 16,000.
 #
 # **How far this goes.** One ViT of 0.7 million weights, trained on CIFAR-100 at 32 pixels; digits on photographs. With
-# 1,000 images and 128 steps no gain of InsVP could be told, with more images it was the largest gain of any prompt in
-# this course. InsVP's paper has a ViT-B/16, which nobody here has measured.
+# 1,000 images and 128 steps no gain of InsVP was seen; with more images it had the largest gain of any prompt in this
+# course. InsVP's paper has a ViT-B/16, which nobody here has measured.
 
 # %% [markdown]
 # ## Self-test
@@ -841,7 +842,8 @@ check.quiz("04-quiz-thrown", sees)
 # %% [markdown]
 # ### Exercise: what keeps its first values?
 #
-# With the optimizer of section 5, which of these hold their first values after training? Give all, as in "b, c".
+# With the optimizer of *Deeper: the prompter that never learned*, which of these hold their first values after
+# training? Give all, as in "b, c".
 #
 # - **a** the specific prompter G_s
 # - **b** the common tokens p^c
