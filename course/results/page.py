@@ -10,32 +10,41 @@ from typing import Any
 from course.authoring.notebook_file import write_text
 from course.recorded import RESULTS, Recorded, names, recorded
 from course.results import curves
-from course.results.questions import HEAD, NEGATIVE, QUESTIONS, TAIL
+from course.results.claims import Claim, difference, points
+from course.results.questions import CHANGED, EARLIER, FILES, HEAD, NEGATIVE, QUESTIONS, TAIL
 
-VARIES = ("seed", "lr", "rate")  # within an arm
+VARIES = ("seed", "lr", "rate")  # within a condition
+
+SETTINGS = ((1000, curves.EPOCHS), (16_000, curves.EPOCHS))  # training images and epochs, beside an earlier table
 
 
-def about(table: Recorded, question: str) -> str:
-    """Return one line on a file."""
-    seeds = sorted({len({run["cell"]["seed"] for run in arm}) for arm in _arms(table.runs)})
+def about(table: Recorded, question: str) -> list[str]:
+    """Return the lines on a file: its question, runs and machine, and the commands that made it, folded."""
+    seeds = sorted({len({run["cell"]["seed"] for run in runs}) for runs in _conditions(table.runs)})
     tests = sorted({run["num_test"] for run in table.runs})
     used = " and ".join(
         dict.fromkeys(machine["gpu"] or machine["processor"] for machine in table.machines or (table.hardware,))
     )
     many = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else str(seeds[0])
-    return (
-        f"- `{table.name}.json`: {question} {len(table.runs):,} runs, {many} seeds an arm, "
-        f"{' or '.join(f'{count:,}' for count in tests)} test images; {used}, torch {table.versions['torch']}; made by "
-        f"{', '.join(f'`{command}`' for command in table.commands)}."
-    )
+    return [
+        f"**`{table.name}.json`**: {question} {len(table.runs):,} runs, {many} seed{'s' * (many != '1')} a condition, "
+        f"{' or '.join(f'{count:,}' for count in tests)} test images; {used}, torch {table.versions['torch']}.",
+        "",
+        f"<details><summary>made by {len(table.commands)} command{'s' * (len(table.commands) > 1)}</summary>",
+        "",
+        *(f"    {command}" for command in table.commands),
+        "",
+        "</details>",
+        "",
+    ]
 
 
-def _arms(runs: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    arms: dict[str, list[dict[str, Any]]] = {}
+def _conditions(runs: Sequence[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         cell = {key: value for key, value in run["cell"].items() if value is not None and key not in VARIES}
-        arms.setdefault(json.dumps(cell, sort_keys=True), []).append(run)
-    return list(arms.values())
+        found.setdefault(json.dumps(cell, sort_keys=True), []).append(run)
+    return list(found.values())
 
 
 def page(folder: Path = RESULTS) -> str:
@@ -49,21 +58,43 @@ def page(folder: Path = RESULTS) -> str:
     unknown = [name for name in found if name not in QUESTIONS]
     if unknown:
         raise ValueError(f"{unknown[0]}.json has no question: write it into course/results/questions.py")
-    files = [about(recorded(name, folder), QUESTIONS[name]) for name in found]
-    sizes = curves.lines(folder) if curves.NAME in found else []
-    parts = [
-        HEAD,
-        *sizes,
-        "## The files",
-        "",
-        *files,
-        "",
-        "## What the claims gave here: helped, did not, cannot be told",
-        "",
-    ]
+    parts = [HEAD]
+    if curves.NAME in found:
+        parts += [*curves.lines(folder), *changed(folder)]
+    parts += ["## What the claims gave here: helped, did not, cannot be told", ""]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]
-    return "\n".join([*parts, TAIL, *speed(folder)]) + "\n"
+    parts += [TAIL, *speed(folder), "", FILES]
+    for name in found:
+        parts += about(recorded(name, folder), QUESTIONS[name])
+    return "\n".join(parts)
+
+
+def changed(folder: Path) -> list[str]:
+    """Return what the curves changed against the lessons' tables: the gain of the same methods in both."""
+    sizes = recorded(curves.NAME, folder)
+    head = ["1,000 images, a lesson's table", *(f"{limit:,} images, {epochs} epochs" for limit, epochs in SETTINGS)]
+    rows = []
+    for earlier, prompt in EARLIER:
+        if not set(SETTINGS) <= curves.curves(sizes, earlier.backbone).get(prompt, {}).keys():
+            continue
+        table = recorded(earlier.file, folder)
+        mine = {"prompt": earlier.arm, "backbone": earlier.backbone, "data": earlier.data}
+        epochs = min(run["cell"]["epochs"] for run in table.runs if mine.items() <= run["cell"].items())
+        cells = [f"{_gain(table, earlier)}, {epochs} epochs"]
+        for limit, epochs in SETTINGS:
+            settings = {"limit": limit, "epochs": epochs}
+            cells.append(_gain(sizes, Claim("", "", curves.DATA, earlier.backbone, prompt, settings=settings)))
+        rows.append(f"| {earlier.what} ({earlier.file}) | {' | '.join(cells)} |")
+    first = f"| against the linear probe | {' | '.join(head)} |"
+    return [CHANGED, first, "|---|---|---|---|", *rows, ""] if rows else []
+
+
+def _gain(table: Recorded, claim: Claim) -> str:
+    probe, method = (
+        table.accuracies(claim.data, arm, claim.backbone, **claim.settings).mean() for arm in (claim.base, claim.arm)
+    )
+    return f"{probe:.1f} → {method:.1f}, {points(difference(table, claim)[0]).replace(' points', '')}"
 
 
 def speed(folder: Path) -> list[str]:

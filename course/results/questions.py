@@ -11,19 +11,29 @@ from course.results.claims import Claim, best_layer, count_better, count_sets
 HEAD = """\
 # Recorded results
 
-Written by `python -m course.results.page` from the files beside it; no number here is typed by hand.
+Written by `python -m course.results.page` from the files beside it; no number here is typed by hand. Runs of one seed
+form pairs: same initial weights, same batches. Rates come from a search on validation images with equal trials for
+every condition of a table, unless a command names them or a lesson says otherwise. Where the best rate is the smallest
+or the largest, newer searches go on by up to three; what stays at an edge is marked. The test images are read once,
+after the epoch was chosen on validation images.
+"""
+FILES = """\
+## The files
 
 Each file holds one line a run: what was asked (`cell`), test accuracy, which test images were right (`right`, one bit
 an image), what was learned, and the seconds it took; above them the commands, the hardware and the package versions.
-Runs of one seed form pairs: same first weights, same batches. Rates come from a search on validation images with
-equal trials for every arm of a table, unless a command names them or a lesson says otherwise; where the best of them is
-the smallest or the largest, newer searches go on by up to three, and what stays at an edge is marked. The test images
-are read once, after the epoch was chosen on validation images. The files hold no dates; `git log -1 --format=%cs FILE`
-gives that of a file.
+The files hold no dates; `git log -1 --format=%cs FILE` gives that of a file.
 
 A run of the grid is repeated by its command, one of a study by `python -m course.studies.study_NN --out FILE`; both go
 on where they stopped. `python -m vpcore.grid --report FILE --report-to FOLDER` prints a file of the grid as a table and
 writes it as CSV, LaTeX and PNG.
+"""
+CHANGED = """\
+## What changed against the lessons' first tables, and why
+
+The first tables hold 1,000 training images and 4 to 20 epochs. There most prompts cannot be told from a linear probe,
+and that was the regime, not the methods. The same methods, networks and kind of pictures, as accuracy of the probe →
+accuracy of the method, and their difference in points:
 """
 QUESTIONS = {
     "ap_layers": "Lesson 05. At which layer does an activation prompt help, and what does the layer alone give?",
@@ -44,6 +54,12 @@ QUESTIONS = {
 PHOTO = ("photodigits", "resnet_nano")
 VIT = ("photodigits", "vit_nano")
 Line = Callable[[Path], str]
+EARLIER = (  # a comparison of a lesson's table, and the method's name in the grid of sizes
+    (Claim("vp", "a picture on all pixels, CNN", *PHOTO, "full"), "full"),
+    (Claim("insvp_image", "InsVP's picture, CNN", *PHOTO, "instance"), "instance_image"),
+    (Claim("ap_layers", "AP at layer 3, CNN", *PHOTO, "ap@3"), "activation:layer=3"),
+    (Claim("insvp_features", "InsVP, all parts, ViT", *VIT, "all"), "instance"),
+)
 
 
 def _claim(*given: str, **options: str) -> Line:
@@ -118,7 +134,7 @@ TAIL = """\
 Intervals hold both lotteries, seeds and test images (`vpcore.statistics.two_way_interval`). "Cannot tell" means that
 the 95 % interval of the difference holds zero; it does not mean that there is no difference. Each interval stands for
 itself; where many differences are looked at together, Holm's count says how many of them stand. All networks here
-are small, images have 28 or 32 pixels, and training sets at most 2,000 images: what holds here need not hold for the
+are small, images have 28 or 32 pixels, and training sets at most 16,000 images: what holds here need not hold for the
 papers' networks.
 
 ## Not run here

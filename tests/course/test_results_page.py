@@ -11,6 +11,7 @@ import pytest
 from course.recorded import RESULTS, recorded
 from course.results import questions as results_questions
 from course.results.claims import Claim, best_layer, count_better, difference, verdict
+from course.results.curves import DATA
 from course.results.page import page, speed
 from course.results.questions import NEGATIVE, QUESTIONS
 from vpcore.rates import default_rate
@@ -26,9 +27,19 @@ def test_every_file_has_its_line():
     for path in RESULTS.glob("*.json"):
         if path.stem in QUESTIONS:
             table = recorded(path.stem)
-            [line] = [line for line in text.splitlines() if line.startswith(f"- `{path.name}`: ")]
+            [line] = [line for line in text.splitlines() if line.startswith(f"**`{path.name}`**: ")]
             assert f"{len(table.runs):,} runs" in line
-            assert all(f"`{command}`" in line for command in table.commands)
+            assert all(f"    {command}\n" in text for command in table.commands)
+
+
+def test_what_changed_puts_both_tables_side_by_side():
+    line = next(line for line in page().splitlines() if line.startswith("| InsVP, all parts, ViT (insvp_features)"))
+    old, new = recorded("insvp_features"), recorded("scale")
+    probe, method = (old.accuracies("photodigits", arm, "vit_nano").mean() for arm in ("none", "all"))
+    assert f"| {probe:.1f} → {method:.1f}, " in line
+    many = {"limit": 16_000, "epochs": 16}
+    probe, method = (new.accuracies(DATA, arm, "vit_nano", **many).mean() for arm in ("none", "instance"))
+    assert f" {probe:.1f} → {method:.1f}, {method - probe:+.2f} [" in line.split("|")[-2]
 
 
 def test_a_claim_is_the_paired_difference_of_the_file():
