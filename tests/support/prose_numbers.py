@@ -93,6 +93,10 @@ GIVEN = {
         "each token 96 numbers": "the width of vit_nano",
     },
     "06_prompts_and_norms": {
+        "AP at layer 3 gained 24 points": lambda: [more_images("activation:layer=3", 16_000)],
+        "There it learns 2,048 numbers": lambda: [learned("activation:layer=3", "prompt")],
+        "by four points over AP at 250 images": lambda: [more_images("norm_tuning", 250, base="activation:layer=3")],
+        "by 20 points at 16,000": lambda: [more_images("norm_tuning", 16_000, base="activation:layer=3")],
         "by 0.6 points (one seed)": "a made-up claim",
         "1,024 numbers a token": "the width of ViT-L/16 (Dosovitskiy et al. 2021, table 1)",
     },
@@ -301,11 +305,11 @@ def seconds_of_an_exercise() -> float:
     return SECONDS
 
 
-def more_images(prompt: str, size: int, backbone: str = "resnet_nano", epochs: int = 16) -> int:
-    """Return how far a prompt is above the probe with so many images, in whole points; photodigits."""
+def more_images(prompt: str, size: int, backbone: str = "resnet_nano", epochs: int = 16, base: str = "none") -> int:
+    """Return how far a prompt is above the probe, or another, with so many images, in whole points; photodigits."""
     scale = recorded("scale")
     data = scale.runs[0]["cell"]["data"]
-    return round(scale.gain(data, "none", prompt, backbone, limit=size, epochs=epochs)[0])
+    return round(scale.gain(data, base, prompt, backbone, limit=size, epochs=epochs)[0])
 
 
 def reached(prompt: str, size: int, backbone: str) -> int:
