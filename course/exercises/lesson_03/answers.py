@@ -99,6 +99,7 @@ def own_share(pictures: Tensor) -> float:
 def share_cases(rng: torch.Generator) -> list[Any]:
     def case(count: int, rows: int, columns: int, shift: float) -> Any:
         size = (2, rows, columns)
-        return (torch.randn(count, *size, generator=rng) + shift * torch.randn(size, generator=rng),)
+        pictures = torch.randn(count, *size, generator=rng) + shift * torch.randn(size, generator=rng)
+        return (pictures.double(),)  # 1 − a share near 1 loses digits in float32
 
     return [case(5, 4, 3, 1.0), case(8, 4, 6, 3.0), case(4, 3, 7, 6.0)]  # the last are nearly alike
