@@ -90,6 +90,8 @@ api/index
 ```
 """
 
+NEEDED = ("sphinx", "myst_nb", "sphinx_book_theme")
+
 
 def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object] = lambda _: None) -> Path:
     """Writes the site and returns the path of its first page; no notebook is executed.
@@ -109,7 +111,7 @@ def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object
     paths = sorted((root / "notebooks").glob("[0-9]*.ipynb"))
     if not paths:
         raise LessonError("notebooks/ holds no lesson; run: python -m course build")
-    if not all(importlib.util.find_spec(name) for name in ("sphinx", "myst_nb", "sphinx_book_theme")):
+    if not all(importlib.util.find_spec(name) for name in NEEDED):
         raise ImportError(EXTRA)
     make_folder(folder.absolute().parent)
     with tempfile.TemporaryDirectory(prefix=".vpcourse-site-", dir=folder.absolute().parent) as work:

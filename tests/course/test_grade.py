@@ -67,7 +67,7 @@ WRONG = {
 }
 SAYS = {
     "wrong": "not yet",
-    "detached": "no gradient reaches your input",
+    "detached": "no gradient reaches `number`",
     "changes": "your code changed its input",
     "raises": "your code raised KeyError",
     "exits": "your code called exit",

@@ -17,7 +17,7 @@ from course.handout.new_folder import new_folder
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 PRETEND = """
-import platform, sys
+import platform, shutil, sys  # shutil first: where it is loaded, Python 3.13 looks for Windows' own modules
 from hatchling.build import get_requires_for_build_editable
 sys.platform, platform.machine = {system!r}, lambda: {machine!r}
 print(get_requires_for_build_editable())

@@ -58,6 +58,7 @@ def clone(tmp_path, monkeypatch):
         (made / "index.html").write_text("<h1>Toy</h1>")
 
     monkeypatch.setattr(site, "_build", build)
+    monkeypatch.setattr(site, "NEEDED", ())
     monkeypatch.setattr(site, "folder_of", lambda package: (_ for _ in ()).throw(OSError(MATHJAX.note)))
     return tmp_path
 
@@ -141,9 +142,9 @@ def test_without_notebooks_or_sphinx_it_says_what_to_do(clone, monkeypatch, tmp_
 @pytest.fixture
 def sphinx(clone, monkeypatch):
     """The clone, with Sphinx in the place of its stand-in."""
-    for name in ("sphinx", "myst_nb", "sphinx_book_theme"):
-        pytest.importorskip(name, reason="the extra site is not installed")
     monkeypatch.undo()
+    for name in site.NEEDED:
+        pytest.importorskip(name, reason="the extra site is not installed")
     monkeypatch.setattr(site, "folder_of", lambda package: (_ for _ in ()).throw(OSError(MATHJAX.note)))
     return clone
 
