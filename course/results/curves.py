@@ -20,6 +20,7 @@ NAMES = {
 }  # fmt: skip
 COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#009e73", "#cc79a7", "#e69f00", "#7f7f7f")  # Okabe and Ito 2008
 MARKERS = ("s", "D", "o", "^", "^", "v", "P", "X")
+CHANCE = 0.13  # below it, a network of ten classes has learned nothing
 Point = tuple[float, float, float]  # accuracy in percent, and the ends of its interval
 Setting = tuple[int, int]  # training images, epochs
 
@@ -147,8 +148,11 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Point]], backbone: str
             if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
                 told.append(points(difference(table, claim)[0]).replace(" points", ""))
             arm = {"data": DATA, "backbone": backbone, "prompt": prompt, **claim.settings}
-            edge = any(run.get("rate_at_edge") and arm.items() <= run["cell"].items() for run in table.runs)
-            cells.append("; ".join(told) + (" (rate at an edge)" if edge else ""))
+            runs = [run for run in table.runs if arm.items() <= run["cell"].items()]
+            fallen = sum(run["accuracy"] < CHANCE for run in runs)
+            notes = ["rate at an edge"] if any(run.get("rate_at_edge") for run in runs) else []
+            notes += [f"{fallen} of {len(runs)} seeds at chance"] if fallen else []
+            cells.append("; ".join(told) + (f" ({', '.join(notes)})" if notes else ""))
         text.append(f"| {name(prompt)} | {' | '.join(cells)} |")
     return text
 

@@ -106,3 +106,15 @@ def test_figures_are_written_beside_the_page(packed):
         image = Image.open(io.BytesIO(path.read_bytes()))
         assert image.size == (880, 572)
         assert len(image.convert("RGB").getcolors(100_000) or []) > 50
+
+
+def test_a_seed_that_learned_nothing_is_told(table):
+    [run] = [
+        run for run in table.runs
+        if (run["cell"]["prompt"], run["cell"]["backbone"]) == ("full_tuning", "resnet_nano")
+        and (run["cell"]["limit"], run["cell"]["epochs"], run["cell"]["seed"]) == (250, 16, 1)
+    ]  # fmt: skip
+    run["accuracy"] = 0.1
+    rows = curves._table(table, curves.curves(table, "resnet_nano"), "resnet_nano")
+    assert [row.count("1 of 3 seeds at chance") for row in rows if "full fine-tuning" in row] == [1]
+    assert sum(row.count("at chance") for row in rows) == 1
