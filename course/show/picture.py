@@ -40,6 +40,7 @@ class Picture:
         """Return the figure as a PNG without dates or versions; drawn once, because a layout depends on the last."""
         if self._png is None:
             buffer = io.BytesIO()
+            _keep_ticks(self.figure)
             self.figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
             self._png = buffer.getvalue()
         return self._png
@@ -52,6 +53,16 @@ class Picture:
 
         data = {"image/png": self.png(), "text/plain": self.alt}
         display(data, raw=True, metadata={"image/png": {"alt": self.alt}})
+
+
+def _keep_ticks(figure: Figure) -> None:
+    """Fix the ticks that are drawn: while a layout is sought there may be fewer, with shorter labels."""
+    from matplotlib.ticker import AutoLocator, FixedLocator
+
+    figure.draw_without_rendering()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        if isinstance(axis.get_major_locator(), AutoLocator):
+            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
 
 
 def canvas(

@@ -52,8 +52,12 @@ def test_long_titles_names_and_legends_stay_inside_the_figure():
         show.intervals({f"{row}, and more of the figure": (1.0, 0.5, 1.5)}, title, label="recorded"),
         show.lottery({row: values}, title, mark=0.9, mark_name="the paper's claim", label="paired, recorded"),
         show.settings({row: values}, title, label="recorded, 5 seeds"),
+        show.lines(
+            {"global": (range(13), np.linspace(0.01, 0.168, 13))}, "How large the maps are",
+            across="epoch", up="RMS (normalized units)", label="your run, mean of 3 seeds",
+        ),
         show.sizes({row: {250: (20.0, 18.0, 22.0), 1000: (30.0, 28.0, 32.0)}}, title, label="recorded"),
-    ):
+    ):  # fmt: skip
         pixels = np.asarray(Image.open(io.BytesIO(picture.png())).convert("L"))
         edges = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
         assert edges.min() > 200, f"ink at the edge, so something is cut off: {picture.alt[:200]}"
