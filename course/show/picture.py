@@ -62,7 +62,7 @@ def _keep_ticks(figure: Figure) -> None:
     figure.draw_without_rendering()
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         if isinstance(axis.get_major_locator(), AutoLocator):
-            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))
+            axis.set_major_locator(FixedLocator(axis.get_majorticklocs()))  # type: ignore[arg-type]
 
 
 def canvas(
