@@ -21,10 +21,14 @@ OPTIONS = {"epochs": 2, "batch_size": 16, "lr": 1e-2, "device": "cpu"}
 TO_FLOAT = v2.Compose([v2.ToImage(), v2.Resize((8, 8)), v2.Grayscale(), v2.ToDtype(torch.float32, scale=True)])
 
 
+def unchanged(image):
+    return image
+
+
 class Rows(Dataset):
     """The images of a split as a Dataset, changed on the way."""
 
-    def __init__(self, split, change=lambda image: image):
+    def __init__(self, split, change=unchanged):  # no lambda: since Python 3.14, workers get a copy by pickle
         self.split, self.change, self.asked = split, change, []
 
     def __len__(self):
