@@ -56,7 +56,7 @@ def plain_function(answer: Any) -> FunctionType | None:
 def _is_empty(function: FunctionType) -> bool:
     steps = [step for step in dis.get_instructions(function.__code__) if step.opname not in _SILENT]
     names = [step.opname for step in steps]
-    if names not in (["RETURN_CONST"], ["LOAD_CONST", "RETURN_VALUE"]):
+    if names not in (["RETURN_CONST"], ["LOAD_CONST", "RETURN_VALUE"], ["LOAD_COMMON_CONSTANT", "RETURN_VALUE"]):
         return False
     return steps[0].argval is None or steps[0].argval is Ellipsis
 
