@@ -43,10 +43,18 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(words in text for text in texts for words in NO_ROOM)
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Return values of any shape in float32, or in float64 where they are: what a loss is computed in."""
+    return values if values.dtype == torch.float64 else values.float()
+
+
 class memory_named:
     """Make running out of memory inside a `with` an error that says what to do.
 
     Not a generator: with Python 3.13.0, one that turns an error into another keeps all that the first held on to.
+
+    Args:
+        says: the text of the error.
 
     Raises:
         OutOfMemory: with these words.

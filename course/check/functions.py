@@ -129,18 +129,20 @@ class FunctionExercise(Exercise):
         return found
 
     def _outputs(self, results: list[Any], cases: list[Case]) -> Finding | None:
-        factors = all(self._is_multiple(got, case.want) for got, case in zip(results, cases, strict=True))
-        for got, case in zip(results, cases, strict=True):
-            found = self._compare(got, case.want, given=case.arrays(), factors=factors)
-            if found:
-                wrong, wants = [each.wrong for each in cases], [each.want for each in cases]
-                said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
-                sentence = said.sentence if said else found.sentence
-                if found.stage not in ("values", "shape") and all(map(self._compare, results, wants)):
-                    return Finding(found.stage, sentence, said.hint if said else found.hint)
-                hint = (said and said.hint) or self._seen(found.stage, got, case, results, cases)
-                return Finding(found.stage, sentence + texts.WITH_INPUT.format(words=in_line(case.words)), hint)
-        return None
+        wants, wrong = [case.want for case in cases], [case.wrong for case in cases]
+        first = next((n for n, pair in enumerate(zip(results, wants, strict=True)) if self._compare(*pair)), None)
+        if first is None:
+            return None
+        got, case = results[first], cases[first]
+        factors = all(map(self._is_multiple, results, wants))
+        found = self._compare(got, case.want, given=case.arrays(), factors=factors)
+        assert found is not None
+        said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
+        sentence = said.sentence if said else found.sentence
+        if found.stage not in ("values", "shape") and all(map(self._compare, results, wants)):
+            return Finding(found.stage, sentence, said.hint if said else found.hint)
+        hint = (said and said.hint) or self._seen(found.stage, got, case, results, cases)
+        return Finding(found.stage, sentence + texts.WITH_INPUT.format(words=in_line(case.words)), hint)
 
     def _seen(self, stage: str, got: Any, case: Case, results: list[Any], cases: list[Case]) -> str | None:
         """Return the hint that follows from what the check saw: a case that is right, small numbers, or shapes."""

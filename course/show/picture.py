@@ -59,6 +59,8 @@ def _keep_ticks(figure: Figure) -> None:
     """Fix the ticks that are drawn: while a layout is sought there may be fewer, with shorter labels."""
     from matplotlib.ticker import AutoLocator, FixedLocator
 
+    if figure.get_layout_engine() is None:
+        return
     figure.draw_without_rendering()
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         if isinstance(axis.get_major_locator(), AutoLocator):

@@ -19,6 +19,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from vpcore.data.loading import Loaded, Source, as_batches, named
 from vpcore.data.splits import Split
 from vpcore.device import (
+    at_least_float32,
     autocast,
     choose_device,
     choose_precision,
@@ -43,8 +44,7 @@ Loss = Callable[[nn.Module, Tensor, Tensor, torch.Generator], Tensor]
 
 def cross_entropy(model: nn.Module, images: Tensor, labels: Tensor, generator: torch.Generator) -> Tensor:
     """Return the mean cross-entropy of a batch, in nats; the default `loss` of `fit`."""
-    logits = model(images)
-    return F.cross_entropy(logits if logits.dtype == torch.float64 else logits.float(), labels)
+    return F.cross_entropy(at_least_float32(model(images)), labels)
 
 
 def fit(

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vpcore.data.augment import mix
+from vpcore.device import at_least_float32
 from vpcore.train import Loss
 
 
@@ -46,13 +47,12 @@ def make_loss(recipe: Recipe, num_classes: int, teacher: nn.Module | None) -> Lo
         targets = F.one_hot(labels, num_classes).float()
         if recipe.mixup or recipe.cutmix:
             images, targets = mix(images, targets, generator, recipe.mixup, recipe.cutmix)
-        logits = model(images)
-        logits = logits if logits.dtype == torch.float64 else logits.float()
+        logits = at_least_float32(model(images))
         plain = F.cross_entropy(logits, targets.to(logits.dtype), label_smoothing=recipe.label_smoothing)
         if teacher is None:
             return plain
         with torch.no_grad():
-            soft = F.softmax(teacher(images).float() / recipe.temperature, dim=1)
+            soft = F.softmax(at_least_float32(teacher(images)) / recipe.temperature, dim=1)
         distance = F.kl_div(F.log_softmax(logits / recipe.temperature, dim=1), soft, reduction="batchmean")
         return (1 - recipe.distill) * plain + recipe.distill * recipe.temperature**2 * distance
 
