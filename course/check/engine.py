@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import linecache
 import re
+from dataclasses import replace
 from types import TracebackType
 from typing import Any
 
 from course.check import texts
 from course.check.exercise import Exercise
-from course.check.guards import TimeUp, guarded
+from course.check.guards import TimeUp, guarded, input_of
 from course.check.library import LibraryCalled, forbidden, functions_of
 from course.check.registry import UnknownExercise, find
 from course.check.verdict import Finding, Verdict
@@ -64,7 +65,7 @@ def _run(exercise: Exercise, answer: Any, prepared: Any, seconds: float, printed
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        finding = too_late(seconds) if isinstance(error, TimeUp) else failed(*failure(error))
+        finding = too_late(seconds) if isinstance(error, TimeUp) else with_input(failed(*failure(error)), error)
     if called:  # whatever the learner's code made of the refusal
         return failed("library", called[0], "")
     return finding
@@ -95,6 +96,12 @@ def failed(kind: str, words: str, line: str) -> Finding:
         return Finding(kind, texts.EXIT if kind == "exit" else texts.MEMORY, outcome="error")
     text = texts.RAISED_AT if line else texts.RAISED
     return Finding("raised", text.format(error=words, line=line), outcome="error")
+
+
+def with_input(finding: Finding, error: BaseException) -> Finding:
+    """Return the finding for an error, with the input that brought it up, where that is known."""
+    words = input_of(error) if finding.stage == "raised" else ""
+    return replace(finding, sentence=finding.sentence + texts.RAISED_WITH.format(words=words)) if words else finding
 
 
 def too_late(seconds: float) -> Finding:

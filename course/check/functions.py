@@ -14,6 +14,7 @@ from course.check import texts
 from course.check.compare import compare
 from course.check.copies import arguments, fresh, tensors, touched
 from course.check.exercise import Cases, Exercise, Mistake
+from course.check.guards import on_input
 from course.check.stubs import is_stub
 from course.check.variants import Variant
 from course.check.verdict import Finding
@@ -113,7 +114,8 @@ class FunctionExercise(Exercise):
         results, changed = [], None
         for case in prepared:
             given = fresh(case.inputs)
-            results.append(answer(*given))
+            with on_input(in_line(case.words)):
+                results.append(answer(*given))
             changed = changed or (_touched(case, given) if self.keeps_inputs else None)
         found = self._outputs(results, prepared)
         if changed:

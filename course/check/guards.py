@@ -21,6 +21,7 @@ import torch
 
 SPARE_BYTES = 4 * 2**30  # room for learner code on top of what the kernel already holds
 KEPT_CHARACTERS = 2000
+_NOTE = "vpcourse input: "
 
 
 class TimeUp(BaseException):
@@ -50,6 +51,22 @@ def captured() -> Iterator[BoundedText]:
     text = BoundedText()
     with contextlib.redirect_stdout(text), contextlib.redirect_stderr(text):
         yield text
+
+
+@contextlib.contextmanager
+def on_input(words: str) -> Iterator[None]:
+    """Note on an error with which input it came up; `input_of` reads the note."""
+    try:
+        yield
+    except Exception as error:
+        BaseException.add_note(error, f"{_NOTE}{words}")
+        raise
+
+
+def input_of(error: BaseException) -> str:
+    """Return the input with which an error came up, in words; empty where that is not known."""
+    notes = [note for note in getattr(error, "__notes__", ()) if str(note).startswith(_NOTE)]
+    return str(notes[-1]).removeprefix(_NOTE) if notes else ""
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from course.check.compare import compare
 from course.check.copies import arguments, fresh, touched
 from course.check.exercise import Cases, Exercise, Mistake
 from course.check.functions import known_mistake, projection, slope_finding
+from course.check.guards import on_input
 from course.check.stubs import class_is_stub
 from course.check.verdict import Finding
 from course.check.words import argument_names, in_line, input_parts, type_words
@@ -113,7 +114,10 @@ class ModuleExercise(Exercise):
 
     def _forward(self, module: nn.Module, prepared: PreparedModule) -> Finding | None:
         given = [fresh(inputs) for inputs in prepared.inputs]
-        results = [module(*inputs) for inputs in given]
+        results = []
+        for words, inputs in zip(prepared.words, given, strict=True):
+            with on_input(words):
+                results.append(module(*inputs))
         for words, got, want in zip(prepared.words, results, prepared.wants, strict=True):
             found = self._compare(got, want)
             if found:

@@ -10,6 +10,7 @@ from typing import Any
 from course.check import texts
 from course.check.compare import compare
 from course.check.exercise import Cases, Exercise, Mistake
+from course.check.guards import on_input
 from course.check.stubs import class_is_stub, is_stub
 from course.check.verdict import Finding
 
@@ -101,7 +102,8 @@ class Specimen:
 def judge_test(answer: Callable[[Any], Any], case: Specimen) -> str | None:
     """Judge a learner's test: it accepts by returning True or None, and rejects by False or AssertionError."""
     said: Any = False
-    with contextlib.suppress(AssertionError):
+    kind = "right" if case.good else "wrong"
+    with contextlib.suppress(AssertionError), on_input(f"a {kind} implementation: {case.words}"):
         said = answer(case.implementation)
     if type(said) is int or hasattr(said, "item"):  # 0 and 1, and one entry of a tensor or array, are truth values
         said = bool(said)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from course.check import texts
-from course.check.engine import conclude, too_late
+from course.check.engine import conclude, too_late, with_input
 from course.check.exercise import Exercise
 from course.check.functions import FunctionExercise
 from course.check.modules import ModuleExercise
@@ -76,7 +76,7 @@ def judge(
     except (NotStarted, Unsendable):
         raise
     except Raised as error:
-        finding = error.finding
+        finding = with_input(error.finding, error)
     except Late:
         finding = too_late(seconds)
     except WireError as error:
@@ -132,7 +132,7 @@ def _judge_cases(exercise: JudgeExercise, answer: Any, cases: list[Any]) -> Find
         try:
             finding = exercise.examine(answer, [cases[place]])
         except Raised as error:
-            finding = error.finding
+            finding = with_input(error.finding, error)
         if finding:
             found.setdefault(place, finding)
     return found[min(found)] if found else None

@@ -27,7 +27,8 @@ class Case:
     Attributes:
         data: name of the data set.
         backbone: name of the frozen network.
-        prompt: name of the arm, as lessons ask for it: `recorded(name).accuracies(data, prompt, backbone)`.
+        prompt: name of the arm, one condition of the study (a method with its settings), as lessons ask for it:
+            `recorded(name).accuracies(data, prompt, backbone)`.
         seed: of prompt, head and batches; runs of one seed form pairs.
         settings: everything else that decides the result, as plain values.
     """

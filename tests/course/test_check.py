@@ -158,6 +158,10 @@ def unprintable(first, second):
     raise Silent
 
 
+def raises(first, second):
+    raise KeyError(first.shape)
+
+
 def ends(first, second):
     raise SystemExit
 
@@ -175,6 +179,7 @@ CHEATS = {
     "endless": (endless, "error", "longer than 1 s"),
     "swallow": (swallow, "error", "longer than 1 s"),
     "exit": (ends, "error", "called exit"),
+    "raises": (raises, "error", "(line `raise KeyError(first.shape)`), with first (2, 3), second (2, 3)"),
     "base": (base_exception, "error", 'BaseException: odd (line `raise BaseException("odd")`)'),
     "unprintable": (unprintable, "error", "Silent (line `raise Silent`)"),
     "huge": (lambda a, b: torch.zeros(10**12), "error", "more memory than there is"),

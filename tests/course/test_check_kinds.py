@@ -213,7 +213,9 @@ def test_a_learners_test_is_judged():
     assert "one that adds and never divides" in repr(check("99-test", lambda mean: True))
     half = lambda mean: bool(mean(torch.ones(2), torch.ones(2))[0] == 1)  # noqa: E731
     assert "one that ignores the second" in repr(check("99-test", half))
-    assert check("99-test", lambda mean: 1 / 0).outcome == "error"
+    failed = check("99-test", lambda mean: 1 / 0)
+    assert failed.outcome == "error"
+    assert failed.sentence.endswith(", with a right implementation: the mean of two tensors")
 
 
 def test_quiz_gives_the_reason_of_each_wrong_choice():

@@ -69,7 +69,7 @@ SAYS = {
     "wrong": "not yet",
     "detached": "no gradient reaches `number`",
     "changes": "your code changed its input",
-    "raises": "your code raised KeyError",
+    "raises": "(line `raise KeyError('<b>bold</b>')`), with number ",
     "exits": "your code called exit",
     "dies": "your code ended its process",
     "huge": "more memory than there is",
@@ -118,7 +118,7 @@ MODULES = {
     "without": (f"{ROW}; {GAIN}", "images + self.row", "your module never uses its gain"),
     "detached": (f"{ROW}; {GAIN}", "images * self.gain + self.row.detach()", "no gradient reaches `row`"),
     "plain": (f"self.row = torch.zeros(width); {GAIN}", "images * self.gain + self.row", "`row` is a plain tensor"),
-    "raises": (f"{ROW}; {GAIN}", "images @ 3", "your code raised TypeError"),
+    "raises": (f"{ROW}; {GAIN}", "images @ 3", ", with images (2, 3, 4)"),
 }
 
 

@@ -21,13 +21,15 @@ SYSTEMS = {
     "Windows amd64": "x86_64-pc-windows-msvc",
 }
 UNSERVED = {"Intel Mac": "x86_64-apple-darwin", "Windows arm64": "aarch64-pc-windows-msvc"}
+# Without its last flag uv tries to download the Python that it resolves for: 10 seconds instead of 2.
+UV = (sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--python", sys.executable, "--no-python-downloads")
 PINS = [line for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def resolve(system, python):
     """Ask uv which wheels it would take, without taking them."""
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--only-binary", ":all:", "--no-annotate"]
+    command = [*UV, "--only-binary", ":all:", "--no-annotate"]
     where = ["--python-platform", system, "--python-version", python, "--extra", "dev", "-c", "constraints.txt"]
     return subprocess.run(
         [*command, *where, "--no-header", "pyproject.toml"], cwd=ROOT, capture_output=True, text=True, check=False,
@@ -40,8 +42,7 @@ def no_index():
     """Say why the index cannot be asked; empty when it can."""
     if importlib.util.find_spec("uv") is None:
         return "uv is not installed"
-    command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-deps", "-"]
-    done = subprocess.run(command, input="iniconfig", capture_output=True, text=True, check=False)
+    done = subprocess.run([*UV, "--no-deps", "-"], input="iniconfig", capture_output=True, text=True, check=False)
     return done.stderr.strip()[:100] if done.returncode else ""
 
 
