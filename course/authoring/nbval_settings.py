@@ -7,6 +7,7 @@ of one notebook stay on one worker when tests run in parallel. An option given o
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,12 @@ from course.authoring.budget import read_cost, settle, witnessed
 from course.authoring.environment import CELL_SECONDS, UNSTABLE, kernel_environment, patched_environment
 
 NBVAL_SECONDS = 2000  # nbval's own limit for a cell, over half an hour
-__all__ = ["pytest_cmdline_main", "pytest_collectstart", "pytest_configure", "pytest_unconfigure"]
+__all__ = [
+    "pytest_cmdline_main", "pytest_collectstart", "pytest_configure", "pytest_runtest_call", "pytest_unconfigure"
+]  # fmt: skip
 OPEN = pytest.StashKey[ExitStack]()
 STARTED = pytest.StashKey[float]()
+SLOWEST = pytest.StashKey[float]()
 ENVIRONMENT = pytest.StashKey[dict[str, str]]()
 
 
@@ -77,6 +81,15 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     collector.setup, collector.collect = start_in_surroundings, collect_with_budget
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Keeps the seconds of a notebook's slowest cell."""
+    began = time.perf_counter()
+    yield
+    if type(item).__name__ == "IPyNbCell" and item.parent:
+        item.parent.stash[SLOWEST] = max(item.parent.stash.get(SLOWEST, 0.0), time.perf_counter() - began)
+
+
 class Budget(pytest.Item):
     """The item behind a notebook's cells: what they cost together, and that none asked another machine."""
 
@@ -94,7 +107,9 @@ class Budget(pytest.Item):
         kernel, seconds = notebook.kernel, time.perf_counter() - notebook.stash[STARTED]
         code = f"import pathlib, course.authoring.budget as _b; _b.note_spent(pathlib.Path({str(self.folder)!r}))"
         kernel.await_reply(kernel.execute_cell_input(code, allow_stdin=False), timeout=CELL_SECONDS)
-        problems = settle(f"{self.path.parent.name}/{self.path.stem}", read_cost(self.folder, seconds))
+        problems = settle(
+            f"{self.path.parent.name}/{self.path.stem}", read_cost(self.folder, seconds, notebook.stash[SLOWEST])
+        )
         assert problems == [], "; ".join(problems)
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> str:

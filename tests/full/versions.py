@@ -30,13 +30,14 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 from full.version_stacks import NAMES, ON_DEMAND, ROOT, SHOWN, STACKS, dry_run, environment, installed, pins  # noqa: E402
 
-# Left out: what holds of files and texts, with the tested packages alone; the browser and the site, which needs an
-# extra; and what the other steps of `.ci/full` run at length.
+# Left out, except on the newest Python, which runs all that the test command of the README runs: what holds of files
+# and texts, with the tested packages alone; the browser and the site, which needs an extra; what other steps of
+# `.ci/full` run at length; and the budgets of seconds and memory, which are those of the tested packages.
 LENGTHY = ("experiments/test_kills.py", "course/test_attacks.py", "course/test_fuzz.py")
 LEFT_OUT = ("rules", "browser", "course/test_site.py", *LENGTHY)
 TESTS = ["tests", *(f"--ignore=tests/{name}" for name in LEFT_OUT)]
-# Of a row: what pytest is told. A budget of seconds and memory is that of the tested packages.
-PARTS = {"tests": TESTS, "notebooks": ["--nbval", "notebooks", "solutions", "-k", "not budget"]}
+PARTS = {"tests": TESTS, "notebooks": ["notebooks", "solutions", "-k", "not budget"]}  # of a row: what pytest is told
+WHOLE = {"python315": {"tests": ["tests"], "notebooks": ["notebooks", "solutions"]}}
 # Colab is where learners run notebooks. They are built with the tested packages: ipywidgets 7 numbers its models in
 # another way. The tests of the export run nbgrader, which refuses Colab's IPython.
 NOT_THERE = dict.fromkeys(("colab", "colab313"), ("course/test_build.py", "course/test_export.py"))
@@ -73,7 +74,7 @@ def run(
         row |= installed(python)
         same = all(earlier.get(name) == version for name, version in row.items() if name in SHOWN)
         fewer = [f"--ignore=tests/{name}" for name in NOT_THERE.get(stack, ())]
-        row |= {part: tested(python, [*PARTS[part], *fewer]) for part in parts}
+        row |= {part: tested(python, [*WHOLE.get(stack, PARTS)[part], *fewer]) for part in parts}
         row |= {part: earlier.get(part, "not run") if same else "not run" for part in PARTS if part not in parts}
     return {**row, "seconds": round(time.perf_counter() - began)}
 
