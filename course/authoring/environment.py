@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-CELL_SECONDS = 120
+CELL_SECONDS = 240
 THREADS = "2"
 FIXED = {
     "OMP_NUM_THREADS": THREADS,

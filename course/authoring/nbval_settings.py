@@ -1,6 +1,6 @@
 """Makes ``pytest --nbval`` strict and reproducible; the conftest files of notebooks/ and solutions/ import it.
 
-Kernels run this interpreter as `course.authoring.environment` says, a cell may take 120 seconds, and the cells
+Kernels run this interpreter as `course.authoring.environment` says, a cell may take 240 seconds, and the cells
 of one notebook stay on one worker when tests run in parallel. An option given on the command line wins.
 """
 

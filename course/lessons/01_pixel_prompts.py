@@ -11,7 +11,7 @@
 # **Before you start**: lesson 00 (frozen networks, splits, linear probe, standard error).
 #
 # **Your time**: 45 minutes for the core, 60 for the deeper sections.
-# **Machine time**: about 35 seconds on two CPU cores.
+# **Machine time**: about 50 seconds on two CPU cores.
 
 # %% name="setup"
 import numpy as np

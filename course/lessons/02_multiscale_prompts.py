@@ -11,7 +11,7 @@
 # **Before you start**: lesson 00 (splits, standard error) and lesson 01 (a frame of learned pixels).
 #
 # **Your time**: 40 minutes for the core, 60 for the deeper sections.
-# **Machine time**: about 80 seconds on two CPU cores.
+# **Machine time**: about 90 seconds on two CPU cores.
 
 # %% name="setup"
 import math

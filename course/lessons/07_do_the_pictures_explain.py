@@ -12,7 +12,7 @@
 # **Before you start**: lessons 02 (Grad-CAM, paired intervals), 04 (specific tokens), 05 (activation prompts).
 #
 # **Your time**: 45 minutes for the core, 35 for the deeper sections.
-# **Machine time**: about 40 seconds on two CPU cores.
+# **Machine time**: about 50 seconds on two CPU cores.
 
 # %% name="setup"
 import copy

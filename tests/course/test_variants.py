@@ -148,9 +148,9 @@ def test_solved_versions_pass_and_published_answers_do_not(tmp_path, path):
 
 
 @needs_bubblewrap
-@pytest.mark.parametrize("seed", SEEDS)
-def test_solved_and_untouched_get_their_points_and_the_published_answers_lose_theirs(tmp_path, seed):
-    numbers = ("01", "04")  # one with a constant, one with another order of axes
+@pytest.mark.parametrize(("seed", "numbers"), [(3, ("01",)), (4, ("04",)), (2027, ("01", "04"))])
+def test_solved_and_untouched_get_their_points_and_the_published_answers_lose_theirs(tmp_path, seed, numbers):
+    """Lesson 01 has versions with a constant, lesson 04 with another order of axes."""
     export_variant(tmp_path, seed, numbers)
     for path in (p for p in LESSONS if p.stem[:2] in numbers):
         solved = solved_notebook(tmp_path / "source" / "course" / "lessons" / path.name)
