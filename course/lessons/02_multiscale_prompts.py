@@ -684,7 +684,7 @@ show.prompt_maps(learned, "The learned picture of each seed", live=True, label="
 
 # %%
 sizes = np.array([amplitudes for _, _, amplitudes in msvp]).mean(0)  # (epochs + 1, 3)
-curves = {name: (range(13), sizes[:, place]) for place, name in enumerate(("global", "mid", "local"))}
+curves = {name: (range(len(sizes)), sizes[:, place]) for place, name in enumerate(("global", "mid", "local"))}
 words = {"across": "epoch", "up": "RMS (normalized units)"}
 show.lines(curves, "How large the maps are", **words, live=True, label="your run, mean of 3 seeds")
 
