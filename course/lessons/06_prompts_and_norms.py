@@ -901,6 +901,9 @@ more_images(recorded("scale"), {"norm tuning": "norm_tuning", "AP, layer 3": "ac
 # A constant at one layer shifts what the layers behind it see. The norms shift *and* scale every channel everywhere.
 # So on this network AP is no substitute for norm tuning. What speaks for it is what it leaves alone: one network, as it
 # is, serves many tasks in one batch, and all that lies below δ is computed once.
+#
+# On the ViT the two are closer. In the same recipe we cannot tell AP at layer 2 from norm tuning at 250 and at 1,000
+# images; at 4,000 norm tuning is four points ahead. Nobody here has measured 16,000.
 
 # %% [markdown]
 # ## Deeper: what may be claimed?

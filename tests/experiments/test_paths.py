@@ -5,6 +5,7 @@ import json
 
 import pytest
 from graded_lesson import RIGHT, answered, learner, lesson, submit
+from sandboxed import needs_bubblewrap
 
 from course.authoring.cells import LessonError
 from course.authoring.lesson import solved_notebook
@@ -18,6 +19,7 @@ def everything(folder):
     return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
 
 
+@needs_bubblewrap
 def test_a_submission_whose_names_point_elsewhere_stays_in_its_folder(tmp_path):
     root = tmp_path / "deep" / "root"
     root.mkdir(parents=True)

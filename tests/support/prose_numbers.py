@@ -97,6 +97,9 @@ GIVEN = {
         "There it learns 2,048 numbers": lambda: [learned("activation:layer=3", "prompt")],
         "by four points over AP at 250 images": lambda: [more_images("norm_tuning", 250, base="activation:layer=3")],
         "by 20 points at 16,000": lambda: [more_images("norm_tuning", 16_000, base="activation:layer=3")],
+        "at 4,000 norm tuning is four points ahead": lambda: [
+            more_images("norm_tuning", 4000, "vit_nano", base="activation:layer=2")
+        ],
         "by 0.6 points (one seed)": "a made-up claim",
         "1,024 numbers a token": "the width of ViT-L/16 (Dosovitskiy et al. 2021, table 1)",
     },

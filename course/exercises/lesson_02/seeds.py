@@ -64,7 +64,7 @@ SETTLE = FunctionExercise(
     variant=Variant(
         args="spread, effect",
         note="the effect is given in {0} of a point, and the spread in points",
-        values=(("tenths", 10), ("fiftieths", 50), ("hundredths", 100)),  # another class's answer must not loop for long
+        values=(("tenths", 10), ("fiftieths", 50), ("hundredths", 100)),  # else another class's answer loops for long
         given="spread, effect / {1}",
         taken="spread, effect * {1}",
     ),

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ast
 import copy
+import sys
 from collections import Counter
 from collections.abc import Set
 
 from course.grading.cells import Notebook
+
+# Newer Pythons leave out what is empty or only read, and a shape would weigh less there.
+_WHOLE: dict[str, bool] = {"show_empty": True} if sys.version_info >= (3, 13) else {}
 
 Shape = Counter[str]  # each statement's tree as text, how often it stands there
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
@@ -94,4 +98,4 @@ def _plain(statement: ast.stmt, own: set[str]) -> str:
             name = getattr(node, field, None)
             if name in own and not isinstance(node, ast.keyword):
                 setattr(node, field, numbers.setdefault(name, f"_{len(numbers)}"))
-    return ast.dump(head, annotate_fields=False)
+    return ast.dump(head, annotate_fields=False, **_WHOLE)
