@@ -15,18 +15,9 @@ from pathlib import Path
 from course.authoring.environment import CELL_SECONDS
 
 MANIFEST = Path(__file__).with_name("budgets.json")
-FACTORS = {
-    "seconds": 5,
-    "cell_seconds": 6,
-    "processor_seconds": 3,
-    "mebibytes": 1.5,
-}  # machines of CI are noisy, so these are wide
-LIMITS = {
-    "seconds": 300,
-    "cell_seconds": CELL_SECONDS,
-    "processor_seconds": 180,
-    "mebibytes": 2048,
-}  # for a learner, whatever the budget
+# Machines of CI are noisy, so the factors are wide; the limits are for a learner, whatever the budget.
+FACTORS = {"seconds": 5, "cell_seconds": 6, "processor_seconds": 3, "mebibytes": 1.5}
+LIMITS = {"seconds": 300, "cell_seconds": CELL_SECONDS, "processor_seconds": 180, "mebibytes": 2048}
 KIBIBYTE = 1024 if sys.platform != "darwin" else 1  # ru_maxrss counts kibibytes on Linux, bytes on macOS
 # Python imports a module named sitecustomize by itself, in a kernel and in every process that starts from it.
 WITNESS = """import os, sys

@@ -71,7 +71,7 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     folder = Path(environment["IPYTHONDIR"]) / "witness" / collector.path.parent.name / collector.path.stem
 
     def start_in_surroundings() -> None:
-        collector.stash[STARTED] = time.perf_counter()
+        collector.stash[STARTED], collector.stash[SLOWEST] = time.perf_counter(), 0.0
         with patched_environment(witnessed(environment, folder)):
             start()
 
@@ -87,7 +87,7 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     began = time.perf_counter()
     yield
     if type(item).__name__ == "IPyNbCell" and item.parent:
-        item.parent.stash[SLOWEST] = max(item.parent.stash.get(SLOWEST, 0.0), time.perf_counter() - began)
+        item.parent.stash[SLOWEST] = max(item.parent.stash[SLOWEST], time.perf_counter() - began)
 
 
 class Budget(pytest.Item):

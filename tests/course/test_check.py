@@ -162,6 +162,19 @@ def raises(first, second):
     raise KeyError(first.shape)
 
 
+class Closed(Exception):
+    @property
+    def __notes__(self):
+        raise RuntimeError("no notes")
+
+    def __getattribute__(self, name):
+        raise RuntimeError("no attributes")
+
+
+def closed(first, second):
+    raise Closed
+
+
 def ends(first, second):
     raise SystemExit
 
@@ -180,6 +193,7 @@ CHEATS = {
     "swallow": (swallow, "error", "longer than 1 s"),
     "exit": (ends, "error", "called exit"),
     "raises": (raises, "error", "(line `raise KeyError(first.shape)`), with first (2, 3), second (2, 3)"),
+    "closed": (closed, "error", "Closed (line `raise Closed`), with first (2, 3), second (2, 3)"),
     "base": (base_exception, "error", 'BaseException: odd (line `raise BaseException("odd")`)'),
     "unprintable": (unprintable, "error", "Silent (line `raise Silent`)"),
     "huge": (lambda a, b: torch.zeros(10**12), "error", "more memory than there is"),

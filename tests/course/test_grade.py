@@ -69,7 +69,7 @@ SAYS = {
     "wrong": "not yet",
     "detached": "no gradient reaches `number`",
     "changes": "your code changed its input",
-    "raises": "(line `raise KeyError('<b>bold</b>')`), with number ",
+    "raises": "your code raised KeyError: '<b>bold</b>' (line `raise KeyError('<b>bold</b>')`), with number ",
     "exits": "your code called exit",
     "dies": "your code ended its process",
     "huge": "more memory than there is",
@@ -118,7 +118,7 @@ MODULES = {
     "without": (f"{ROW}; {GAIN}", "images + self.row", "your module never uses its gain"),
     "detached": (f"{ROW}; {GAIN}", "images * self.gain + self.row.detach()", "no gradient reaches `row`"),
     "plain": (f"self.row = torch.zeros(width); {GAIN}", "images * self.gain + self.row", "`row` is a plain tensor"),
-    "raises": (f"{ROW}; {GAIN}", "images @ 3", ", with images (2, 3, 4)"),
+    "raises": (f"{ROW}; {GAIN}", "images @ 3", "your code raised TypeError"),
 }
 
 
@@ -131,6 +131,7 @@ def test_a_module_class_runs_in_the_sandbox_and_is_judged_here():
     says = {name: words for name, (_, _, words) in MODULES.items()}
     for name, words in {**says, "stub": "not attempted yet", "number": "your class makes"}.items():
         assert words in found[name].sentence, name
+    assert found["raises"].sentence.endswith(", with images (2, 3, 4)")
 
 
 @needs_bubblewrap
