@@ -167,9 +167,6 @@ class Closed(Exception):
     def __notes__(self):
         raise RuntimeError("no notes")
 
-    def __getattribute__(self, name):
-        raise RuntimeError("no attributes")
-
 
 def closed(first, second):
     raise Closed
