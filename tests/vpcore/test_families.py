@@ -6,13 +6,13 @@ bit. A few families run here; VPCORE_FAMILIES=all runs all of them, an hour (.ci
 
 import ast
 import os
-from functools import cache
+from functools import lru_cache
 
 import pytest
 import timm
 import torch
 from nets import pixels
-from timm_twin import randomize
+from timm_twin import randomize, require
 from torch import nn
 
 import vpcore
@@ -36,7 +36,7 @@ coat coat_lite_tiny 64
 convit convit_tiny 32
 convmixer convmixer_768_32 28
 cpubone cpubone_nano 64
-csatv2 csatv2 64
+csatv2 csatv2 128
 cspnet cs3darknet_focus_s 32
 cspnext cspnext_tiny 32
 davit davit_tiny 64 depths=(1,1) embed_dims=(24,48) num_heads=(1,2)
@@ -47,13 +47,13 @@ dla dla46_c 32
 dpn dpn48b 32
 edgenext edgenext_xx_small 32
 efficientformer efficientformer_l1 224
-efficientformer_v2 efficientformerv2_s0 32
+efficientformer_v2 efficientformerv2_s0 128
 efficientnet test_efficientnet_gn 32
 efficientvit_mit efficientvit_b0 32
-efficientvit_msra efficientvit_m1 64
+efficientvit_msra efficientvit_m1 128
 fasternet fasternet_t0 32
 fastvit fastvit_t8 64
-focalnet focalnet_tiny_srf 64 depths=(1,1) embed_dim=24
+focalnet focalnet_tiny_srf 64
 gcvit gcvit_xxtiny 224
 ghostnet ghostnet_050 32
 hardcorenas hardcorenas_a 32
@@ -68,8 +68,8 @@ inception_v4 inception_v4 96
 lcnetv2 lcnetv2_small 32
 lowformer lowformer_b0 64
 mambaout test_mambaout 32
-maxxvit test_coatnet 32
-metaformer poolformerv2_s12 32
+maxxvit test_coatnet 64
+metaformer poolformerv2_s12 64
 mlp_mixer gmlp_ti16_224 32 img_size=32
 mobilenetv3 mobilenetv3_small_050 32
 mobilenetv5 mobilenetv5_300m 256
@@ -117,11 +117,14 @@ RUN = len(LINES) if os.environ.get("VPCORE_FAMILIES") == "all" else len(SAMPLE.s
 FAMILIES = {words[0]: words[1:] for words in LINES[:RUN]}
 TABLE = {**vpcore.PROMPTS, **{f"tune_{name}": make for name, make in vpcore.TUNINGS.items()}}
 TOKENS = ("vpt_shallow", "vpt_deep", "instance")
+# In timm's csatv2 a layer norm over a single channel leaves nothing of the image, so every key has the same value.
+NEVER_REACHED = {"csatv2": ("attn/attn/qkv/weight:q",)}
 
 
-@cache
+@lru_cache(maxsize=2)  # the tests of a family follow each other
 def load(family):
     name, size, *options = FAMILIES[family]
+    require(name)
     small = {"img_size": int(size)} if timm.get_pretrained_cfg(name).fixed_input_size else {}
     small |= {key: ast.literal_eval(value) for key, value in (option.split("=") for option in options)}
     with torch.random.fork_rng():
@@ -165,7 +168,7 @@ def build(method, backbone):
 def vectors(backbone):
     """Return the names of linear layers that make queries, keys and values."""
     linear = [name.split(".") for name, module in backbone.named_modules() if isinstance(module, nn.Linear)]
-    return [path for path in linear if path[-1] in ("qkv", "q", "q_proj") and path[0] == "blocks"]
+    return [path for path in linear if path[-1] in ("qkv", "q", "q_proj") and path[0] in ("blocks", "pool")]
 
 
 @pytest.mark.parametrize("method", TABLE)
@@ -193,7 +196,8 @@ def test_it_learns_and_leaves_the_rest_alone_or_says_why_not(family, method):
         for name, tensor in learned.items():
             reached[name] += 0.0 if tensor.grad is None else float(tensor.grad.abs().sum())
         optimizer.step()
-    assert not [name for name, total in reached.items() if not total > 0]
+    missed = [name for name, total in reached.items() if not total > 0]
+    assert not [name for name in missed if not name.endswith(NEVER_REACHED.get(family, ()))]
     assert not any(tensor.grad is not None for tensor in backbone.parameters())
     assert backbone.state_dict().keys() == before.keys()
     assert all(torch.equal(before[key], tensor) for key, tensor in backbone.state_dict().items())
@@ -206,6 +210,7 @@ def test_its_features_are_timms_own(family):
 
 
 def test_all_families_of_timm_are_here_or_no_chain():
+    require(*(words[1] for words in LINES))
     listed = {words[0] for words in LINES}
     of = {name: timm.models.model_entrypoint(name).__module__.rsplit(".", 1)[-1] for name in timm.list_models()}
     assert listed <= set(of.values())

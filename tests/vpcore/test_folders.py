@@ -174,6 +174,16 @@ def beside(root):
             FileNotFoundError,
             "is a level too high, it holds pets/",
         ),
+        (
+            lambda root: [fill(root / "new" / "pets" / c) for c in "ab"],
+            FileNotFoundError,
+            "is a level too high, it holds new/ alone: give .*/new/pets$",
+        ),
+        (
+            lambda root: laid_out(root / "download" / "2026" / "pets"),
+            FileNotFoundError,
+            "it holds download/ alone: give .*/download/2026/pets$",
+        ),
         (lambda root: laid_out(root, ("valid", "test")), FileNotFoundError, "has valid/, test/ but no train/: add it"),
         (both_layouts, ValueError, "has train/ and images in cat/ beside it: move them into the folders of the splits"),
         (twice, ValueError, "has train twice, Training/ and train/: keep one of them"),
@@ -194,7 +204,8 @@ def test_one_class_of_nested_folders_is_still_read(tmp_path):
     for name in ("ant", "bee"):
         fill(tmp_path / name / "2019" / "may", 4)
         fill(tmp_path / name / "2020", 4)
-    assert load_data("folder", tmp_path, image_size=8).classes == ("ant", "bee")
+    with pytest.warns(UserWarning, match="ant/ counts as one class"):
+        assert load_data("folder", tmp_path, image_size=8).classes == ("ant", "bee")
 
 
 def test_twins_across_splits_are_reported_with_their_names(tmp_path):
@@ -218,3 +229,26 @@ def test_copies_are_near_and_other_images_are_not():
     assert near_duplicates(images[:30], noisy[30:]) == []
     plain = torch.full((2, 1, 20, 20), 100, dtype=torch.uint8)
     assert near_duplicates(plain[:1], plain[1:] + 20) == []
+
+
+def test_collections_of_classes_are_not_taken_for_classes_in_silence(tmp_path):
+    for collection in ("bilder", "more"):
+        for name in ("ant", "bee ü"):
+            fill(tmp_path / collection / name)
+    with pytest.warns(UserWarning, match=f"bilder/ counts as one class.*give {tmp_path / 'bilder'}"):
+        assert load_data("folder", tmp_path, image_size=8).classes == ("bilder", "more")
+
+
+def test_pictures_in_other_formats_are_named(tmp_path):
+    laid_out(tmp_path)
+    (tmp_path / "train" / "ant" / "IMG 7.HEIC").write_bytes(b"")
+    with pytest.warns(
+        UserWarning, match=r"other formats are not read \(1\), such as .*IMG 7.HEIC: save them as PNG or JPEG"
+    ):
+        assert len(load_data("folder", tmp_path, image_size=8).test) == 6
+
+
+def test_a_file_is_no_folder(tmp_path):
+    noise().save(tmp_path / "one.png")
+    with pytest.raises(FileNotFoundError, match=r"one\.png is a file: give a folder"):
+        load_data("folder", tmp_path / "one.png")

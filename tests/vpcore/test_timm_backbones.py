@@ -315,7 +315,7 @@ def test_a_flexivit_checkpoint_is_resampled_as_timm_does(tmp_path):
     net = timm.create_model("flexivit_small", patch_size=32, img_size=224)
     randomize(net)
     save_file(net.state_dict(), tmp_path / "w.safetensors")
-    source = {"file": str(tmp_path / "w.safetensors"), "source": "file"}
+    source = {"file": str(tmp_path / "w.safetensors"), "source": "file", "custom_load": False}
     theirs = timm.create_model("flexivit_small", pretrained=True, pretrained_cfg_overlay=source).state_dict()
     ours = vpcore.load_backbone("flexivit_small", checkpoint=tmp_path / "w.safetensors").embed.net.state_dict()
     for name in ("patch_embed.proj.weight", "pos_embed"):

@@ -7,7 +7,7 @@ import pytest
 import timm
 import torch
 from timm.layers.pos_embed_sincos import apply_rot_embed_cat
-from timm_twin import differences, randomize, twins
+from timm_twin import differences, randomize, require, twins
 from torch import nn
 
 import vpcore
@@ -165,6 +165,7 @@ def test_the_sample_is_large_and_of_every_kind():
 
 
 def load(name, image_size=64):
+    require(name)
     backbone = vpcore.load_backbone(name, pretrained=False, image_size=image_size)
     randomize(backbone)
     return backbone
@@ -180,6 +181,7 @@ def test_kinds_depths_and_prefix_tokens():
         "deit_tiny_distilled_patch16_224": ("vit", 12, 2, True),
         "vgg11": ("cnn", 7, 0, False),
     }
+    require(*wanted)
     for name, expected in wanted.items():
         with torch.device("meta"):
             spec = vpcore.load_backbone(name, pretrained=False).spec
@@ -257,9 +259,10 @@ def test_upto_averages_tokens_that_change_size():
     assert view.spec.dim == z.shape[-1]
 
 
-def test_a_distilled_vit_has_features_and_no_classifier():
-    net, backbone = twins("deit_tiny_distilled_patch16_224", 32)
-    images = torch.randn(2, 3, 32, 32)
+@pytest.mark.parametrize(("name", "size"), [("deit_tiny_distilled_patch16_224", 32), ("pit_ti_distilled_224", 224)])
+def test_a_distilled_vit_whose_heads_read_two_tokens_has_features_and_no_classifier(name, size):
+    net, backbone = twins(name, size)
+    images = torch.randn(2, 3, size, size)
     with torch.no_grad():
         assert torch.allclose(backbone(images), net.forward_features(images)[:, :2].mean(1), atol=1e-5)
     assert backbone.classifier is None
@@ -276,6 +279,7 @@ def test_a_distilled_vit_has_features_and_no_classifier():
     ],
 )
 def test_what_timm_has_and_is_no_chain_says_so(name, reason):
+    require(name)
     with (
         torch.device("meta"),
         pytest.raises(NoChain, match=f"^timm has {name}, vpcore cannot split it at blocks because {reason}"),

@@ -17,6 +17,7 @@ from vpcore.data.resize import fit_size
 from vpcore.data.splits import Split
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp", ".gif")
+OTHER_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".svg", ".cr2", ".dng", ".nef")  # pictures that are not read
 PARTS = {
     "train": ("train", "training", "trn"),
     "valid": ("validation", "valid", "val", "dev"),
@@ -122,19 +123,24 @@ def read_folder(root: Path, image_size: int | None) -> tuple[Parts, tuple[str, .
     Split folders may have the names of `PARTS`, in any case. A flat folder is cut 70/15/15 within each class by a hash
     of the file name, so adding a file moves few others. Photographs are turned as their EXIF tag says; of an animation
     the first frame is read; `to_rgb` says what becomes of other pixels. Class names are those of the folders, sorted.
-    Hidden files and __MACOSX are left out. Images of valid or test that look like one of train are warned of.
+    Hidden files and __MACOSX are left out. Warnings tell of images of valid or test that look like one of train, of
+    pictures in formats that are not read, and of class folders that hold several folders of images.
 
     Raises:
-        FileNotFoundError: no such folder, no image, a root that is a level too high, or a split folder is missing.
+        FileNotFoundError: no such folder, no image, a root that is too high by a level or more, or a split folder is
+            missing.
         ValueError: two layouts at once, a class that train lacks, an empty class, or one with fewer than 6 images in a
             flat folder; or images of several sizes without image_size.
         OSError: a file that is no readable image; names it.
     """
+    if root.is_file():
+        raise FileNotFoundError(f"{root} is a file: give a folder that holds one folder of images a class")
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}: make it, with one folder of images a class")
     found, digest = _find_parts(root), Digest()
     files, parts = {}, {}
     classes = _class_names(found.get("train", root))
+    _warn_of_layout(root, found)
     for part, folder in (found or {"flat": root}).items():
         paths, labels = _list_images(folder, classes)
         files[part], parts[part] = paths, _decode_files(paths, labels, image_size, digest)
@@ -161,8 +167,9 @@ def _find_parts(root: Path) -> dict[str, Path]:
             raise ValueError(f"{root} has {part} twice, {same[0].name}/ and {same[1].name}/: keep one of them")
     found = {part: same[0] for part, same in named.items() if same}
     others = [folder for folder in folders if folder not in found.values() and _images(folder)]
-    if len(folders) == 1 and not found and not _own_images(folders[0]) and _holds_a_set(folders[0]):
-        raise FileNotFoundError(f"{root} is a level too high, it holds {folders[0].name}/ alone: give {folders[0]}")
+    inner = _folder_that_holds_a_set(folders) if not found else None
+    if inner is not None:
+        raise FileNotFoundError(f"{root} is a level too high, it holds {folders[0].name}/ alone: give {inner}")
     missing = [part for part in ("train", "test") if part not in found]
     if found and missing:
         has = ", ".join(f"{folder.name}/" for folder in found.values())
@@ -174,9 +181,30 @@ def _find_parts(root: Path) -> dict[str, Path]:
     return found
 
 
+def _warn_of_layout(root: Path, found: dict[str, Path]) -> None:
+    folders = _folders(root)
+    deeper = [folder for folder in folders if not _own_images(folder) and _holds_a_set(folder)]
+    if not found and deeper:
+        says = f"{deeper[0].name}/ counts as one class and holds folders of images"
+        warnings.warn(f"{says}: if those are the classes, give {deeper[0]}", stacklevel=4)
+    skipped = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in OTHER_SUFFIXES and _visible(path)]
+    if skipped:
+        says = f"pictures in other formats are not read ({len(skipped)}), such as {skipped[0]}"
+        warnings.warn(f"{says}: save them as PNG or JPEG", stacklevel=4)
+
+
 def _holds_a_set(folder: Path) -> bool:
     """Return whether several folders of images lie in a folder, be they classes or splits."""
     return sum(bool(_images(inner)) for inner in _folders(folder)) > 1
+
+
+def _folder_that_holds_a_set(folders: list[Path]) -> Path | None:
+    """Return the first folder with a set inside, down a path on which every folder lies alone; else None."""
+    while len(folders) == 1 and not _own_images(folders[0]):
+        if _holds_a_set(folders[0]):
+            return folders[0]
+        folders = _folders(folders[0])
+    return None
 
 
 def _visible(path: Path) -> bool:

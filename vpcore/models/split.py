@@ -31,7 +31,8 @@ ROWS = re.compile(
 )
 STAGE = re.compile(r"(.*?\d+)(\.|$)")
 NUMBERED = re.compile(r"(.*\.)?(?!norm|down|patch)\w*\d")
-TOKEN_HEADS = ("VisionTransformerDistilled", "VOLO")  # their second head reads tokens that features do not hold
+# Where there are two heads, each reads a token of its own (VOLO's second one all patches); features are their average.
+TOKEN_HEADS = ("VisionTransformerDistilled", "PoolingVisionTransformer", "VOLO")
 NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)  # belong to the block before them
 KINDS = {"vit": 3, "cnn": 4, "swin": 4}  # kind: axes of z
 
@@ -99,7 +100,8 @@ def _take_tokens(blocks: list[nn.Module], shapes: tuple[tuple[int, ...], ...], d
 def _classifier(net: Any, dim: int) -> nn.Module | None:
     """Return timm's classifier as a module from features (B, dim), or None where features alone do not decide."""
     heads = _heads(net)
-    if not heads or type(net).__name__ in TOKEN_HEADS:
+    tokens = type(net).__name__ in TOKEN_HEADS and (len(heads) > 1 or hasattr(net, "aux_head"))
+    if not heads or tokens:
         return None
     if isinstance(heads[0], nn.Conv2d):
         return nn.Sequential(nn.Unflatten(1, (dim, 1, 1)), heads[0], nn.Flatten())
