@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from course.results.claims import Claim, best_layer, count_better, count_sets
 
@@ -38,10 +39,12 @@ accuracy of the method, and their difference in points:
 QUESTIONS = {
     "ap_layers": "Lesson 05. At which layer does an activation prompt help, and what does the layer alone give?",
     "bugs": "Lesson 08. What does each of the museum's faults do to the accuracy?",
+    "imagenet": "Lesson 05. What do AP at each layer, norm tuning and a picture give an ImageNet CNN?",
     "insvp_features": "Lesson 04. Which of InsVP's parts helps a ViT, and do its tokens depend on the image?",
     "insvp_image": "Lesson 03. Is a picture made from the image better than one for all, or for a cluster?",
     "msvp_nets": "Lesson 02. Does MSVP help its paper's ResNet-18?",
     "msvp_pixels": "Lesson 02. What does logistic regression read from the same pixels?",
+    "msvp_sizes": "Lesson 02. Does MSVP's gain grow from 250 to 16,000 images?",
     "msvp_small": "Lesson 02. Does MSVP help a small CNN, on which set, with which scales and which fusion?",
     "norms": "Lesson 06. Which prompts are biases, and what do norms, SSF and LoRA reach?",
     "pictures": "Lesson 07. Do t-SNE, Grad-CAM and attention distance say what accuracy says?",
@@ -62,7 +65,7 @@ EARLIER = (  # a comparison of a lesson's table, and the method's name in the gr
 )
 
 
-def _claim(*given: str, **options: str) -> Line:
+def _claim(*given: str, **options: Any) -> Line:
     return Claim(*given, **options).sentence  # type: ignore[arg-type]
 
 
@@ -72,6 +75,11 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
         *(
             _claim("msvp_small", f"{MULTI}, {name}, small CNN", data, "simple_cnn", "multiscale")
             for name, data in (("digits", "digits"), ("MNIST", "mnist"), ("Fashion-MNIST", "fashion_mnist"))
+        ),
+        *(
+            _claim("msvp_sizes", f"{MULTI}, Fashion-MNIST, {size:,} training images, small CNN", "fashion_mnist",
+                   "simple_cnn", "multiscale", settings={"limit": size})
+            for size in (250, 1000, 4000, 16000)
         ),
         _claim("msvp_nets", f"{MULTI}, digits, resnet18_small", "digits", "resnet18_small", "multiscale"),
         partial(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count as count_from
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,11 @@ def bake_off(
         batch_size: images a step.
 
     Raises:
-        ValueError: a method does not fit the backbone, or a rate or number is out of range.
+        ValueError: there is one class alone, a method does not fit the backbone, or a rate or number is out of range.
     """
+    if len(set(data.classes)) < 2:
+        fix = "add a folder for each other class, or give the folder in which the class folders lie"
+        raise ValueError(f"{data.name} holds one class alone, {data.classes[0]!r}: {fix}")
     recipe = {"epochs": epochs, "batch_size": batch_size, "optimizer": "adamw"}
 
     def train(text: str, seed: int, rate: float) -> tuple[Prompted, float]:
@@ -119,12 +123,14 @@ def report(entries: Mapping[str, Entry], baseline: str, data: Splits, backbone: 
         difference = f"{each.mean:+.1f} ({each.low:+.1f} to {each.high:+.1f})"
         entry = entries[name]
         page.append(f"| {name} | {entry.learned:,} | {_rate(entry)} | {_spread(entry)} | {difference} | {verdict} |")
-    least = max(detectable(base, entry) for name, entry in entries.items() if name != baseline)
+    least, image = max(detectable(base, entry) for name, entry in entries.items() if name != baseline), 100 / images
+    seen = f"In each row a true difference of {least:.1f} points or more would be found in 80 % of such experiments."
+    if least < image:  # the runs got the same images right, so nothing can be estimated from how they scatter
+        seen = f"It cannot be estimated: the runs did not differ. A single test image is {image:.1f} points."
     page += [
         "\nIntervals are at 95 %, for other seeds and other test images. A rate marked * was the smallest or largest "
         "tried.\n",
-        f"**What could be seen.** In each row a true difference of {least:.1f} points or more would have been found in "
-        "80 % of such experiments.\n",
+        f"**What could be seen.** {seen}\n",
         "**What stands, and what does not.** (yours)\n",
         "**What I would run next, and what it costs.** (yours)\n",
     ]
@@ -132,9 +138,15 @@ def report(entries: Mapping[str, Entry], baseline: str, data: Splits, backbone: 
 
 
 def write_report(page: str, file: Path) -> str:
-    """Write a page, and say where it is and what is still to be filled in."""
-    file.write_text(page, encoding="utf-8")
-    return f"{file.name}: {len(page.splitlines())} lines, of which {page.count('yours)')} are yours to write"
+    """Write a page, and say where it is and what is still to be filled in; a page that was changed is kept."""
+    free = file
+    for number in count_from(2):
+        if not free.exists() or free.read_text(encoding="utf-8") == page:
+            break
+        free = file.with_stem(f"{file.stem} {number}")
+    free.write_text(page, encoding="utf-8")
+    lines = f"{len(page.splitlines())} lines, of which {page.count('yours)')} are yours to write"
+    return f"{free.parent.name}/{free.name}: {lines}"
 
 
 def detectable(baseline: Entry, entry: Entry) -> float:
