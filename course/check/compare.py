@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter, OrderedDict, defaultdict
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,6 +39,7 @@ def compare(
     exact: bool = False,
     given: Mapping[str, np.ndarray] | None = None,
     factors: bool = True,
+    bare: bool = False,
 ) -> Finding | None:
     """Return what is wrong with an answer, or None.
 
@@ -50,8 +51,22 @@ def compare(
         exact: whether the dtype must be the very same, not only of the same kind.
         given: the inputs by name, one of which may be what is missing or too much.
         factors: whether one wrong number may be called a multiple of the right one.
+        bare: whether a number may not stand in a tensor or array with axes, which f"{number:.1f}" refuses.
     """
-    may = {"given": given, "factors": factors}
+    return _compare(got, want, what, _Terms(tolerance, exact, given, factors, bare))
+
+
+class _Terms(NamedTuple):
+    """What counts as equal, and what a sentence may say; see `compare`."""
+
+    tolerance: float
+    exact: bool
+    given: Mapping[str, np.ndarray] | None
+    factors: bool
+    bare: bool
+
+
+def _compare(got: Any, want: Any, what: str, terms: _Terms) -> Finding | None:
     if got is ...:
         return Finding("type", texts.ELLIPSIS.format(what=what))
     if want is None:
@@ -59,29 +74,27 @@ def compare(
     if got is None:
         return Finding("type", texts.RETURNED_NONE.format(what=what))
     if type(want) in _TENSORS:
-        return _compare_tensor(got, want, what, tolerance, exact, given)
+        return _compare_tensor(got, want, what, terms)
     if isinstance(want, np.ndarray):
-        return _compare_array(got, want, what, tolerance, exact, given)
+        return _compare_array(got, want, what, terms)
     if isinstance(want, bool | int | float | np.generic):
-        return _compare_number(got, want, what, tolerance, factors)
+        return _compare_number(got, want, what, terms)
     if type(want) in (*_SEQUENCES, *_SETS, dict):
-        return _compare_container(got, want, what, tolerance, exact, may)
+        return _compare_container(got, want, what, terms)
     return _compare_other(got, want, what)
 
 
-def _compare_tensor(
-    got: Any, want: Tensor, what: str, tolerance: float, exact: bool, given: Mapping[str, np.ndarray] | None
-) -> Finding | None:
+def _compare_tensor(got: Any, want: Tensor, what: str, terms: _Terms) -> Finding | None:
     problem = _tensor_type(got, what)
     if problem:
         return Finding("type", problem)
-    problem = _dtype(got.dtype, want.dtype, what, exact)
+    problem = _dtype(got.dtype, want.dtype, what, terms.exact)
     if problem:
         return Finding("dtype", problem)
     problem = shape_sentence(tuple(got.shape), tuple(want.shape), what)
     if problem:
         return Finding("shape", problem)
-    problem = values_sentence(_as_array(got), _as_array(want), what, tolerance, given)
+    problem = values_sentence(_as_array(got), _as_array(want), what, terms.tolerance, terms.given)
     return Finding("values", problem) if problem else None
 
 
@@ -130,31 +143,32 @@ def _as_array(tensor: Tensor) -> np.ndarray:
     return _numpy(_resolve(_to(_cpu(_detach(tensor)), wide)))
 
 
-def _compare_array(
-    got: Any, want: np.ndarray, what: str, tolerance: float, exact: bool, given: Mapping[str, np.ndarray] | None
-) -> Finding | None:
+def _compare_array(got: Any, want: np.ndarray, what: str, terms: _Terms) -> Finding | None:
     if type(got) is not np.ndarray:
         return Finding("type", texts.TYPE.format(what=what, got=type_words(got), want="a NumPy array"))
     same_kind = got.dtype.kind in "fiub" and (got.dtype.kind == "f") == (want.dtype.kind == "f")
-    if not same_kind or (exact and got.dtype != want.dtype):
+    if not same_kind or (terms.exact and got.dtype != want.dtype):
         return Finding("dtype", texts.DTYPE.format(what=what, got=got.dtype, want=want.dtype))
     problem = shape_sentence(got.shape, want.shape, what)
     if problem:
         return Finding("shape", problem)
-    problem = values_sentence(got.astype(np.float64), want.astype(np.float64), what, tolerance, given)
+    wide, right = got.astype(np.float64), want.astype(np.float64)
+    problem = values_sentence(wide, right, what, terms.tolerance, terms.given)
     return Finding("values", problem) if problem else None
 
 
-def _compare_number(got: Any, want: Any, what: str, tolerance: float, factors: bool) -> Finding | None:
-    if (type(got) in _TENSORS and got.numel() != 1) or (type(got) is np.ndarray and got.size != 1):
-        words = texts.NUMBER_FROM_TENSOR.format(what=what, got=type_words(got), shape=tuple(got.shape))
-        return Finding("type", words)
+def _compare_number(got: Any, want: Any, what: str, terms: _Terms) -> Finding | None:
+    if type(got) in (*_TENSORS, np.ndarray) and got.shape != ():
+        entry = tuple(got.shape) == (1,) * got.ndim
+        if terms.bare or not entry:
+            words = texts.NUMBER_FROM_ENTRY if entry else texts.NUMBER_FROM_TENSOR
+            return Finding("type", words.format(what=what, got=type_words(got), shape=tuple(got.shape)))
     number, wanted = _plain_number(got), want.item() if isinstance(want, np.generic) else want
     if number is None or (type(number) is bool) != (type(wanted) is bool):
         return Finding("type", texts.TYPE.format(what=what, got=type_words(got), want=type_words(wanted)))
     if type(number) is int and abs(number) > sys.float_info.max:
         return Finding("values", texts.NUMBER_LARGE.format(what=what, got="a number of more than 308 digits"))
-    problem = number_sentence(number, wanted, what, tolerance, factors)
+    problem = number_sentence(number, wanted, what, terms.tolerance, terms.factors)
     return Finding("values", problem) if problem else None
 
 
@@ -171,9 +185,7 @@ def _plain_number(value: Any) -> bool | int | float | None:
     return None
 
 
-def _compare_container(
-    got: Any, want: Any, what: str, tolerance: float, exact: bool, may: dict[str, Any]
-) -> Finding | None:
+def _compare_container(got: Any, want: Any, what: str, terms: _Terms) -> Finding | None:
     got = _unpacked(got, want)
     family = _SEQUENCES if type(want) in _SEQUENCES else _SETS if type(want) in _SETS else _DICTS
     if type(got) not in family:
@@ -186,23 +198,22 @@ def _compare_container(
         counts = {"got": texts.plural(len(got), "item"), "want": _are(len(want))}
         return Finding("shape", texts.LENGTH.format(what=what, **counts))
     keys = want if type(want) is dict else range(len(want))
-    name = "entry {!r} of {}" if type(want) is dict else "item {} of {}"
     if _inverted([got[key] for key in keys], [want[key] for key in keys]):
         return Finding("values", texts.INVERTED.format(what=what))
-    found = (_compare_part(got[key], want[key], name.format(key, what), tolerance, exact, may) for key in keys)
+    found = (_compare_part(got[key], want[key], f"{what}[{key!r}]", terms) for key in keys)
     first = next((finding for finding in found if finding), None)
     ordered = type(want) in (tuple, list) and not all(type(each) is bool for each in want)
-    moved = _moved(list(got), list(want), tolerance, exact) if first and ordered else None
-    return Finding("values", texts.ITEMS_ORDER.format(what=what, got=moved[0], want=moved[1])) if moved else first
+    astray = _misplaced(list(got), list(want), terms) if first and ordered else None
+    return Finding("values", texts.ITEMS_ORDER.format(what=what, got=astray[0], want=astray[1])) if astray else first
 
 
-def _moved(got: list[Any], want: list[Any], tolerance: float, exact: bool) -> tuple[int, int] | None:
+def _misplaced(got: list[Any], want: list[Any], terms: _Terms) -> tuple[int, int] | None:
     """Return where the first item that stands in a wrong place is and should be, if all are there in another order."""
     if len(want) > 6:
         return None
     free, places = list(range(len(want))), []
     for item in got:
-        fits = [place for place in free if not compare(item, want[place], "", tolerance, exact)]
+        fits = [place for place in free if not _compare(item, want[place], "", terms)]
         if not fits:
             return None
         place = len(places) if len(places) in fits else fits[0]
@@ -211,10 +222,10 @@ def _moved(got: list[Any], want: list[Any], tolerance: float, exact: bool) -> tu
     return next(((number, place) for number, place in enumerate(places) if number != place), None)
 
 
-def _compare_part(got: Any, want: Any, what: str, tolerance: float, exact: bool, may: dict[str, Any]) -> Finding | None:
+def _compare_part(got: Any, want: Any, what: str, terms: _Terms) -> Finding | None:
     if got is None and want is not None:
         return Finding("type", texts.PART_NONE.format(what=what, want=type_words(want)))
-    return compare(got, want, what, tolerance, exact, **may)
+    return _compare(got, want, what, terms)
 
 
 def _unpacked(got: Any, want: Any) -> Any:

@@ -141,6 +141,8 @@ class FunctionExercise(Exercise):
         assert found is not None
         said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
         sentence = said.sentence if said else found.sentence
+        if got is None and any(want is None for want in wants):
+            sentence = texts.NONE_HERE.format(want=type_words(case.want))
         if found.stage not in ("values", "shape") and all(map(self._compare, results, wants)):
             return Finding(found.stage, sentence, said.hint if said else found.hint)
         hint = (said and said.hint) or self._seen(found.stage, got, case, results, cases)
@@ -165,7 +167,7 @@ class FunctionExercise(Exercise):
         return None
 
     def _compare(self, got: Any, want: Any, **more: Any) -> Finding | None:
-        return compare(got, want, tolerance=self.tolerance, exact=self.exact_dtype, **more)
+        return compare(got, want, tolerance=self.tolerance, exact=self.exact_dtype, bare=True, **more)
 
     def _is_multiple(self, got: Any, want: Any) -> bool:
         """Whether one number is a simple multiple of the right one, or right: once is chance, always is a factor."""

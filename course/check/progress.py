@@ -42,7 +42,11 @@ def path() -> Path:
 
 def switched_off() -> bool:
     """Whether nothing is written: in a test run, or on request."""
-    return "PYTEST_CURRENT_TEST" in os.environ or os.environ.get("VPCOURSE_PROGRESS", "").casefold() == "off"
+    return "PYTEST_CURRENT_TEST" in os.environ or _asked_off()
+
+
+def _asked_off() -> bool:
+    return os.environ.get("VPCOURSE_PROGRESS", "").casefold() == "off"
 
 
 def load() -> dict[str, dict[str, Any]]:
@@ -80,6 +84,7 @@ def table() -> str:
     rows = [_row(lesson, exercises, entries) for lesson in lessons] or ["no exercise found"]
     writable = _probe()
     notes = [*_notice, *([] if writable else [f"progress cannot be written to {folder()}: it lasts only this session"])]
+    notes += ["nothing is recorded now: the environment variable VPCOURSE_PROGRESS is off"] if _asked_off() else []
     return "\n".join(["lesson  passed  points", *rows, f"kept in {path()}", *dict.fromkeys(notes)])
 
 

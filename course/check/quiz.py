@@ -57,6 +57,10 @@ class QuizExercise(Exercise):
         others = list(orders.values()) or [same]
         return others[seed % len(others)]
 
+    def _letters(self, word: str) -> list[str]:
+        """Return the choices that a word names: "ac" is a and c."""
+        return sorted(set(word)) if set(word) <= set(self.choices.casefold()) else [word]
+
     def attempted(self, answer: Any) -> bool:
         """Whether something was picked."""
         return answer is not ... and answer is not None and not (type(answer) is str and not answer.strip())
@@ -66,7 +70,7 @@ class QuizExercise(Exercise):
 
     def examine(self, answer: Any, prepared: None) -> Finding | None:
         """Say the reason of the first wrong choice, or how many are still to find."""
-        picked = _picked(answer)
+        picked = [letter for word in _picked(answer) for letter in self._letters(word)]
         unknown = [choice for choice in picked if choice not in self.choices.casefold() or len(choice) != 1]
         names = texts.join(list(self.choices))
         if unknown or not picked:

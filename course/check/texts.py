@@ -28,6 +28,7 @@ NO_METHOD = "your class has no method `{method}`: define it, with exactly this n
 
 # Type
 RETURNED_NONE = "{what} is None: did you forget `return`?"
+NONE_HERE = "your result is None, and here {want} is asked for"  # where None is right for other inputs
 PART_NONE = "{what} is None, and {want} is asked for"
 ELLIPSIS = "{what} is still `...`: replace it by your answer"
 TENSOR_FROM_ARRAY = "{what} is a NumPy array: stay in torch, or finish with torch.from_numpy"
@@ -37,8 +38,9 @@ TENSOR_SUBCLASS = "{what} is {got}, a subclass of Tensor: return a plain torch.T
 TENSOR_META = "{what} lies on the device `meta`, which holds no numbers: compute it on the device of the input"
 TENSOR_SPARSE = "{what} is a sparse tensor: return a dense one, with .to_dense()"
 TYPE = "{what} is {got}, and {want} is asked for"
+NUMBER_FROM_ENTRY = "{what} is {got} of shape {shape}, and a plain number is asked for: take it out with .item()"
 NUMBER_FROM_TENSOR = "{what} is {got} of shape {shape}, and one number is asked for"
-ITEMS_ORDER = "{what} has the right items in another order: what is item {got} should be item {want}"
+ITEMS_ORDER = "{what} has the right items in another order: what is at [{got}] should be at [{want}]"
 LENGTH = "{what} has {got}, and {want} asked for"
 KEYS = "{what} has the keys {got}, and {want} are asked for"
 

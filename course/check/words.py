@@ -45,14 +45,14 @@ def input_parts(inputs: tuple[Any, ...], names: tuple[str, ...] = (), *, whole: 
 
 
 def leaf_names(value: Any, name: str) -> list[str]:
-    """Name the floating tensors inside an argument: "`x`", or "item 1 of `maps`"."""
+    """Name the floating tensors inside an argument: "`x`", or "`maps`[1]"."""
     if type(value) is Tensor:
         return [name] if value.is_floating_point() else []
     if type(value) in (tuple, list):
-        parts = [(f"item {place}", item) for place, item in enumerate(value)]
+        parts: list[tuple[Any, Any]] = list(enumerate(value))
     else:
-        parts = [(f"entry {key!r}", item) for key, item in value.items()] if type(value) is dict else []
-    return [leaf for words, item in parts for leaf in leaf_names(item, f"{words} of {name}")]
+        parts = list(value.items()) if type(value) is dict else []
+    return [leaf for key, item in parts for leaf in leaf_names(item, f"{name}[{key!r}]")]
 
 
 def in_line(parts: list[str], limit: int = 160) -> str:

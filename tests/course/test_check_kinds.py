@@ -177,6 +177,17 @@ VALUES = {
 }
 
 
+@pytest.mark.parametrize("one", [torch.tensor([0.5]), np.array([[0.5]])], ids=["tensor", "array"])
+def test_a_function_that_returns_numbers_returns_them_bare(one):
+    """A cell that prints the answer, as `f"{error:.1f}"`, takes a number or a tensor without an axis."""
+    pair = check.FunctionExercise(id="99-pair", points=1, reference=lambda x: (2 * x, x), cases=lambda draw: [(0.5,)])
+    check.register(pair)
+    assert check("99-pair", lambda x: (torch.tensor(2 * x), np.float64(x))).passed
+    kind = "a tensor" if torch.is_tensor(one) else "a NumPy array"
+    words = f"your result[1] is {kind} of shape {tuple(one.shape)}, and a plain number is asked for"
+    assert f"{words}: take it out with .item()" in repr(check("99-pair", lambda x: (2 * x, one)))
+
+
 @pytest.mark.parametrize("value", VALUES)
 def test_wrong_values_get_their_sentence(value):
     assert VALUES[value] in repr(check("99-count", value))
@@ -185,7 +196,7 @@ def test_wrong_values_get_their_sentence(value):
 @pytest.mark.parametrize(
     ("want", "good", "bad", "words"),
     [
-        ((1, 2), [1, 2], (1, 3), "item 1 of your answer is 3, one away"),
+        ((1, 2), [1, 2], (1, 3), "your answer[1] is 3, one away"),
         ((1, 2), torch.Size([1, 2]), (1, 2, 3), "has 3 items, and 2 are asked for"),
         ("Pad", " pad", "full", "is 'full', and another value is right there"),
         ({"a": 1.0}, {"a": 1}, {"b": 1.0}, "has the keys ['b'], and ['a'] are asked for"),
@@ -231,6 +242,8 @@ def test_quiz_gives_the_reason_of_each_wrong_choice():
 def test_quiz_with_several_right_choices():
     assert check.quiz("99-multiple", "a, c").passed
     assert check.quiz("99-multiple", ("c", "a")).passed
+    assert check.quiz("99-multiple", "CA").passed
+    assert "ax is none of the choices" in repr(check.quiz("99-multiple", "ax"))
     assert "right so far, and 1 more to find" in repr(check.quiz("99-multiple", "c"))
     assert "b: not b" in repr(check.quiz("99-multiple", "a b c"))
 
@@ -407,9 +420,9 @@ def test_items_in_another_order_are_told_from_wrong_ones():
     want = (torch.ones(2, 3), torch.zeros(2), 5, [1, 2])
     said = compare((want[1], want[0], 5, [1, 2]), want)
     assert said is not None
-    assert said.sentence == "your result has the right items in another order: what is item 0 should be item 1"
-    assert "item 0 of your result has shape" in compare((want[1], want[0] + 1, 5, [1, 2]), want).sentence
-    assert "item 3 of your result has the right items" in compare((*want[:3], [2, 1]), want).sentence
+    assert said.sentence == "your result has the right items in another order: what is at [0] should be at [1]"
+    assert "your result[0] has shape" in compare((want[1], want[0] + 1, 5, [1, 2]), want).sentence
+    assert "your result[3] has the right items" in compare((*want[:3], [2, 1]), want).sentence
     assert compare([1, 1, 2], [1, 1, 2]) is None
 
 
@@ -430,7 +443,7 @@ def test_a_message_names_the_input_that_was_changed_or_gets_no_gradient():
     def cut(net, maps, table):
         return maps[1].detach() * table["k"]
 
-    assert "no gradient reaches item 1 of `maps`:" in judge(exercise, cut).sentence
+    assert "no gradient reaches `maps`[1]:" in judge(exercise, cut).sentence
     for change, words in {
         lambda net, maps, table: net.requires_grad_(False): "`net`: leave its weights, its mode and requires_grad",
         lambda net, maps, table: net.eval(): "`net`: leave",
@@ -492,7 +505,7 @@ def test_true_and_false_exchanged_are_named():
     assert "True and False the wrong way round" in told(lambda x: [True, False, x > 0], 1)(
         lambda x: [False, True, x <= 0]
     )
-    assert "item 0 of your result is True" in told(lambda x: [False, False], 1)(lambda x: [True, True])
+    assert "your result[0] is True" in told(lambda x: [False, False], 1)(lambda x: [True, True])
 
 
 def test_one_multiple_by_chance_is_no_factor():
@@ -518,8 +531,16 @@ def test_two_decimal_numbers_may_come_as_an_array():
     assert "a tensor, and a list is asked for" in told(lambda x: [1, x], 2)(lambda x: torch.tensor([1, x]))
 
 
+def test_where_none_is_right_for_other_inputs_nobody_forgot_a_return():
+    exercise = FunctionExercise(
+        id="99-none", points=1, reference=lambda n: torch.ones(n) if n < 4 else None, cases=lambda rng: [(3,), (4,)]
+    )
+    said = judge(exercise, lambda n: {}.get(n)).sentence
+    assert said == "not yet: your result is None, and here a tensor is asked for (with n = 3)"
+
+
 def test_a_part_that_is_none_is_no_forgotten_return():
-    assert "item 1 of your result is None, and a tensor is asked for" in told(lambda x: (x, x), torch.ones(2))(
+    assert "your result[1] is None, and a tensor is asked for" in told(lambda x: (x, x), torch.ones(2))(
         lambda x: (x, None)
     )
 

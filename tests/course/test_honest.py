@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from full.honest import HAND, KINDS, REPOSITORY, exercise_of, read, shapes
 from graded_lesson import rows
+from IPython.core.inputtransformer2 import TransformerManager
 from sandboxed import needs_bubblewrap
 
 from course.authoring.lesson import solved_notebook
@@ -34,10 +35,10 @@ def sources(data: bytes) -> list[str | None]:
 def test_every_shape_of_a_solved_lesson_gives_right_answers():
     plan = make_plan(REPOSITORY / "course" / "lessons" / f"{LESSON}.py")
     tasks = [task for task in plan.tasks if task.exercise is not None and task.automatic]
-    wrong = []
+    wrong, command_known = [], "getoutput" in TransformerManager().transform_cell("files = !ls\n")
     for name, data in shapes(read("solutions", LESSON)):
-        if name in HAND:
-            continue  # its file is not there
+        if name in HAND or (name == "the output of a command" and not command_known):
+            continue  # its file is not there, or an old IPython on a new Python cannot read it
         notebook = Notebook(sources(data), list(plan.cells.values()))
         for task in tasks:
             space = {"display": print, "__name__": "__main__"}

@@ -1,10 +1,13 @@
 """Every broken rule of the lesson format is one line that names the lesson and the cell."""
 
+import re
+
 import pytest
 from toy_lesson import ANSWER, CHECK, HEADER, TOY, write
 
 from course.authoring.cells import LessonError
 from course.authoring.lesson import read_lesson
+from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_rules import lint
 
 BAD = [
@@ -74,3 +77,10 @@ def test_lints_find_long_cells_and_broken_headings(tmp_path):
         "notebooks/99_toy.ipynb, cell 5 ('#### Deep') skips from heading level 2 to 4",
         "notebooks/99_toy.ipynb, cell 5 ('#### Deep') has a second '# Title'; use '##'",
     ]
+
+
+def test_lesson_05_reads_no_attribute_that_its_exercise_leaves_open():
+    text = (ROOT / "course" / "lessons" / "05_activation_prompts.py").read_text(encoding="utf-8")
+    given = re.sub(r"### BEGIN SOLUTION.*?### END SOLUTION", "", text, flags=re.DOTALL)
+    assert "next(prompt.parameters())" in given
+    assert re.findall(r"prompt\.delta\b", given) == []  # a learner may call the learned tensor otherwise

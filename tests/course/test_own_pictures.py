@@ -1,5 +1,7 @@
 """Lesson 09's bake-off on own pictures: one protocol for all methods, and a page that says what stands."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -60,8 +62,36 @@ def test_the_page_says_what_stands_and_what_is_left_to_write(found, data, tmp_pa
         row = next(line for line in page.splitlines() if line.startswith(f"| {name} "))
         assert f"{each.mean:+.1f} ({each.low:+.1f} to {each.high:+.1f})" in row
     said = write_report(page, tmp_path / "Bericht äöü.md")
-    assert said == f"Bericht äöü.md: {len(page.splitlines())} lines, of which 3 are yours to write"
+    lines = f"{len(page.splitlines())} lines, of which 3 are yours to write"
+    assert said == f"{tmp_path.name}/Bericht äöü.md: {lines}"
     assert (tmp_path / "Bericht äöü.md").read_text(encoding="utf-8") == page
+
+
+def test_a_page_with_words_of_ones_own_is_kept(tmp_path):
+    file = tmp_path / "report.md"
+    write_report("one\n(yours)", file)
+    assert write_report("one\n(yours)", file).startswith(f"{tmp_path.name}/report.md: ")
+    file.write_text("one\nmine, Zoë", encoding="utf-8")
+    assert write_report("one\n(yours)", file).startswith(f"{tmp_path.name}/report 2.md: ")
+    assert file.read_text(encoding="utf-8") == "one\nmine, Zoë"
+    assert write_report("another\n(yours)", file).startswith(f"{tmp_path.name}/report 3.md: ")
+
+
+def test_runs_that_do_not_differ_promise_nothing(data):
+    right = np.ones((3, 9), dtype=int)
+    right[:, 0] = 0
+    entries = {name: Entry("none", {0.1: 0.3, 0.2: 0.4, 0.4: 0.1}, 0.2, 0, right) for name in ("probe", "other")}
+    page = report(entries, "probe", data, vpcore.load_backbone("resnet_nano", pretrained=False))
+    assert "0.0 points or more" not in page
+    assert "cannot be estimated: the runs did not differ. A single test image is 11.1 points." in page
+
+
+def test_one_class_alone_is_refused_with_its_name(data):
+    parts = {name: getattr(data, name) for name in ("train", "valid", "test")}
+    parts = {name: replace(split, labels=split.labels * 0) for name, split in parts.items()}
+    one = replace(data, **parts, classes=("zebra ü",))
+    with pytest.raises(ValueError, match="photodigits holds one class alone, 'zebra ü'"):
+        bake_off(one, vpcore.load_backbone("resnet_nano", pretrained=False), METHODS)
 
 
 def test_a_rate_at_the_edge_is_marked():

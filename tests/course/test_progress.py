@@ -45,6 +45,12 @@ def test_table_counts_lesson_by_lesson(home):
     assert f"kept in {home / 'progress.json'}" in lines
 
 
+def test_the_table_says_when_nothing_is_recorded(home, monkeypatch):
+    assert "nothing is recorded now" not in progress.table()
+    monkeypatch.setenv("VPCOURSE_PROGRESS", "off")
+    assert "nothing is recorded now: the environment variable VPCOURSE_PROGRESS is off" in progress.table()
+
+
 def test_a_broken_lesson_leaves_the_others_readable(home, monkeypatch):
     def fail(number):
         raise ImportError("no module named x")

@@ -6,7 +6,7 @@ import re
 import shutil
 import subprocess
 import tarfile
-from html import unescape
+from html import escape, unescape
 
 import nbformat
 import pytest
@@ -17,7 +17,7 @@ from course.handout import npm as finder
 from course.handout import reference, site
 from course.handout.npm import MATHJAX, folder_of, unpack
 from course.handout.reference import GROUPS, Group
-from course.handout.site import MARK, WIDGET, export_site, figure_tag, readable, with_folded_answers
+from course.handout.site import MARK, STILL, WIDGET, export_site, figure_tag, readable, with_folded_answers
 from course.show.picture import DPI, Picture, canvas
 
 PNG = base64.b64encode(b"\x89PNG made up").decode()
@@ -80,7 +80,7 @@ def test_a_widget_becomes_its_still_picture_and_its_sentence():
     book = readable(notebook(figure("Another state: amplitude 0.60."), widget()))
     shown = book.cells[2].outputs[0].data
     assert list(shown) == ["text/html"]
-    assert shown["text/html"].endswith(f"<p>{STATE}</p>")
+    assert shown["text/html"].endswith(f"<p>{STATE}</p><p>{STILL}</p>")
     assert "image, maps, change" in shown["text/html"]
     assert "<p>" not in book.cells[1].outputs[0].data["text/html"]
 
@@ -93,6 +93,27 @@ def test_an_answer_is_folded_and_comes_from_the_solved_run():
     alts = [c.outputs[0].metadata["image/png"]["alt"] for c in with_folded_answers(asked, solved).cells[1:]]
     assert alts == ["Seen.", "The answer."]
     assert [cell.metadata.get("tags") for cell in asked.cells] == [None, None, ["hide-output"]]
+
+
+TABLE = "method      points\nno prompt    -0.76 (-3.29 to +1.77)\nAP & more    +1.20\n"
+
+
+def printed(text):
+    return nbformat.v4.new_output("stream", name="stdout", text=text)
+
+
+def test_printed_columns_keep_their_places_and_sentences_are_wrapped():
+    book = readable(notebook(printed(TABLE), printed("made by: your code\nA sentence of  one line.")))
+    table, words = (cell.outputs[0] for cell in book.cells[1:])
+    assert table.data["text/html"] == f'<div class="scroll"><pre class="columns">{escape(TABLE)}</pre></div>'
+    assert words.output_type == "stream"
+    nbformat.validate(book)
+
+
+def test_a_folded_output_is_not_called_the_readers_code():
+    asked, solved = notebook(printed("")), notebook(printed("made by: your code\n"))
+    solved.cells[1].id, asked.cells[1].metadata["answers"] = asked.cells[1].id, True
+    assert with_folded_answers(asked, solved).cells[1].outputs[0].text == "made by: the solution\n"
 
 
 def test_the_site_is_written_and_written_again(clone):

@@ -6,7 +6,7 @@ import torch
 
 from course.studies.maps_07 import CAM_LAYER
 from course.widgets.base import LONGEST
-from course.widgets.cam import SHUFFLED, CamExplorer
+from course.widgets.cam import CamExplorer
 from vpcore import ActivationPrompt, LinearHead, NoPrompt, Prompted, load_backbone
 from vpcore.inside.grad_cam import grad_cam
 
@@ -60,7 +60,7 @@ def test_no_shuffled_part_is_the_prompt_itself(explorer: CamExplorer, models: di
     shuffled = explorer.maps()[1]
     explorer.controls["model"].value = "prompt"
     assert torch.equal(shuffled, explorer.maps()[1])
-    explorer.controls["model"].value = SHUFFLED
+    explorer.controls["model"].value = explorer.shuffled
     explorer.controls["parts"].value = 9
     assert not torch.equal(shuffled, explorer.maps()[1])
     assert all(torch.equal(values, kept[name]) for name, values in models["prompt"].named_parameters())

@@ -55,5 +55,5 @@ def test_the_sentence_fits_and_counts(explorer: ResultsExplorer) -> None:
     for view in VIEWS:
         explorer.controls["view"].value = view
         assert len(repr(explorer)) <= LONGEST
-        assert "1 of 2 above the probe, 0 below" in repr(explorer)
+        assert "by paired 95 % intervals 1 of 2 above the probe, 0 below" in repr(explorer)
         assert explorer.picture().alt.startswith("resnet_nano, 1 image a class")

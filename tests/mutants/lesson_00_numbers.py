@@ -150,6 +150,11 @@ ERROR = Suite(
             says="shrinks with √n",
         ),
         Mutant(
+            "the spread of one image",
+            _error("right = 100 * correct.double()", "return right.mean(), right.std()"),
+            says="the spread of single images",
+        ),
+        Mutant(
             "p alone",
             _error("p = float(correct.double().mean())", "return 100 * p, 100 * math.sqrt(p / len(correct))"),
             says="variance of one image is p",
@@ -227,7 +232,7 @@ CHOOSE = Suite(
                 "i = int(v.argmax())",
                 "return i, float(t.max()), float(t[i])",
             ),
-            says="what is item 1 should be item 2",
+            says="what is at [1] should be at [2]",
         ),
         Mutant(
             "by test",

@@ -34,6 +34,8 @@ LEARN = Suite(
         Mutant("training mode", _learn(("    network.eval()\n", "")), says="statistics moved (1.running_mean)"),
         Mutant("gradients for all weights", _learn(("    network.requires_grad_(False)\n", "")),
                says="still computes gradients for its weights (0.weight)"),
+        Mutant("a copy", _learn((FREEZE, "    import copy\n    network = copy.deepcopy(network)\n" + FREEZE)),
+               says="not on a copy"),
         Mutant("δ not in the optimizer", _learn(("[delta, *head.parameters()]", "head.parameters()")),
                says="has a gradient and did not move"),
         Mutant("head not in the optimizer", _learn((", *head.parameters()]", "]")), says="the head did not"),

@@ -120,6 +120,11 @@ ITERATIVE = Suite(
             says="the one before",
         ),
         Mutant("not one to one", _counted("assign_greedily(counts)", "counts.argmax(0)"), says="assign_greedily"),
+        Mutant(
+            "each pair once",
+            _epochs(*COUNTED[:3], "    counts[said, labels] += 1", *COUNTED[5:]),
+            says="counts a pair once",
+        ),
         Mutant("last mapping only", _epochs(*COUNTED[:-1], "return out[-1]"), says="shape"),
         Mutant(
             "calls the library",

@@ -150,6 +150,12 @@ def _changed(old: str, new: str) -> Source:
 PATCH = Suite(
     mutants=(
         Mutant("never the last place", _changed("- p + 1", "- p"), says="H − p + 1 places"),
+        Mutant(
+            "rounds",
+            _changed("int(draws[i, 0] * (h - p + 1)), int(draws[i, 1] * (w - p + 1))",
+                     "int((draws[i, 0] * (h - p)).round()), int((draws[i, 1] * (w - p)).round())"),
+            says="half the chance",
+        ),
         Mutant("one place a batch", _changed("draws[i,", "draws[0,"), says="whole batch"),
         Mutant(
             "column first",

@@ -126,6 +126,14 @@ COUNT = Suite(
             says="your gate has no bias",
         ),
         Mutant("add for all", _count("return chans * sum(s * s for s in scales)"), says="every fusion"),
+        Mutant(
+            "concat makes one channel",
+            _count(
+                "n, count = len(scales), chans * sum(s * s for s in scales)",
+                "return count + {'add': 0, 'concat': (n + 1) * chans, 'gated': chans**2 + chans}[fusion]",
+            ),
+            says="from a to b channels has a · b weights",
+        ),
         Mutant("one number short", _count("return chans * 81"), says="fusion = 'concat'"),
         Mutant(
             "builds the prompt",

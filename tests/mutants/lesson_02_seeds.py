@@ -27,6 +27,14 @@ D = "d = 100 * (msvp - baseline)"
 INTERVAL = Suite(
     mutants=(
         Mutant(
+            "two samples",
+            _interval(
+                "found = stats.ttest_ind(msvp, baseline).confidence_interval(0.95)",
+                "return 100 * found.low, 100 * found.high",
+            ),
+            says="as ttest_ind does",
+        ),
+        Mutant(
             "n degrees",
             _interval(
                 "d = 100 * (msvp - baseline)",
@@ -153,6 +161,14 @@ INTERVAL = Suite(
 )
 SETTLE = Suite(
     mutants=(
+        Mutant(
+            "gives up",
+            _settle(
+                "for n in range(2, 100):",
+                "    if stats.t.ppf(0.975, n - 1) * spread / n ** 0.5 < effect: return n",
+            ),
+            says="None",
+        ),
         Mutant(
             "n degrees",
             _settle("n = 2", "while stats.t.ppf(0.975, n) * spread / n ** 0.5 >= effect: n += 1", "return n"),

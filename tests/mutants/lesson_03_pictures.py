@@ -240,7 +240,7 @@ RESCALE = Suite(
             _rescale(
                 "g, p = old / new, (1 - old) / (1 - new)", "return g * weight_g, p * weight_l, g * bias_g, p * bias_l"
             ),
-            says="what is item 1 should be item 2",
+            says="what is at [1] should be at [2]",
         ),
         Mutant("upside down", _rescale("g, p = new / old, (1 - new) / (1 - old)", ALL), says="upside down"),
         Mutant(

@@ -226,7 +226,7 @@ RESHAPE = Suite(
                 *GUARD,
                 "return maps.view(batch, c, chans // c, height, width).transpose(1, 2).reshape(batch, -1, dim)",
             ),
-            says="p apart",
+            says="far apart",
         ),
         Mutant("columns", _cut(*GUARD, "return maps.mT.reshape(batch, -1, dim)"), says="column by column"),
         Mutant(

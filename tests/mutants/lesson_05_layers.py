@@ -199,6 +199,25 @@ CACHED = Suite(
             says="embed more than once",
         ),
         Mutant(
+            "a copy runs blocks again",
+            _cached(
+                *("import copy", "own = copy.deepcopy(backbone)", "z = y = backbone.embed(x)"),
+                *("for i, b in enumerate(backbone.blocks[:layer]):", "    z = b(z)", "    y = z if i == 0 else y"),
+                *("for b in own.blocks[1:layer]: y = b(y)", "y = y + delta", *ABOVE),
+            ),
+            says="block 1 more than once",
+        ),
+        Mutant(
+            "blocks again",
+            _cached(
+                *("e = backbone.embed(x)", "z = y = e"),
+                "for b in backbone.blocks[:layer]: z = b(z)",
+                "for i, b in enumerate(backbone.blocks): y = b(y + delta if i == layer else y)",
+                "return z, head(backbone.pool(y + delta if layer == len(backbone.blocks) else y))",
+            ),
+            says="block 0 more than once",
+        ),
+        Mutant(
             "all under no_grad",
             _cached(
                 *BELOW,
@@ -247,6 +266,12 @@ CACHED = Suite(
         _cached(
             "z = nn.Sequential(backbone.embed, *backbone.blocks[:layer])(x)",
             "return z, nn.Sequential(*backbone.blocks[layer:], backbone.pool, head)(z + delta)",
+        ),
+        _cached(
+            *("import copy", "twin = copy.deepcopy(backbone)", "parts = [twin.embed, *twin.blocks, twin.pool, head]"),
+            *("below = x", "with torch.no_grad():"),
+            *("    for _ in range(layer + 1): below = parts.pop(0)(below)", "out = delta + below"),
+            *("while parts: out = parts.pop(0)(out)", "return below, out"),
         ),
     ),
 )

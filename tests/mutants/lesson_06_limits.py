@@ -227,6 +227,9 @@ REACHING = Suite(
 STD = "d = torch.sqrt(var + eps)"
 NORM_OF_SCALE = Suite(
     mutants=(
+        Mutant(
+            "behind the norm", _scale("return weight * scale, bias * scale + shift"), says="what leaves the norm"
+        ),
         Mutant("mean stays", _scale(STD, "return weight * scale, bias + weight * shift / d"), says="moves the mean"),
         Mutant(
             "shift added",

@@ -194,7 +194,7 @@ BLOCK_BIAS = Suite(
                 "n = f'blocks.{layer - 1}.mlp.fc2.bias' if layer else 'embed.net.pos_embed'",
                 "return {n: weights[n] - delta.view(-1)}",
             ),
-            says="`delta` is in entry 'blocks.0.mlp.fc2.bias' of your result with the opposite sign",
+            says="`delta` is in your result['blocks.0.mlp.fc2.bias'] with the opposite sign",
         ),
         Mutant(
             "delta alone",
@@ -253,7 +253,7 @@ MERGE = Suite(
         Mutant(
             "no new bias",
             _merge(ROWS, "return rows * weight, None if bias is None else scale * bias + shift"),
-            says="item 1 of your result is None, and a tensor is asked for",
+            says="your result[1] is None, and a tensor is asked for",
         ),
         Mutant(
             "weight as it was",

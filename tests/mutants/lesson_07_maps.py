@@ -118,6 +118,14 @@ SUITES = {
     ),
     "07-rank": Suite(
         mutants=(
+            Mutant("values unguarded", _rank("return np.corrcoef(first.ravel(), second.ravel())[0, 1]"),
+                   says="nan where all are equal"),
+            Mutant(
+                "sorted twice",
+                _rank("a, b = (x.ravel().argsort().argsort() for x in (first, second))",
+                      "return np.corrcoef(a, b)[0, 1]"),
+                says="argsort twice",
+            ),
             Mutant("values", _rank("a, b = first.ravel(), second.ravel()", PEARSON), says="take the ranks"),
             Mutant(
                 "ordinal",
@@ -169,6 +177,12 @@ SUITES = {
             Mutant(
                 "torn pairs", _ends("found = [stats.spearmanr(x[d], y).statistic for d in draws]", ENDS),
                 says="tears the pairs apart",
+            ),
+            Mutant(
+                "ranked once",
+                _ends("x, y = stats.rankdata(x), stats.rankdata(y)",
+                      "found = [np.corrcoef(x[d], y[d])[0, 1] for d in draws]", ENDS),
+                says="rank anew within each draw",
             ),
             Mutant("90 %", _ends(FOUND, "return tuple(np.quantile(found, (0.05, 0.95)))"), says="5 % at each end"),
             Mutant(

@@ -32,8 +32,8 @@ ZEROS = "counts = torch.zeros(num_source, num_classes, dtype=torch.long)"
 SUITES = {
     "08-worn": Suite(
         mutants=(
-            Mutant("as found", _worn("batch = stored[first:last]", "batch -= mean", "batch /= std", "return batch"),
-                   says="changed its input `stored`"),
+            Mutant("mends the store", _worn("b = stored[first:last]", "b -= mean", "out = b / std", "b += mean",
+                                            "return out"), says="changed its input `stored`"),
             Mutant("no division", _worn("return stored[first:last] - mean"), says="not divided by std"),
             Mutant("multiplies", _worn("return (stored[first:last] - mean) * std"), says="multiplied by std"),
             Mutant("divides first", _worn("return stored[first:last] / std - mean"), says="before the mean"),

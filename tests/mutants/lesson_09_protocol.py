@@ -189,6 +189,23 @@ AUDIT = Suite(
     mutants=(
         Mutant("no look at trials", _audit(*GATHER, *SEEDS, RETURN), says="read the test set"),
         Mutant(
+            "any split but valid",
+            _audit(*GATHER, "    elif run['split'] != 'valid': guilty.add(run['method'])", *SEEDS, RETURN),
+            says="may read training images",
+        ),
+        Mutant(
+            "trials of the baseline",
+            _audit(
+                "base = {run['seed'] for run in runs if run['method'] == baseline}",
+                *GATHER,
+                *PEEK,
+                SEEDS[0],
+                "    if sorted(found) != sorted(base): guilty.add(m)",
+                RETURN,
+            ),
+            says="the baseline's trials as well",
+        ),
+        Mutant(
             "counts seeds",
             _audit(
                 *GATHER,

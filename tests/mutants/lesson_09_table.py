@@ -106,6 +106,14 @@ WINS = Suite(
             says="wins of single seeds",
         ),
         Mutant(
+            "luckiest seed",
+            _wins(
+                "w = accuracies[:, draws].amax(-1).argmax(0)",
+                "return torch.bincount(w, minlength=len(accuracies)).double() / len(w)",
+            ),
+            says="the best of the redrawn seeds",
+        ),
+        Mutant(
             "no draws",
             _wins("w = accuracies.argmax(0)", "return torch.bincount(w, minlength=len(accuracies)).double() / len(w)"),
             says="never use `draws`",

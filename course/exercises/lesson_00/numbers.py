@@ -69,6 +69,10 @@ ERROR = FunctionExercise(
             "your error does not shrink with more images: divide by n inside the root", wrong.error_with(root_n=False)
         ),
         Mistake(
+            "your error is the spread of single images, and that of their mean is smaller by √n: divide by √n",
+            wrong.error_of_one,
+        ),
+        Mistake(
             "your error shrinks with n, and it shrinks with √n: divide by n inside the root",
             wrong.error_with(outside=True),
         ),

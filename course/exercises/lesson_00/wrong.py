@@ -86,6 +86,11 @@ def error_with(
     return wrong
 
 
+def error_of_one(correct: Tensor) -> tuple[float, float]:
+    """Give the spread of single images, as torch's std has it, for that of their mean."""
+    return 100 * float(correct.double().mean()), 100 * float(correct.double().std())
+
+
 def choose_with(by: Any, what: Any) -> Any:
     """Return a wrong choice: `by` scores each setting, `what` gives its reported accuracy."""
 

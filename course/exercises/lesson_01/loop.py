@@ -24,6 +24,10 @@ IMAGES = "you changed the images of a batch: `images + delta` makes new ones, `i
 WEIGHTS = "the frozen network's weights moved ({name}): freeze them, and give the optimizer δ and the head alone"
 STATISTICS = "the network's batch-norm statistics moved ({name}): call network.eval() before the first step"
 NOT_FROZEN = "the network still computes gradients for its weights ({name}): network.requires_grad_(False) spares them"
+A_COPY = (
+    "your losses are right, and the network given to you ends neither frozen nor in eval mode: call "
+    "network.requires_grad_(False).eval() on it, not on a copy, and leave it so"
+)
 NO_GRADIENT = "δ did not move, no gradient reached it: compute network(images + delta), without no_grad or detach"
 NOT_HELD = "δ has a gradient and did not move: give it to the optimizer, [delta, *head.parameters()]"
 HEAD = "the head did not move: give its parameters to the optimizer too, [delta, *head.parameters()]"
@@ -123,6 +127,7 @@ def judge(answer: Any, prepared: Prepared) -> str | Finding | None:
     got = answer(mine.network, mine.head, mine.delta, mine.batches, mine.rate)
     return (
         _form(got, len(prepared.losses))
+        or (A_COPY if _as_given(mine.network) and _near(got, prepared.losses) else None)
         or _frozen(mine, start)
         or _moved(mine, start)
         or _known(got, mine, prepared)
@@ -138,6 +143,10 @@ def _form(got: Any, steps: int) -> Finding | None:
         return Finding("shape", LENGTH.format(got=len(got), want=steps))
     strange = [value for value in got if type(value) not in (int, float)]
     return Finding("type", NOT_NUMBER.format(got=type_words(strange[0]))) if strange else None
+
+
+def _as_given(network: nn.Module) -> bool:
+    return network.training and all(weight.requires_grad for weight in network.parameters())
 
 
 def _frozen(mine: Training, start: Training) -> str | None:

@@ -58,6 +58,11 @@ ITERATIVE = FunctionExercise(
     mistakes=(
         Mistake("you count the first epoch only, as frequency mapping does", wrong.epochs_with(first=True)),
         Mistake("your counts pile up over the epochs: begin each epoch with zeros", wrong.epochs_with(reset=False)),
+        Mistake(
+            "counts[said, labels] += 1 counts a pair once, however often it comes: add the images one by one, or use "
+            "torch.bincount or index_put_(..., accumulate=True)",
+            wrong.epochs_with(once=True),
+        ),
         Mistake("each epoch uses the predictions of the one before: use its own", wrong.epochs_with(shift=-1)),
         Mistake(
             "your target classes share source classes: let assign_greedily turn the counts into a mapping",

@@ -100,6 +100,10 @@ PATCH = FunctionExercise(
             wrong.patches_with(last=0),
         ),
         Mistake(
+            "you round the places, so the first and the last one get half the chance: int(draw · (H − p + 1))",
+            wrong.patches_with(last=0, whole=round),
+        ),
+        Mistake(
             "your square lies at one place for the whole batch: use each image's own two numbers",
             wrong.patches_with(same=True),
         ),

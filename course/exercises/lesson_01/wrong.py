@@ -112,7 +112,13 @@ def by_share(counts: Tensor) -> Tensor:
     return assign_greedily(counts / counts.sum(0).clamp(min=1))
 
 
-def patches_with(last: int = 1, same: bool = False, exchange: bool = False, replace: bool = False) -> Any:
+def patches_with(
+    last: int = 1,
+    same: bool = False,
+    exchange: bool = False,
+    replace: bool = False,
+    whole: Callable[[float], int] = int,
+) -> Any:
     """Return a wrong way to add a square at random places."""
 
     def wrong(images: Tensor, patch: Tensor, draws: Tensor) -> Tensor:
@@ -120,7 +126,7 @@ def patches_with(last: int = 1, same: bool = False, exchange: bool = False, repl
         height, width = images.shape[-2:]
         for place, image in enumerate(prompted):
             down, right = draws[0 if same else place].flip(0) if exchange else draws[0 if same else place]
-            row, column = int(down * (height - p + last)), int(right * (width - p + last))
+            row, column = whole(float(down * (height - p + last))), whole(float(right * (width - p + last)))
             part = image[:, row : row + p, column : column + p]
             part.copy_(patch if replace else part + patch)
         return prompted
@@ -128,7 +134,9 @@ def patches_with(last: int = 1, same: bool = False, exchange: bool = False, repl
     return wrong
 
 
-def epochs_with(reset: bool = True, shift: int = 0, first: bool = False, shared: bool = False) -> Any:
+def epochs_with(
+    reset: bool = True, shift: int = 0, first: bool = False, shared: bool = False, once: bool = False
+) -> Any:
     """Return a wrong series of mappings."""
 
     def wrong(predictions: Tensor, labels: Tensor, num_source: int, num_classes: int) -> Tensor:
@@ -136,6 +144,7 @@ def epochs_with(reset: bool = True, shift: int = 0, first: bool = False, shared:
         for epoch in range(len(predictions)):
             said = predictions[0 if first else max(0, epoch + shift)]
             fresh = torch.bincount(said * num_classes + labels, minlength=counts.numel()).view_as(counts)
+            fresh = fresh.clamp(max=1) if once else fresh
             counts = fresh if reset else counts + fresh
             mappings.append(counts.argmax(0) if shared else assign_greedily(counts))
         return torch.stack(mappings)

@@ -12,8 +12,8 @@ QUIZ_LEARNS = QuizExercise(
     choices="abc",
     right=frozenset({"e828f9e249060b68"}),
     reasons={
-        "c21b6031657cac86": "that would be a prompt for a frozen model; read what learned() lists in this lesson",
-        "865820f6b6569fc0": "the head learns too, but there is more in what learned() lists",
+        "c21b6031657cac86": "that would be a prompt for a frozen model; look at what `vpcore.count` prints here",
+        "865820f6b6569fc0": "the head learns too, but there is more in what `vpcore.count` prints",
     },
 )
 QUIZ_CLASS = QuizExercise(

@@ -65,6 +65,10 @@ COUNT = FunctionExercise(
             wrong.count_with(lambda chans, n: n * chans**2, wrong.gated_right),
         ),
         Mistake(
+            "your concat makes one channel: a 1×1 convolution from a to b channels has a · b weights, and b is C here",
+            wrong.count_with(lambda chans, n: (n + 1) * chans, wrong.gated_right),
+        ),
+        Mistake(
             "your concat has a bias, and the method's 1×1 convolution has none",
             wrong.count_with(lambda chans, n: (n + 1) * chans**2 + chans, wrong.gated_right),
         ),

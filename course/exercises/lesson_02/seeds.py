@@ -23,7 +23,11 @@ INTERVAL = FunctionExercise(
         Mistake("your difference is baseline − MSVP: a gain should be positive", wrong.interval_with(sign=-1)),
         Mistake(
             "you treat the two lists as unrelated: take the difference of each seed first, then its sd",
-            wrong.interval_unpaired,
+            wrong.interval_unpaired(lambda n: n - 1),
+        ),
+        Mistake(
+            "you compare two samples, as ttest_ind does: take the difference of each seed first, then its sd",
+            wrong.interval_unpaired(lambda n: 2 * n - 2),
         ),
         Mistake("your sd divides by n: a sample needs n − 1, so use ddof=1", wrong.interval_with(ddof=0)),
         Mistake(
@@ -55,7 +59,7 @@ SETTLE = FunctionExercise(
     id="02-settle",
     points=2,
     reference=answers.seeds_needed,
-    cases=lambda rng: [(1.0, 0.92), (4.0, 0.92), (0.5, 2.0), (2.5, 1.0), (0.1, 2.0)],
+    cases=lambda rng: [(1.0, 0.92), (4.0, 0.92), (0.5, 2.0), (2.5, 1.0), (0.1, 2.0), (5.0, 0.92)],
     hints=(
         "Try 2 seeds, then 3, then 4: a loop stops at the first number that is enough.",
         "The half-width for n seeds is stats.t.ppf(0.975, n - 1) * spread / √n.",

@@ -80,12 +80,16 @@ def interval_as_half(baseline: np.ndarray, msvp: np.ndarray) -> tuple[float, flo
     return (low + high) / 2, (high - low) / 2
 
 
-def interval_unpaired(baseline: np.ndarray, msvp: np.ndarray) -> tuple[float, float]:
-    """Treat the two lists as unrelated."""
-    seeds = len(msvp)
-    error = 100 * math.sqrt((msvp.var(ddof=1) + baseline.var(ddof=1)) / seeds)
-    mean, half = 100 * (msvp.mean() - baseline.mean()), stats.t.ppf(LEVEL, seeds - 1) * error
-    return mean - half, mean + half
+def interval_unpaired(freedom: Any) -> Any:
+    """Return an interval that treats the two lists as unrelated; `freedom` gives its degrees of freedom."""
+
+    def wrong(baseline: np.ndarray, msvp: np.ndarray) -> tuple[float, float]:
+        seeds = len(msvp)
+        error = 100 * math.sqrt((msvp.var(ddof=1) + baseline.var(ddof=1)) / seeds)
+        mean, half = 100 * (msvp.mean() - baseline.mean()), stats.t.ppf(LEVEL, freedom(seeds)) * error
+        return mean - half, mean + half
+
+    return wrong
 
 
 def settle_with(quantile: Any, start: int = 2, factor: float = 1.0, root: bool = True) -> Any:

@@ -98,7 +98,7 @@ RESHAPE = FunctionExercise(
             wrong.positions_first,
         ),
         Mistake(
-            "your token t holds channels that lie p apart: it is made of c channels in a row, c·t … c·t + c − 1",
+            "your token t holds maps that lie far apart: it is made of c maps in a row, c·t … c·t + c − 1",
             wrong.interleaved,
         ),
         Mistake("your channels are read column by column: reshape reads them row by row", wrong.columns_first),

@@ -95,7 +95,7 @@ def cached_cases(rng: torch.Generator) -> list[Any]:
 
 
 class Counting(nn.Module):
-    """Run a module and count how often."""
+    """Run a module and count how often, a copy's runs with its own: as the grader counts them."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__()
@@ -106,16 +106,22 @@ class Counting(nn.Module):
         self.calls += 1
         return self.module(x)
 
+    def __deepcopy__(self, memo: Any) -> Counting:
+        return self
+
 
 def judge_cached(answer: Any) -> str | None:
-    """Say what is wrong with a cached step whose numbers are right: it runs embed twice, or delta cannot learn."""
+    """Say what is wrong with a cached step whose numbers are right: a part runs twice, or delta cannot learn."""
     rng = torch.Generator().manual_seed(5)
     backbone, head = toy_backbone(rng)
     backbone.embed = Counting(backbone.embed)
+    backbone.blocks = nn.ModuleList(Counting(block) for block in backbone.blocks)
     x, delta = images_and_delta(rng)
     _, logits = answer(backbone, head, x, 2, delta.requires_grad_())
-    if backbone.embed.calls != 1:
-        return "you run embed more than once: the logits must start from z, or nothing is saved"
+    parts = {"embed": backbone.embed, **{f"block {place}": block for place, block in enumerate(backbone.blocks)}}
+    for name, part in parts.items():
+        if part.calls > 1:
+            return f"you run {name} more than once: the logits must start from z, or nothing is saved"
     if not logits.requires_grad:
         return "no gradient reaches delta: leave torch.no_grad() before you add it"
     return None

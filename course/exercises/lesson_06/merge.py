@@ -30,6 +30,10 @@ NORM_OF_SCALE = FunctionExercise(
             wrong.norm_of_scale_with(lambda s, t, w, m, d: w * (s - 1) * m / d + t),
         ),
         Mistake(
+            "you scale and shift what leaves the norm: scale · y + shift goes into it, so put that into its formula",
+            wrong.scale_behind,
+        ),
+        Mistake(
             "your bias leaves out the norm's weight: everything in front of the norm is multiplied by it",
             wrong.norm_of_scale_with(lambda s, t, w, m, d: (s * m + t - m) / d),
         ),

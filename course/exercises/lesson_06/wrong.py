@@ -71,6 +71,13 @@ def norm_of_scale_with(
     return wrong
 
 
+def scale_behind(
+    scale: Tensor, shift: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor, eps: float
+) -> Any:
+    """Take the scale and the shift for ones behind the norm."""
+    return weight * scale, bias * scale + shift
+
+
 def right_moved(scale: Tensor, shift: Tensor, weight: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Return what is rightly added to the bias."""
     return weight * (scale * mean + shift - mean) / std

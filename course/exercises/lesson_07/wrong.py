@@ -62,6 +62,16 @@ def ordinal(first: np.ndarray, second: np.ndarray) -> float:
     return _pearson(*(stats.rankdata(values, method="ordinal") for values in (first, second)))
 
 
+def sorted_twice(first: np.ndarray, second: np.ndarray) -> float:
+    """Give equal values different ranks, in whatever order a sort leaves them."""
+    return _pearson(*(values.ravel().argsort().argsort() for values in (first, second)))
+
+
+def on_values_unguarded(first: np.ndarray, second: np.ndarray) -> float:
+    """Correlate values instead of ranks, and return no number where they are all equal."""
+    return _pearson(first, second) if first.std() and second.std() else float("nan")
+
+
 def places(first: np.ndarray, second: np.ndarray) -> float:
     """Take the order for the ranks."""
     return _pearson(first.ravel().argsort(), second.ravel().argsort())
@@ -112,6 +122,11 @@ def bootstrap_with(pairs: bool = True, level: float = 0.95, ranks: bool = True, 
         return float(low), float(high)
 
     return wrong
+
+
+def ranked_once(x: np.ndarray, y: np.ndarray, draws: np.ndarray) -> tuple[float, float]:
+    """Rank all pairs once, and draw ranks."""
+    return bootstrap_with(ranks=False)(stats.rankdata(x), stats.rankdata(y), draws)
 
 
 def extremes(x: np.ndarray, y: np.ndarray, draws: np.ndarray) -> tuple[float, float]:

@@ -77,7 +77,8 @@ def audit_cases(rng: torch.Generator) -> list[Any]:
     seeds = _runs("probe", "valid valid", [1, 4, 7]) + _runs("pad", "valid", [2, 3, 7]) + _runs("AP", "valid", [1, 4])
     again = _runs("norm", "valid valid", [0, 1, 2, 2]) + base + _runs("AP", "test valid", [1, 2, 3])
     unfinished = base + _runs("pad", "valid valid", [])
-    return [(runs, "probe") for runs in (peeks, clean, seeds, again, unfinished)]
+    within = _runs("probe", "valid valid", [7, 8, 9]) + _runs("pad", "train valid", [9, 7, 8])  # trials have seeds 9, 8
+    return [(runs, "probe") for runs in (peeks, clean, seeds, again, unfinished, within)]
 
 
 def repeating_baseline() -> tuple[list[dict[str, Any]], str]:

@@ -118,6 +118,11 @@ AUDIT = FunctionExercise(
             wrong.audit_with(repeats=False),
         ),
         Mistake("you compare the order of the seeds, which does not matter: sort them", wrong.audit_with(order=True)),
+        Mistake(
+            "you take the seeds of the baseline's trials as well: those of its final runs are asked for",
+            wrong.trials_of_baseline,
+        ),
+        Mistake("trials may read training images too: what they may not read is the test set", wrong.any_split),
         Mistake("final runs are meant to read the test set: only trials are not", wrong.any_test),
         Mistake("validation images are what trials may read: what they may not is the test set", wrong.any_valid),
         Mistake("you take the seeds of trials as well: the rule is about final runs", wrong.all_seeds),

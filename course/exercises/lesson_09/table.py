@@ -76,6 +76,7 @@ WINS = FunctionExercise(
         Mistake("you never use `draws`: redraw the seeds, then average", wrong.wins_over_seeds),
         Mistake("you return counts: divide by the number of redrawn sets", wrong.wins_counted),
         Mistake("you count the lowest mean: use argmax", wrong.wins_worst),
+        Mistake("you take the best of the redrawn seeds: take their mean", wrong.wins_luckiest),
     ),
     forbids=(f"{HERE}.win_share",),
 )

@@ -132,6 +132,20 @@ def all_seeds(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
     return {method: method in peeked or found for method, found in guilty.items()}
 
 
+def trials_of_baseline(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
+    """Count the seeds of the baseline's trials among those that all must have."""
+    more = [{**run, "kind": "final"} for run in runs if run["method"] == baseline and run["kind"] == "trial"]
+    guilty = audit([*runs, *more], baseline)
+    want = {run["seed"] for run in runs if run["method"] == baseline}
+    own = [run["seed"] for run in runs if run["method"] == baseline and run["kind"] == "final"]
+    return {**guilty, baseline: sorted(own) != sorted(want)}
+
+
+def any_split(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
+    """Name every method whose trials read anything but validation images."""
+    return audit([{**run, "split": "test" if run["split"] != "valid" else "valid"} for run in runs], baseline)
+
+
 def subset_of_seeds(runs: list[dict[str, Any]], baseline: str) -> dict[str, bool]:
     """Ask only that no seed is foreign."""
     base = [run["seed"] for run in runs if run["kind"] == "final" and run["method"] == baseline]
@@ -213,6 +227,12 @@ def wins_single(accuracies: Tensor, draws: Tensor) -> Tensor:
     """Let every redrawn seed be a contest of its own."""
     winners = accuracies[:, draws].argmax(0).flatten()
     return torch.bincount(winners, minlength=len(accuracies)).double() / len(winners)
+
+
+def wins_luckiest(accuracies: Tensor, draws: Tensor) -> Tensor:
+    """Take the best of the redrawn seeds for their mean."""
+    winners = accuracies[:, draws].max(-1).values.argmax(0)
+    return torch.bincount(winners, minlength=len(accuracies)).double() / len(draws)
 
 
 def wins_worst(accuracies: Tensor, draws: Tensor) -> Tensor:
