@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,10 +18,14 @@ from typing import Any
 from course.authoring.cells import LessonError
 from course.authoring.lesson_names import ROOT
 from course.authoring.notebook_file import make_folder, notebook_text, read_notebook
+from course.check.texts import YOURS
 from course.handout.npm import MATHJAX, folder_of
 from course.handout.reference import write_reference
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
+COLUMNS = re.compile(r"(?m)^.*\S {2,}\S.*$")
+STILL = "A still picture: its controls work in a notebook."
+SOLVED = "the solution"  # whose outputs stand in the folds
 FITS = 520  # pixels: a drawing of this width has words of 9 points or more, and fits a phone
 MARK = ".vpcourse-site"  # a folder with this file was made here and may be replaced
 EXTRA = "the site needs Sphinx, myst-nb and sphinx-book-theme; run: python -m pip install -e '.[site]'"
@@ -40,7 +45,7 @@ html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 nb_execution_mode = "off"
 nb_ipywidgets_js = {}
-nb_code_prompt_show = "Show the answer: {type}"
+nb_code_prompt_show = "Show the answer, from a solved notebook: “your code” in it is the solution"
 nb_code_prompt_hide = "Hide the answer"
 myst_enable_extensions = ["dollarmath", "amsmath"]
 mathjax_path = "mathjax/SCRIPT"
@@ -54,12 +59,24 @@ python_use_unqualified_type_names = True
 """
 CSS = """div.cell_output img.figure { max-width: 100%; background: white; }
 div.scroll { overflow-x: auto; }
+div.cell pre { font-size: 0.8rem; }
 div.cell_output pre { white-space: pre-wrap; }
+div.cell_output pre.columns { white-space: pre; }
+article section > details { margin-bottom: 1.15rem; }
 img.first { max-width: 100%; }
 nav .nav-link, dt.sig { overflow-wrap: anywhere; }
+@media (min-width: 992px) {
+  .bd-sidebar-primary { flex-basis: 14rem; max-width: 14rem; }
+  .bd-sidebar-secondary { flex-basis: 12rem; max-width: 12rem; }
+  .bd-main .bd-content .bd-article-container { max-width: 64rem; }
+  div.cell div.cell_input pre { font-size: 0.75rem; white-space: pre-wrap; }
+}
 @media (max-width: 600px) {
   article * { overflow-wrap: anywhere; }
+  article table:not(.autosummary) { display: block; overflow-x: auto; }
+  article table * { overflow-wrap: break-word; }
   div.cell_output img.wide { max-width: none; }
+  div.scroll:has(img.wide)::before { content: "↔ scroll to see all of it"; position: sticky; left: 0; }
   article code, article .pre { white-space: normal !important; }
   table.autosummary td { display: block; border: 0; }
 }
@@ -72,7 +89,7 @@ INDEX = """# Visual prompts
 <img class="first" src="_static/frame.svg" alt="An image x plus a learned frame δ gives x + δ, for a frozen network.">
 
 A course in notebooks. These pages show the lessons as they are given to you, with the outputs of a run.
-What answers a question is folded: guess first.
+What answers a question is folded, and comes from a solved notebook: guess first.
 Sliders do not move here: to run a lesson, install the course and type `python -m course lab`.
 
 ```{toctree}
@@ -126,13 +143,23 @@ def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object
 
 
 def readable(notebook: Any) -> Any:
-    """Gives every figure its alternative text and every widget a still picture, in place; returns the notebook."""
+    """Gives figures their alternative text, widgets a still picture, printed tables their columns, in place.
+
+    Lines that are printed in columns scroll sideways where they do not fit; all others are wrapped.
+    """
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        if output.output_type == "stream" and len(COLUMNS.findall(output.text)) > 1:
+            shown = f'<pre class="columns">{escape(output.text)}</pre>'
+            output.update(
+                output_type="display_data", metadata={}, data={"text/html": f'<div class="scroll">{shown}</div>'}
+            )
+            del output["name"], output["text"]
+            continue
         data, widget = output.get("data", {}), WIDGET in output.get("data", {})
         data.pop(WIDGET, None)
         if "image/png" in data:
             alt, words = output.metadata.get("image/png", {}).get("alt", ""), data.get("text/plain", "")
-            said = f"<p>{escape(words)}</p>" if widget else ""
+            said = f"<p>{escape(words)}</p><p>{STILL}</p>" if widget else ""
             output["data"] = {"text/html": f'<div class="scroll">{figure_tag(data["image/png"], alt)}</div>{said}'}
     return notebook
 
@@ -143,6 +170,9 @@ def with_folded_answers(notebook: Any, solved: Any) -> Any:
     for cell in notebook.cells:
         if cell.metadata.get("answers") and cell.id in given:
             cell.outputs = given[cell.id]
+            for output in cell.outputs:  # the page's own checks stand before they are passed
+                if "text" in output:
+                    output["text"] = output["text"].replace(f"made by: {YOURS}", f"made by: {SOLVED}")
             cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-output"]
     return notebook
 

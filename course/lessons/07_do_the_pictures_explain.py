@@ -43,13 +43,13 @@ torch.set_num_threads(1)  # so small a network gains nothing from a second threa
 # %% [markdown]
 # ## 1. Clusters that nobody learned
 #
-# Papers about prompts end with pictures. InsVP (Liu et al., 2024) shows its specific tokens p^s in the plane, one color
-# a class, as evidence that they carry what is special about an image. The plane is made by t-SNE, which moves points
-# until near neighbors stay near.
+# Papers about prompts end with pictures. InsVP (Liu et al., 2024) shows its specific tokens $p^s$ in the plane, one
+# color a class, as evidence that they carry what is special about an image. The plane is made by t-SNE, which moves
+# points until near neighbors stay near.
 #
-# We have trained the small network G_s that makes p^s from an image: on a frozen `vit_nano`, five seeds, on two sets.
-# *photodigits* has colored digits anywhere on photographs. *digits* has the same digits, gray and centered.
-# Here are two rows of pictures. In one of them G_s is trained; in the other its weights are as they were drawn.
+# We have trained the small network $G_s$ that makes $p^s$ from an image: on a frozen `vit_nano`, five seeds, on two
+# sets. *photodigits* has colored digits anywhere on photographs. *digits* has the same digits, gray and centered. Here
+# are two rows of pictures. In one of them $G_s$ is trained; in the other its weights are as they were drawn.
 #
 # **Question.** Which is which? And what will you look for: the row with more clusters?
 
@@ -76,7 +76,8 @@ def recorded_weights(data):
     return next(run["extra"]["specific"] for run in chosen if run["cell"]["seed"] == 0)
 
 # %%
-rows = {"A": tokens_of(digits), "B": tokens_of(digits, recorded_weights("digits"))}
+two = [None, recorded_weights("digits")]  # as drawn, and trained; shuffled, so that this cell does not tell
+rows = {name: tokens_of(digits, two[n]) for name, n in zip("AB", np.random.default_rng(0).permutation(2), strict=True)}
 names = [str(int(label)) for label in digits.test.labels[:250]]
 print("points:", {name: tuple(tokens.shape) for name, tokens in rows.items()})
 
@@ -116,8 +117,8 @@ clouds(planes, "Controls, perplexity 30", about=about, label="your run, 250 test
 # that hold all ten digits: they follow something else. The photographs behind the digits are one candidate.
 
 # %% [markdown]
-# So measure. For each image, take its k nearest other images **in the original space**, $\mathcal N_k(i)$. Which share
-# has its label $y_i$?
+# So measure. For each image, take its k nearest other images **in the original space**, $\mathcal N_k(i)$. What share
+# of them has its label $y_i$?
 #
 # $$A_k = \frac1N \sum_{i=1}^{N} \frac1k \sum_{j \in \mathcal N_k(i)} \mathbf 1[y_j = y_i]$$
 #
@@ -157,7 +158,7 @@ print({name: share > 0.5 for name, share in alone.items()})
 # With ten classes, labels dealt at random would agree in about one case of ten. On *digits*, plain pixels do far
 # better. Whatever keeps the neighbors of such images near shows clusters, trained or not.
 #
-# **Question.** What does *training* add to the neighbors of p^s, on either set? Write down a guess in percent.
+# **Question.** What does *training* add to the neighbors of $p^s$, on either set? Write down a guess in percent.
 
 # %%
 KINDS = ("pixels", "frozen features", "untrained tokens", "trained tokens")
@@ -190,17 +191,17 @@ for data in pixels:
     for control in KINDS[:3]:
         name = f"{data}: trained − {control}"
         gains[name] = say(name, agreements(data, "trained tokens") - agreements(data, control))
-show.intervals(gains, "What training adds to the neighbors of p^s", label="recorded, 5 seeds, % of ten neighbors")
+show.intervals(gains, "What training adds to the tokens' neighbors", label="recorded, 5 seeds, % of ten neighbors")
 
 # %% [markdown] answer=true
 # On neither set can five seeds tell what training added: both "trained − untrained" intervals hold zero. So the
 # clusters above are no sign of learning. They are the images': on *digits* plain pixels have *more* agreeing neighbors
 # than trained tokens. (The tokens beat the frozen features, so a comparison with those alone would flatter the tokens.)
-# On *photodigits* hardly anything gathers by class, neither pixels nor tokens, and yet the model classifies far above
-# one in ten: a prompt can be useful without clusters, and clusters can be there without use.
+# On *photodigits* hardly anything gathers by class, neither pixels nor tokens, and yet the model, tokens and head
+# together, classifies far above one in ten: accuracy needs no clusters in $p^s$. How much of it is the tokens' was not
+# measured.
 #
-# This is a small network after six epochs. InsVP's own, larger one may have learned such clusters; its figure alone
-# cannot show it.
+# InsVP's own, larger network may have learned such clusters; its figure alone cannot show it.
 #
 # Three controls turn a picture of points into a measurement: an **untrained** maker of the points, the **raw input**,
 # and a number from the **original space** with an interval over seeds.
@@ -244,8 +245,8 @@ check("07-randomize", shuffle_top)
 
 # %% [markdown]
 # Now two models on a frozen `resnet_nano`, each with two seeds: a linear probe, and an activation prompt before block 4
-# (lesson 05). 500 training images, five epochs. The maps are those before block 5, with 4×4 places: what
-# pooling receives has 2×2, and four places are hardly a map.
+# (lesson 05). 500 training images, five epochs. The maps are those before block 5, with 4×4 places, drawn and ranked at
+# the image's 32×32 pixels: what pooling receives has 2×2, and four places are hardly a map.
 
 # %% name="models"
 net = vpcore.load_backbone("resnet_nano")
@@ -277,11 +278,11 @@ def shuffled(model, count):
 # %%
 maps = {f"{name}, seed {seed}": cams(model) for (name, seed), model in models.items()}
 maps["head shuffled"] = cams(shuffled(models["prompt", 0], 1))
-maps["all shuffled"] = cams(shuffled(models["prompt", 0], 9))
+maps["all parts shuffled"] = cams(shuffled(models["prompt", 0], 9))
 print("shuffling nothing changes nothing:", torch.equal(cams(shuffled(models["prompt", 0], 0)), maps["prompt, seed 0"]))
 
 # %% [markdown]
-# **Question.** Four trained models, and the prompt of seed 0 with its head shuffled, then with everything shuffled.
+# **Question.** Four trained models, and the prompt of seed 0 with its head shuffled, then with all parts (δ stays).
 # Which rows will look alike?
 
 # %%
@@ -290,15 +291,16 @@ who, shown = check.made_by("07-randomize"), {name: values[:6] for name, values i
 show.grad_cam(images[:6], shown, titles, "Grad-CAM, trained and shuffled", label="your run", made_by=who)
 
 # %% [markdown] answer=true
-# The shuffled rows look like maps, too: smooth spots, some of them on the digit. Each row has its own color bar; the
-# units of a shuffled network mean little. So eyes do not settle it.
+# The two linear probes look alike in every column: one network, and two heads that learned nearly the same. The two
+# prompts differ more. The shuffled rows look like maps, too: smooth spots, a few of them on the digit. Each row has its
+# own color bar. A dark map is no fault: Grad-CAM sets negative evidence to
+# zero. So eyes do not settle it.
 
 # %% [markdown]
-# Two maps agree if they put the *places* in the same **order**, whatever the units. With $r(a)$ the ranks of the
-# entries of $a$, Spearman's rank correlation is the ordinary correlation of the ranks:
+# Two maps agree if they put the *places* in the same **order**, whatever the units. With $a'$ the ranks of the entries
+# of $a$, minus their mean, Spearman's rank correlation is the ordinary correlation of the ranks:
 #
-# $$\rho(a, b) = \frac{\sum_i (r(a)_i - \bar r)(r(b)_i - \bar r)}
-# {\sqrt{\sum_i (r(a)_i - \bar r)^2}\,\sqrt{\sum_i (r(b)_i - \bar r)^2}}$$
+# $$\rho(a, b) = \frac{\sum_i a'_i\, b'_i}{\sqrt{\sum_i a_i'^2}\,\sqrt{\sum_i b_i'^2}}$$
 
 # %% [markdown]
 # ### Exercise: rank correlation
@@ -345,8 +347,8 @@ print("and the ruin's correlation is below 0.3:", abs(gone) < 0.3)
 # Grad-CAM passes this test here, and so it should: the head's weights *are* the weights of the channels.
 # But "passes" only says that the map depends on the weights. Does it depend on the *method*?
 #
-# **Question.** The recorded study has five seeds of each model. How high is the correlation of two seeds of the same
-# method? Guess one number for the linear probe and one for the prompt.
+# **Question.** The recorded study has five seeds of each model, trained on more images. How high is the correlation of
+# two seeds of the same method? Guess one number for the linear probe and one for the prompt.
 
 # %%
 cam = {}
@@ -374,23 +376,23 @@ show.lines(curves, "Grad-CAM while the network is destroyed", **words, label="re
 
 # %% [markdown] answer=true
 # Shuffling the head alone brings both correlations near zero; every later step finds nothing left to destroy. The maps
-# of the second class differ as well. So far, so good: the map tells of the weights, and of the class.
+# of the second class differ as well. So the map tells of the weights, and of the class.
 #
 # Now the two horizontal lines. Two linear probes agree: their loss is convex, so all seeds head for the same place.
-# Two *prompts* of like accuracy, trained on the same images, hardly agree on where the evidence lies.
+# Two *prompts* that differ in their seed alone, trained on the same images, hardly agree on where the evidence lies.
 # "Before and after" differ a little more than two seeds do: the last interval is just above zero.
 # Most of the change that a before/after picture shows would also be seen between two seeds *after*.
 #
 # How sure is that? Each seed stands in two pairs (0 and 1, 1 and 2, …), so these intervals are somewhat too short, and
 # all seeds share the same 100 images. The prompt's rate, 0.1, is the largest of the four that validation could choose
-# from; with a smaller one, two seeds may agree more. And it is one prompt, on one small network.
+# from; with a smaller one, two seeds may agree more.
 
 # %% [markdown]
 # ## Deeper: before and after
 #
 # The first map is the linear probe's, the second one that of the model you choose. Each has its own color bar, in
 # logits. Find an image on which the prompt seems to have "moved the attention to the digit". Then choose
-# "randomized weights" with few parts, and find one there.
+# "prompt, weights shuffled" with few parts, and find one there.
 
 # %% name="explorer"
 pair = {name: models[name, 0] for name in conditions}
@@ -403,8 +405,8 @@ explorer
 # %% [markdown]
 # ## Deeper: where does a layer look?
 #
-# AP's paper explains its layer preference so: AP works where features are *global*. CNNs become global late, ViTs are
-# global early. To see whether that is so, one needs a measure.
+# This is how AP's paper explains its layer preference: AP works where features are *global*. CNNs become global late,
+# ViTs are global early. To see whether that is so, one needs a measure.
 #
 # **Attention distance** (Dosovitskiy et al. 2021): how far, in pixels, does a patch look, on average over what it
 # attends to? With attention $a_{qk}$ from patch $q$ to patch $k$, scaled so that $\sum_k a_{qk} = 1$, and places $p$ in
@@ -458,9 +460,9 @@ title = "How far each head looks (dashed: even attention)"
 show.lines(heads, title, **words, level=float(apart.mean()), live=True, label="your run, vit_nano, 64 test images")
 
 # %% [markdown] answer=true
-# In our ViT the last blocks look farthest, nearly evenly, and early ones less far. That is not "global early".
-# But the measure is coarse here: with 16 patches there is little room between "near" and "everywhere".
-# And it says where a head looks, not what it does with what it sees.
+# In our ViT the last two blocks look farthest, nearly evenly. Going up, the distance falls at first, and then rises.
+# That is not "global early". But the measure is coarse here: with 16 patches there is little room between "near" and
+# "everywhere". And it says where a head looks, not what it does with what it sees.
 
 # %% [markdown]
 # ## Deeper: do two layers see alike?
@@ -482,6 +484,8 @@ by_hand = float((K * L).sum() / (K.norm() * L.norm()))
 print("linear CKA by hand agrees with vpcore:", abs(by_hand - linear_cka(first, second)) < 1e-9)
 
 # %% [markdown]
+# Layer $l$ is what enters block $l$; the last number is what leaves the last block, before pooling.
+#
 # **Question.** Which layer of the ViT sees images as the CNN's last layer does: an early, a middle or a late one?
 
 # %%
@@ -502,9 +506,9 @@ layer_map(views, "How alike do layers see 64 images?", names=axes, label="frozen
 # Its evidence is that two curves over the layers look alike. We have both curves for `vit_nano`: its attention
 # distances, and AP's recorded accuracy for each layer, with the runs of lesson 05.
 #
-# **Question.** `vit_nano` has six blocks, so there are six pairs of numbers. Before you look: how high must a rank
-# correlation of six points be, so that chance alone makes one at least as far from zero in fewer than 5 % of all
-# orders? With six points all 720 orders can be counted.
+# **Question.** `vit_nano` has six blocks, so there are six pairs of numbers. Before you look: how far from zero
+# must a rank correlation of six points be, so that fewer than 5 % of all orders get that far by chance? With six points
+# all 720 orders can be counted.
 
 # %% point=true
 def by_chance(count):
@@ -591,15 +595,15 @@ for name, rule in rules.items():
     print(f"{name:20} {found:+.2f}  ({low:+.2f} to {high:+.2f})  p = {p_value(found, 6):.2f}  {word}")
 
 # %% [markdown] answer=true
-# Three rules, three times "cannot tell". The intervals reach from one end to the other. That is not a poor experiment:
-# it is all that six layers hold. A bootstrap of six points is itself a rough tool; the count of orders is exact.
-# Look at the standard deviations as well: neighboring layers differ by less than seeds do, so even the ranks
-# of AP are partly luck.
+# Three rules, three times "cannot tell". (The probe's first three values are chance, so their order is luck.) The
+# intervals reach from one end to the other. That is not a poor experiment: it is all that six layers hold. A bootstrap
+# of six points is itself a rough tool; the count of orders is exact. Look at the standard deviations as well:
+# neighboring layers lie close to each other by that measure, so even the ranks of AP are partly luck.
 #
 # What we may say: on this network and this set, the distance does not *show* the link that AP's paper sees in its
 # figure. What we may not say: that there is none. A ViT-B has twelve layers, where a correlation of 0.59 would do.
 # More layers of one network are a poor substitute for more networks: neighboring layers resemble each other, so they
-# are no independent witnesses, and a rule "predicts" only what it has not been fitted to.
+# are not independent witnesses, and a rule "predicts" only what it has not been fitted to.
 
 # %% [markdown]
 # ## Deeper: what would convince you?
@@ -613,13 +617,12 @@ for name, rule in rules.items():
 # %% [markdown] exercise={"id": "07-explain", "points": 3, "minutes": 5, "difficulty": 2, "path": "extra"}
 # ### BEGIN SOLUTION
 # For the clusters I need the same plot, and the agreement of neighbors in the original space, for raw pixels, for
-# frozen features and for the untrained prompter, over at least five seeds: only a gain over all three speaks
-# for learning.
-# For the maps I need many images that nobody has chosen, and the rank correlation between before and after next to the
-# one between two seeds of the same method: if the two are alike, the movement is seed noise.
-# A cascade of shuffled weights must bring the correlation to zero, otherwise the map does not show what was learned.
-# Even if all pass, the claim is about accuracy, so I would ask whether accuracy falls when the prompt of another image
-# is used.
+# frozen features and for the untrained prompter, over at least five seeds. A gain over the untrained prompter speaks
+# for learning; one over pixels and features says that the prompt adds something to them. For the maps I need many
+# images that nobody has chosen, and the rank correlation between before and after next to the one between two seeds of
+# the same method: if the two are alike, the movement is seed noise. A cascade of shuffled weights must bring the
+# correlation to zero, otherwise the map does not show what was learned. Even if all pass, "capture what is
+# discriminative" should show in use, so I would ask whether accuracy falls when the prompt of another image is used.
 # ### END SOLUTION
 # ### BEGIN MARK SCHEME
 # 3 points: names an untrained or raw-input control for t-SNE with a number in the original space; the seed-against-seed
@@ -640,7 +643,8 @@ for name, rule in rules.items():
 # - Before you correlate curves over layers, count what so few points can show.
 #
 # **How far this goes.** Two networks of 0.6 to 0.7 million weights at 32 pixels, and two sets of digits. The published
-# pictures come from larger networks and photographs; a test like these would have to be made there again.
+# pictures come from larger networks and photographs; a test like these would have to be made there again. Nobody
+# here made one on the ImageNet network of lesson 05.
 
 # %% [markdown]
 # ## Self-test

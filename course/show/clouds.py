@@ -32,7 +32,7 @@ def tradeoff(
         words.append(f"{name} {cost:,.0f} and {mean:.1f} ± {sd:.1f}")
     panel.margins(y=0.12)  # so that the numbers stay inside
     _log_axis(panel, [cost for cost, _ in points.values()])
-    panel.set(xlabel=across, ylabel=up)
+    panel.set(xlabel=across, ylabel=f"{up}, mean ± sd")
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     _number(panel, bars)
@@ -76,12 +76,12 @@ def clouds(
         panels: name to points (N, 2) and N short group names.
         about: what a point is, and what its name says.
     """
-    figure, axes = canvas(3.7 * len(panels), 3.9, len(panels))
+    figure, axes = canvas(4.0 * len(panels), 4.2, len(panels))
     for panel, (name, (points, groups)) in zip(axes[0], panels.items(), strict=True):
         places, order = numbers(points), sorted(set(groups))
         for (x, y), group in zip(places, groups, strict=True):
             panel.text(
-                x, y, group, color=COLORS[order.index(group) % len(COLORS)], fontsize=6, ha="center", va="center"
+                x, y, group, color=COLORS[order.index(group) % len(COLORS)], fontsize=7.5, ha="center", va="center"
             )
         low, high = np.percentile(places, 0, axis=0), np.percentile(places, 100, axis=0)
         room = 0.04 * (high - low)

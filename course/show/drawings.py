@@ -130,16 +130,17 @@ def frame(image: Any) -> Picture:
     arrow(panel, (3.78, 2.2), (3.78, level + 0.33))
     box(panel, (3.3, level), (1.9, 0.62), "network f\nfrozen", "frozen")
     box(panel, (1.55, level), (0.9, 0.62), "head h\nlearned", "learned")
-    arrow(panel, (2.35, level), (2.0, level))
+    arrow(panel, (2.35, level + 0.12), (2.0, level + 0.12))
     box(panel, (0.47, level), (0.74, 0.62), "loss")
-    arrow(panel, (1.1, level), (0.84, level))
-    panel.plot([0.47, 0.47, 2.9], [level - 0.31, 0.4, 0.4], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
-    arrow(panel, (2.9, 0.4), (2.9, level - 0.33), gradient=True)
+    arrow(panel, (1.1, level + 0.12), (0.84, level + 0.12))
+    arrow(panel, (0.84, level - 0.17), (1.1, level - 0.17), gradient=True)
+    arrow(panel, (2.0, level - 0.17), (2.35, level - 0.17), gradient=True)
     arrow(panel, (2.62, level + 0.33), (2.25, 2.18), gradient=True)
-    note(panel, (1.75, 0.2), "gradient: back through the frozen network to δ", color=COLORS[1], size=9)
+    words = "gradient: back through head and frozen network to δ"
+    note(panel, (2.2, 0.5), words, color=COLORS[1], size=9)
     alt = (
         "A visual prompt. An image x plus a learned frame δ gives x + δ; it passes the frozen network f and the "
-        "learned head h into the loss. The gradient of the loss goes back through the frozen network to δ."
+        "learned head h into the loss. The gradient of the loss goes back through the head and the frozen network to δ."
     )
     return Picture(figure, alt)
 
@@ -248,9 +249,9 @@ def activation(depth: int = 5, layer: int = 2) -> Picture:
     for low, high, words in ends:
         panel.plot([2.62, 2.7, 2.7, 2.62], [low, low, high, high], color=GREY, linewidth=1.2)
         note(panel, (2.82, (low + high) / 2), words, ha="left")
-    panel.plot([0.45, 0.45], [top, place + 0.02], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
-    panel.plot([0.58, 0.45], [top, top], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
-    arrow(panel, (0.45, place + 0.02), (1.0, place), gradient=True)
+    low = place - 0.34
+    panel.plot([0.58, 0.45, 0.45, 3.45], [top, top, low, low], color=COLORS[1], linewidth=1.4, linestyle=(0, (4, 2)))
+    arrow(panel, (3.45, low), (3.45, place - 0.21), gradient=True)
     note(panel, (0.3, (top + place) / 2), "gradient", color=COLORS[1], size=9, rotation=90)
     alt = (
         f"An activation prompt before block {layer}: δ is added to the activations z of that layer. The blocks below "
@@ -273,7 +274,7 @@ def instance_image(image: Any, patch: Any, whole: Any, both: Any) -> Picture:
     limit = 2 * max(float(np.abs(values).max()) for values in (patch, whole, both)) or 1.0
     grid(panel, (0.65, 2.3), 0.95, image, lines=False)
     note(panel, (0.65, 2.92), "image x")
-    rows = ((3.55, patch, "patch prompter\none MLP for\nall patches", "$p^l$"),
+    rows = ((3.55, patch, "patch prompter\none MLP for\nall patches", r"$p^\ell$"),
             (1.05, whole, "global prompter\ntwo dilated\nconvolutions", "$p^g$"))  # fmt: skip
     for height, values, words, name in rows:
         sign = 1 if height > 2.3 else -1
@@ -283,10 +284,10 @@ def instance_image(image: Any, patch: Any, whole: Any, both: Any) -> Picture:
         grid(panel, (3.12, height), 0.74, 0.5 + np.asarray(values) / limit, colors="PuOr", lines=False)
         note(panel, (3.12, height + 0.55), name)
         arrow(panel, (3.35, height - sign * 0.44), (3.72, 2.3 + sign * 0.55))
-    note(panel, (4.0, 3.15), "· (1 − β)", size=9)
-    note(panel, (4.0, 1.45), "· β", size=9)
+    note(panel, (3.62, 2.99), "· (1 − β)", size=9, ha="left")
+    note(panel, (3.62, 1.61), "· β", size=9, ha="left")
     grid(panel, (3.85, 2.3), 0.9, 0.5 + np.asarray(both) / limit, colors="PuOr", lines=False)
-    note(panel, (2.13, 2.3), "added to x: the prompt\n$p^I$ of this image")
+    note(panel, (2.13, 2.3), "added to x: the prompt\n$p^\\mathrm{I}$ of this image")
     arrow(panel, (3.36, 2.3), (3.02, 2.3))
     alt = (
         "InsVP at the image level. The patch prompter, one MLP for all patches, and the global prompter, two dilated "
@@ -303,7 +304,8 @@ def tokens(deep: bool = True) -> Picture:
     for row, height in enumerate((0.85, 2.15, 3.45)):
         for place, kind, name in zip(columns, kinds, names, strict=True):
             made = row and name == "p" and not deep  # shallow tokens are what a block made of them
-            box(panel, (place, height), (0.56, 0.34), name, "data" if made else kind)  # type: ignore[arg-type]
+            word = f"$p_{row + 1}$" if name == "p" and deep else name
+            box(panel, (place, height), (0.56, 0.34), word, "data" if made else kind)  # type: ignore[arg-type]
         if row < 2:
             box(panel, (2.18, height + 0.65), (3.8, 0.34), f"block {row + 1}", "frozen")
             for place, name in zip(columns, names, strict=True):
@@ -410,10 +412,13 @@ def instance_tokens() -> Picture:
         box(panel, (place, 1.15), (0.42, 0.34), "$p_j$")
     for place in (3.36, 3.84):
         box(panel, (place, 2.5), (0.42, 0.34), "$p^c_j$", "learned")
-    arrow(panel, (2.05, 2.29), (2.05, 1.35))
-    arrow(panel, (3.5, 2.29), (2.4, 1.36))
-    note(panel, (1.97, 1.85), "· (1 − $β_F$)", ha="right", size=9)
-    note(panel, (3.15, 1.8), "· $β_F$", ha="left", size=9)
+    arrow(panel, (2.15, 2.29), (2.15, 1.98))
+    panel.plot([3.6, 3.6], [2.31, 1.82], color="#1a1a1a", linewidth=1.4)
+    arrow(panel, (3.6, 1.82), (2.29, 1.82))
+    note(panel, (2.15, 1.82), "+", size=12, bbox={"boxstyle": "circle,pad=0.12", "fc": "white", "ec": GREY})
+    arrow(panel, (2.15, 1.66), (2.15, 1.36))
+    note(panel, (2.05, 2.13), "· (1 − $β_F$)", ha="right", size=9)
+    note(panel, (3.68, 2.0), "· $β_F$", ha="left", size=9)
     for place, word in ((1.3, "class"), (3.0, "1"), (3.48, "2"), (3.96, "3")):
         box(panel, (place, 1.15), (0.52 if word == "class" else 0.42, 0.34), word)
     for place in (1.3, 1.91, 2.39, 3.0, 3.48, 3.96):

@@ -75,7 +75,8 @@ def grad_cam(
         heat = numbers(maps)
         limit = float(heat.max()) or 1.0
         for panel, image, cam, word in zip(row, images, heat, titles, strict=True):
-            panel.imshow(_pixels(image), cmap="gray", vmin=0, vmax=1)
+            gray = np.clip(numbers(image), 0, 1).mean(0)  # color is the heat's alone
+            panel.imshow(gray, cmap="gray", vmin=0, vmax=1)
             shown = panel.imshow(cam, cmap="inferno", vmin=0, vmax=limit, alpha=0.35 + 0.5 * np.clip(cam / limit, 0, 1))
             panel.set(xticks=[], yticks=[])
             if place == 0:

@@ -32,7 +32,7 @@ def sizes(curves: Mapping[str, Mapping[int, tuple[float, float, float]]], title:
     panel.set_xscale("log")
     panel.set_xticks(every, [f"{size:,}" for size in every])
     panel.minorticks_off()
-    panel.set(xlabel="training images", ylabel="test accuracy (%)")
+    panel.set(xlabel="training images", ylabel="test accuracy (%), 95 % interval")
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     ends = f"{every[0]:,} to {every[-1]:,} training images"
@@ -65,8 +65,7 @@ def more_images(
     }
     for size in seeds:
         for name, prompt in prompts.items():
-            mean, low, high = table.gain(data, "none", prompt, backbone, limit=size, epochs=epochs)
-            print(f"{size:6,} images, {name}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+            _say(f"{size:6,} images, {name}", table.gain(data, "none", prompt, backbone, limit=size, epochs=epochs))
     apart = Counter(
         (cell["limit"], cell["epochs"], cell["prompt"])
         for cell in (run["cell"] for run in table.runs)
@@ -75,11 +74,16 @@ def more_images(
     for limit, passes in sorted({(limit, passes) for limit, passes, _ in apart}):
         for name, prompt in prompts.items():
             if min(apart[limit, passes, "none"], apart[limit, passes, prompt]) > 1:
-                mean, low, high = table.gain(data, "none", prompt, backbone, limit=limit, epochs=passes)
-                words = f"{limit:6,} images, {passes} epoch{'s' * (passes > 1)}, {name}"
-                print(f"{words}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) against the probe")
+                found = table.gain(data, "none", prompt, backbone, limit=limit, epochs=passes)
+                _say(f"{limit:6,} images, {passes} epoch{'s' * (passes > 1)}, {name}", found)
     usual = max(seeds.values())
     fewer = ", ".join(f"{count} at {size:,}" for size, count in seeds.items() if count < usual)
     told = f"{usual} seeds{f' ({fewer})' if fewer else ''}, {runs[0]['num_test']:,} test images"
     label = f"recorded, {epochs} epochs at every size, {told}"
     return sizes(curves, f"More images, {data.partition(':')[0]}, frozen {backbone}", label=label)
+
+
+def _say(words: str, found: tuple[float, float, float]) -> None:
+    mean, low, high = found
+    verdict = "above the probe" if low > 0 else "below the probe" if high < 0 else "against the probe: cannot tell"
+    print(f"{words}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) {verdict}")

@@ -42,15 +42,17 @@ def places(specs: Sequence[Spec], layer: int, title: str) -> Picture:
 
 
 def accuracies(
-    rows: Mapping[str, Any], title: str, *, live: Collection[str] = (), level: float | None = None, label: str = "",
-    made_by: str = "", error: Mapping[str, float] | None = None, unit: str = "test accuracy (%)", over: str = "runs",
+    rows: Mapping[str, Any], title: str, *, live: Collection[str] = (), level: float | None = None,
+    level_name: str = "chance", label: str = "", made_by: str = "", error: Mapping[str, float] | None = None,
+    unit: str = "test accuracy (%)", over: str = "runs",
 ) -> Picture:  # fmt: skip
     """Show every value as a dot, one line a group, with mean and standard deviation over the group.
 
     Args:
         rows: name of the group to its values, such as one a run.
         live: groups that were trained on this machine; the sentence leaves their values out.
-        level: a vertical line to compare with, such as chance.
+        level: a vertical line to compare with.
+        level_name: what stands there.
         error: name of a group to a half-width drawn beside its mean in another color, such as 1.96 standard errors.
         unit: of the values.
         over: what a dot is, in the plural.
@@ -58,13 +60,13 @@ def accuracies(
     figure, axes = canvas(7.2, 0.44 * len(rows) + 1.45 + 0.18 * bool(error))
     panel, words = axes[0, 0], []
     if level is not None:
-        panel.axvline(level, color=GREY, linewidth=1, linestyle="--", label="chance")
+        panel.axvline(level, color=GREY, linewidth=1, linestyle="--", label=level_name)
     for row, (name, values) in enumerate(rows.items()):
         points, mine = numbers(values), name in live
         style = {"color": COLORS[1 if mine else 0], "marker": MARKERS[2 if mine else 0], "linestyle": ""}
         panel.plot(points, np.full(len(points), row - 0.17), alpha=0.6, markersize=5, markeredgewidth=0, **style)
         panel.errorbar([points.mean()], [row + 0.05], xerr=[points.std(ddof=1)], fmt="k|", capsize=4, markersize=8,
-                       label=f"mean ± standard deviation over {over}" if row == 0 else None)  # fmt: skip
+                       label=f"mean ± standard deviation over {over} (the dots)" if row == 0 else None)  # fmt: skip
         if error:
             panel.errorbar([points.mean()], [row + 0.27], xerr=[error[name]], fmt="none", capsize=4, ecolor=COLORS[2],
                            label="± 1.96 standard errors of the test images" if row == 0 else None)  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 
 from course.show.picture import COLORS, GREY, MARKERS, Picture, canvas, finished, listed, numbers, plain
 
-LINES = ("--", ":", "-.")
+LINES = (("--", GREY), (":", "black"), ("-.", COLORS[3]))
 
 
 def sweep(
@@ -23,6 +23,8 @@ def sweep(
     made_by: str = "",
 ) -> Picture:
     """Show values over layers: every seed as a dot, mean and standard deviation as a line with bars.
+
+    A live curve has no line: few layers are trained on this machine, and nothing is known of those between them.
 
     Args:
         curves: name to {layer: one value a seed}.
@@ -38,15 +40,17 @@ def sweep(
         means, places = [seeds.mean() for seeds in values], [layer + side for layer in layers]
         for place, seeds in zip(places, values, strict=True):
             panel.plot([place] * len(seeds), seeds, ".", color=color, alpha=0.5, markersize=6, markeredgewidth=0)
-        style = {"fmt": f"{MARKERS[number % len(MARKERS)]}-", "color": color, "markersize": 4, "capsize": 3}
+        look = MARKERS[number % len(MARKERS)] + "-" * (name not in live)
+        style = {"fmt": look, "color": color, "markersize": 4, "capsize": 3}
         panel.errorbar(places, means, yerr=[seeds.std(ddof=1) for seeds in values], linewidth=1, label=name, **style)
         best = int(np.argmax(means))
         top = f"{means[best]:.1f} ± {values[best].std(ddof=1):.1f}"
         words.append(name if name in live else f"{name} (highest at layer {list(layers)[best]}, {top})")
-    for (name, level), line in zip((levels or {}).items(), LINES, strict=False):
-        panel.axhline(level, color=GREY, linestyle=line, linewidth=1, label=name)
+    for (name, level), (line, ink) in zip((levels or {}).items(), LINES, strict=False):
+        panel.axhline(level, color=ink, linestyle=line, linewidth=1.2, label=name)
         words.append(f"{name} at {level:.1f}")
-    panel.set(xlabel="layer", ylabel=up, xticks=sorted({layer for layers in curves.values() for layer in layers}))
+    every = sorted({layer for layers in curves.values() for layer in layers})
+    panel.set(xlabel="layer", ylabel=f"{up}, mean ± sd", xticks=every)
     panel.legend(fontsize=8, frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     plain(panel)
     return finished(figure, title, f"{title}: {up} over layers, mean ± sd, for {listed(words)}", label, made_by)

@@ -59,7 +59,7 @@ def confusion(
         array = numbers(matrix)
         shown = panel.imshow(array, cmap="Blues", vmin=0, vmax=1)
         for (row, column), value in np.ndenumerate(array):
-            if value >= 0.05:
+            if value >= 0.01:
                 panel.text(column, row, f"{100 * value:.0f}", ha="center", va="center", fontsize=6.5,
                            color="white" if value > 0.55 else "black")  # fmt: skip
         panel.set(xticks=range(len(classes)), yticks=range(len(classes)), xlabel="predicted", ylabel="true")

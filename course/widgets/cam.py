@@ -16,7 +16,7 @@ from course.widgets.base import Explorer, buttons, slider
 from vpcore import Prompted
 from vpcore.inside.grad_cam import grad_cam
 
-SHUFFLED = "randomized weights"
+SHUFFLED = "weights shuffled"
 CLASSES = ("predicted", "true")
 
 
@@ -24,7 +24,7 @@ class CamExplorer(Explorer):
     """Show an image, its Grad-CAM map in the first model, and its map in the chosen one.
 
     Each map has a color bar of its own in logits, from 0 to its largest value, so that a weak map is seen to be weak.
-    "randomized weights" is the last model, with the entries of each parameter of its top parts shuffled.
+    "weights shuffled" is the last model, with the entries of each parameter of its top parts shuffled.
 
     Args:
         images: uint8 images (N, 3, H, W) to choose from.
@@ -43,11 +43,12 @@ class CamExplorer(Explorer):
         self._images, self._labels, self._layer = images.float() / 255, labels, layer
         self._models = {name: model.eval() for name, model in models.items()}
         self._panels: list[Any] = []
-        self._first, self._last = next(iter(self._models.values())), list(self._models.values())[-1]
+        self._first, (name, self._last) = next(iter(self._models.values())), list(self._models.items())[-1]
+        self.shuffled = f"{name}, {SHUFFLED}"
         controls = {
             "image": slider("image", 0, 0, len(images) - 1),
             "class": buttons("class", CLASSES),
-            "model": buttons("model", (*self._models, SHUFFLED), SHUFFLED),
+            "model": buttons("model", (*self._models, self.shuffled), self.shuffled),
             "parts": slider("shuffled parts, from the top", 1, 0, len(parts_of(self._last))),
         }
         super().__init__(controls)
@@ -55,7 +56,7 @@ class CamExplorer(Explorer):
     def model(self) -> Prompted:
         """Return the chosen model."""
         name = self.controls["model"].value
-        if name != SHUFFLED:
+        if name != self.shuffled:
             return self._models[name]
         return rebuilt(self._last, shuffle_top(parts_of(self._last), self.controls["parts"].value, 0)).eval()
 
@@ -92,7 +93,7 @@ class CamExplorer(Explorer):
     def sentence(self) -> str:
         """Say the current state in one sentence, without numbers that differ between machines."""
         state = self.state()
-        shuffled = f" (top {state['parts']})" if state["model"] == SHUFFLED else ""
+        shuffled = f" (top {state['parts']})" if state["model"] == self.shuffled else ""
         both = f"{next(iter(self._models))} and {state['model']}{shuffled}"
         return f"Image {state['image']}; {state['class']} class; {both}."
 

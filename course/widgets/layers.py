@@ -91,7 +91,10 @@ class LayersExplorer(Explorer):
         chosen = self._images[self.controls["image"].value]
         _image(axes[3], self.activations(), f"activations of image {self.controls['image'].value}")
         _image(axes[4], self.facts().grid, "learned δ (seed 0)")
-        axes[3].set_xlabel(f"mean brightness {float(chosen.float().mean() / 255):.2f}", fontsize=8)
+        inset = axes[3].inset_axes((-0.46, 0.0, 0.4, 0.4))  # in the gap beside the map
+        inset.imshow(chosen.permute(1, 2, 0).numpy())
+        inset.set(xticks=[], yticks=[])
+        inset.set_title("image", fontsize=7, pad=2)
         text = "Accuracy, cost and count over layers, the activations of one image and the learned delta"
         return Picture(figure, f"{text}. {self.sentence()}")
 

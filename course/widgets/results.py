@@ -67,6 +67,6 @@ class ResultsExplorer(Explorer):
         above = sum(low > 0 for _, low, _ in found.values())
         below = sum(high < 0 for _, _, high in found.values())
         return (
-            f"{state['backbone']}, {state['shots']} a class, {state['view']}: {above} of {len(found)} above the probe, "
-            f"{below} below."
+            f"{state['backbone']}, {state['shots']} a class, {state['view']}: by paired 95 % intervals {above} of "
+            f"{len(found)} above the probe, {below} below."
         )

@@ -32,6 +32,7 @@ class TokensExplorer(Explorer):
     def __init__(self, images: UInt8[Tensor, "count channels height width"], spec: Spec) -> None:
         self._images, self._normalized, self._spec = images.float() / 255, normalized(images, spec)[0], spec
         self._panels: list[Any] = []
+        self._made: tuple[Any, InstancePrompt] | None = None
         controls = {
             "tokens": slider("L_p, tokens a block", 4, 1, MOST),
             "blocks": slider("prompted blocks", spec.depth, 1, spec.depth),
@@ -42,10 +43,13 @@ class TokensExplorer(Explorer):
         super().__init__(controls)
 
     def prompt(self) -> InstancePrompt:
-        """Return the prompt of the current state, untrained."""
-        tokens, blocks, beta, _, seed = self.state().values()
-        parts = ("common", "specific")
-        return InstancePrompt(self._spec, tokens, parts, blocks, beta_feature=beta, seed=seed, behind="drop")
+        """Return the prompt of the current state, untrained; made once a state."""
+        tokens, blocks, beta, _, seed = state = tuple(self.state().values())
+        if self._made is None or self._made[0] != state:
+            parts = ("common", "specific")
+            prompt = InstancePrompt(self._spec, tokens, parts, blocks, beta_feature=beta, seed=seed, behind="drop")
+            self._made = state, prompt
+        return self._made[1]
 
     @torch.no_grad()
     def tokens(self) -> dict[str, Tensor]:
