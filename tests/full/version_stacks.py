@@ -35,7 +35,8 @@ ON_DEMAND = {
     "colab313": "Colab's torch, numpy, timm, IPython and ipywidgets, on its Python",
 }
 COLAB = {**stacks.COLAB, "torch": "2.11.0", "torchvision": "0.26.0", "timm": "1.0.28", "numpy": "2.1.3"}
-TOOLS = ("pytest", "hypothesis", "beartype", "jupytext", "peft", "hatchling")  # nbgrader refuses Colab's IPython
+TOOLS = ("pytest", "hypothesis", "beartype", "jupytext", "peft", "hatchling", "ruff")
+FOR_NBGRADER = ("rapidfuzz", "sqlalchemy", "alembic")  # it asks for a newer IPython than Colab's, and works with that
 
 
 def bounds() -> dict[str, str]:
@@ -101,8 +102,11 @@ def install(stack: str, folder: Path) -> Path:
     python, file = folder / "bin" / "python", folder / "pins.txt"
     file.write_text("".join(f"{name}=={version}\n" for name, version in pins(stack).items()), encoding="utf-8")
     more = ["--upgrade", "--upgrade-strategy", "eager"] if stack == "newest" else ["-c", str(file)]
-    wanted = [str(ROOT), *TOOLS] if stack == "colab313" else [f"{ROOT}[dev]"]
+    wanted = [str(ROOT), *TOOLS, *FOR_NBGRADER] if stack == "colab313" else [f"{ROOT}[dev]"]
     subprocess.run([python, "-m", "pip", "install", "-q", "-e", *wanted, *more], check=True)
+    if stack == "colab313":
+        nbgrader = f"nbgrader=={constraints()['nbgrader']}"
+        subprocess.run([python, "-m", "pip", "install", "-q", "--no-deps", nbgrader], check=True)
     return python
 
 

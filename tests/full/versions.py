@@ -47,7 +47,8 @@ SUMMARY = re.compile(r"(\d+) (passed|failed|skipped|errors?)\b")
 
 def tested(python: Path, words: list[str]) -> str:
     """Run pytest and return its counts, as "12 passed, 1 skipped"."""
-    kept = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", "PYTHONHOME")}
+    apart = ("PYTHONPATH", "PYTHONHOME", "VPCOURSE_PYTHONS")
+    kept = {key: value for key, value in os.environ.items() if key not in apart}
     command = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *words]
     done = subprocess.run(
         command, cwd=ROOT, env={**kept, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False
