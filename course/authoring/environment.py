@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import patch
 
 CELL_SECONDS = 240
+STARTS = 3  # of a kernel: its ports are chosen before it takes them, and another program may be first
 THREADS = "2"
 FIXED = {
     "OMP_NUM_THREADS": THREADS,

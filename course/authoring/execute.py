@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from course.authoring.cells import where
-from course.authoring.environment import CELL_SECONDS, UNSTABLE, kernel_environment
+from course.authoring.environment import CELL_SECONDS, STARTS, UNSTABLE, kernel_environment
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SLICE = 0.5  # seconds; a lost wake-up of the shell socket costs no more than this
@@ -26,6 +26,10 @@ SLICE = 0.5  # seconds; a lost wake-up of the shell socket costs no more than th
 
 class LessonFailed(RuntimeError):
     """A cell of a lesson raised, took too long or killed its kernel; the message names it in one line."""
+
+
+class NotStarted(Exception):
+    """The kernel died before it took its first message, or took too long to do so."""
 
 
 class ThisInterpreter(KernelSpecManager):
@@ -38,11 +42,32 @@ class ThisInterpreter(KernelSpecManager):
 
 
 class PollingClient(NotebookClient):
-    """Waits for replies in short slices, because nbclient can miss the wake-up and then waits for ever."""
+    """Starts a kernel again that dies before its first cell, and waits for replies in short slices.
+
+    nbclient can miss the wake-up and then waits for ever.
+    """
+
+    def create_kernel_manager(self) -> Any:
+        """Gives a kernel that is not started yet, of this interpreter."""
+        self.km = AsyncKernelManager(kernel_spec_manager=ThisInterpreter(), kernel_name="python3")
+        return self.km
+
+    async def async_start_new_kernel(self, **options: Any) -> None:
+        """Starts the kernel and keeps the options for another start."""
+        self.options = options
+        await super().async_start_new_kernel(**options)
 
     async def async_start_new_kernel_client(self) -> Any:
-        """Starts the client and replaces its endless wait."""
-        client = await super().async_start_new_kernel_client()
+        """Starts the client, where need be with a new kernel, and replaces its endless wait."""
+        for start in range(1, STARTS + 1):
+            try:
+                client = await super().async_start_new_kernel_client()
+                break
+            except RuntimeError as error:
+                self.create_kernel_manager()
+                if start == STARTS:
+                    raise NotStarted(str(error)) from error
+                await self.async_start_new_kernel(**self.options)
         receive = client.shell_channel.get_msg
 
         async def get_msg(timeout: float | None = None, **options: Any) -> Any:
@@ -77,13 +102,12 @@ def execute(
         timeout: seconds a single cell may take.
 
     Raises:
-        LessonFailed: a cell failed.
+        LessonFailed: a cell failed, or the kernel never started.
     """
     clear(notebook)
     language = dict(notebook.metadata.get("language_info", {}))
     client = PollingClient(
         notebook,
-        km=AsyncKernelManager(kernel_spec_manager=ThisInterpreter(), kernel_name="python3"),
         timeout=timeout,
         record_timing=False,
         resources={"metadata": {"path": str(folder)}},
@@ -93,6 +117,8 @@ def execute(
     try:
         with kernel_environment() as environment:
             client.execute(env=environment, cleanup_kc=True)
+    except NotStarted as error:
+        raise LessonFailed(f"{place}: its kernel did not start, {STARTS} times in a row: {error}") from error
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         raise LessonFailed(_failure(place, notebook, error, timeout)) from error
     notebook.metadata["language_info"] = language

@@ -342,7 +342,8 @@ def nbval(root: Path) -> subprocess.CompletedProcess[str]:
         text = (REPOSITORY / folder / "conftest.py").read_text()
         (root / folder / "conftest.py").write_text(text)
     (root / "pytest.ini").write_text("[pytest]\n")
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), "VPCORE_DATA": "elsewhere"}
+    path = os.pathsep.join([str(REPOSITORY), os.environ.get("PYTHONPATH", "")]).strip(os.pathsep)
+    environment = {**os.environ, "PYTHONPATH": path, "VPCORE_DATA": "elsewhere"}
     folders = [str(root / folder) for folder in ("notebooks", "solutions")]
     command = [sys.executable, "-m", "pytest", "-q", "--nbval", "-k", "not budget", "--rootdir", str(root), *folders]
     return subprocess.run(command, cwd=folders[0], env=environment, capture_output=True, text=True, check=False)
@@ -352,6 +353,17 @@ def test_strict_nbval_passes_on_what_was_built(rich, tmp_path):
     done = nbval(copied(rich, tmp_path))
     assert "16 passed" in done.stdout, done.stdout + done.stderr
     assert done.returncode == 0
+
+
+def test_strict_nbval_starts_a_kernel_again_that_died_at_its_start(built, tmp_path, monkeypatch):
+    launcher = "import pathlib, sys\nseen = pathlib.Path(__file__).with_name('seen')\nif not seen.exists():\n"
+    launcher += "    seen.touch()\n    sys.exit(1)\n"
+    launcher += "from ipykernel.kernelapp import launch_new_instance\nlaunch_new_instance()\n"
+    (tmp_path / "ipykernel_launcher.py").write_text(launcher)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = nbval(copied(built, tmp_path / "copy"))
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert (tmp_path / "seen").exists()
 
 
 def test_strict_nbval_fails_on_a_wrong_stored_output(built, tmp_path):

@@ -8,7 +8,7 @@ import nbformat
 import pytest
 
 from course.authoring import environment, nbval_settings
-from course.authoring.execute import normalize, stable_text, strip_png
+from course.authoring.execute import LessonFailed, execute, normalize, stable_text, strip_png
 
 
 def test_a_png_keeps_its_pixels_and_loses_its_text():
@@ -68,3 +68,54 @@ def test_a_notebook_stays_on_one_worker(workers, dist, expected):
     config = SimpleNamespace(option=SimpleNamespace(numprocesses=workers, dist=dist))
     nbval_settings.pytest_cmdline_main(config)
     assert config.option.dist == expected
+
+
+LAUNCHER = """import pathlib, sys
+tries = pathlib.Path(__file__).with_name("tries")
+tries.write_text(tries.read_text() + "x")
+if len(tries.read_text()) <= FAILURES:
+    sys.exit(1)  # as a kernel does whose port another program took in between
+from ipykernel.kernelapp import launch_new_instance
+launch_new_instance()
+"""
+
+
+@pytest.fixture
+def dying(monkeypatch, tmp_path):
+    """Gives a function: kernels die at their first starts; it returns the file that counts the starts."""
+
+    def fail(failures: int):
+        (tmp_path / "ipykernel_launcher.py").write_text(LAUNCHER.replace("FAILURES", str(failures)))
+        (tmp_path / "tries").write_text("")
+        monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+        return tmp_path / "tries"
+
+    return fail
+
+
+def sum_of_two():
+    return nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("1 + 1")], metadata={"language_info": {"name": "python"}}
+    )
+
+
+def test_a_kernel_that_dies_at_its_start_is_started_again(dying, tmp_path):
+    tries = dying(2)
+    execute("toy", book := sum_of_two(), tmp_path)
+    assert book.cells[0].outputs[0].data["text/plain"] == "2"
+    assert tries.read_text() == "xxx"
+
+
+def test_a_kernel_that_never_starts_is_named(dying, tmp_path):
+    tries = dying(3)
+    with pytest.raises(LessonFailed, match="toy: its kernel did not start, 3 times in a row: Kernel died"):
+        execute("toy", sum_of_two(), tmp_path)
+    assert tries.read_text() == "xxx"
+
+
+def test_a_cell_that_kills_its_kernel_is_not_run_again(dying, tmp_path):
+    tries = dying(0)
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import os; os._exit(1)")])
+    with pytest.raises(LessonFailed, match="killed the kernel"):
+        execute("toy", book, tmp_path)
+    assert tries.read_text() == "x"
