@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from vpcore.experiments.runs.packed import right
-from vpcore.statistics import two_way_interval
+from vpcore.statistics import Interval, two_way_interval
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -66,7 +66,7 @@ class Recorded:
 
     def gain(
         self, data: str, base: str, treated: str, backbone: str = "simple_cnn", **settings: Any
-    ) -> tuple[float, float, float]:
+    ) -> Interval:
         """Return what `treated` gains over `base` in points, and its 95 % interval over seeds and test images.
 
         Raises:
@@ -76,7 +76,7 @@ class Recorded:
 
     def reached(
         self, data: str, prompt: str = "none", backbone: str = "simple_cnn", **settings: Any
-    ) -> tuple[float, float, float]:
+    ) -> Interval:
         """Return the mean accuracy in percent, and its 95 % interval over seeds and test images.
 
         Raises:
@@ -104,9 +104,8 @@ class Recorded:
         return sorted(runs, key=lambda run: run["cell"]["seed"])
 
 
-def _percent(before: np.ndarray, after: np.ndarray) -> tuple[float, float, float]:
-    found = two_way_interval(before, after)
-    return 100 * found.mean, 100 * found.low, 100 * found.high
+def _percent(before: np.ndarray, after: np.ndarray) -> Interval:
+    return Interval(*(100 * end for end in two_way_interval(before, after)))
 
 
 def names(folder: Path = RESULTS) -> list[str]:

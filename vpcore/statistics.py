@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,13 +12,16 @@ Right = Sequence[Sequence[int] | np.ndarray] | np.ndarray  # one row a seed, one
 ROUNDING = 1e-9  # spreads below this share of the values are those of rounding
 
 
-@dataclass(frozen=True)
-class Interval:
+class Interval(NamedTuple):
     """A mean and the confidence interval around it, in the unit of the values."""
 
     mean: float
     low: float
     high: float
+
+    def verdict(self, above: str = "above", below: str = "below") -> str:
+        """Return what an interval of a difference shows: "cannot tell" where it holds 0, else `above` or `below`."""
+        return "cannot tell" if self.low <= 0 <= self.high else above if self.low > 0 else below
 
 
 def mean_sd(values: Sequence[float] | np.ndarray) -> tuple[float, float]:

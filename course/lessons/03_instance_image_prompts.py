@@ -351,11 +351,10 @@ accuracies(rows, "Universal, cluster and instance prompts", live=(mine,), label=
 # %% name="compare"
 def compare(before, after, network="resnet_nano", place="photodigits"):
     """Print and return mean, low and high of a recorded difference in points, for other seeds and other images."""
-    mean, low, high = table.gain(place, before, after, network)
-    verdict = "cannot tell" if low <= 0 <= high else "differs"
+    mean, low, high = gain = table.gain(place, before, after, network)
     pair = f"{names.get(after, after):20} − {names.get(before, before):9}"
-    print(f"{pair} {mean:+6.2f} ({low:+6.2f} to {high:+6.2f})  {verdict}")
-    return mean, low, high
+    print(f"{pair} {mean:+6.2f} ({low:+6.2f} to {high:+6.2f})  {gain.verdict('differs', 'differs')}")
+    return gain
 
 # %%
 found = {name: compare("none", condition) for name, condition in conditions.items() if condition != "none"}

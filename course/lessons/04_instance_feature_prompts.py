@@ -284,9 +284,9 @@ def compare(pairs):
     """Print and return (mean, low, high) in points, for other seeds and other test images; name → (before, after)."""
     found = {}
     for name, conditions in pairs.items():
-        found[name] = mean, low, high = table.gain("photodigits", *conditions, "vit_nano")
-        verdict = "cannot tell" if low <= 0 <= high else "differs"
-        print(f"{name:43} {mean:+6.2f}  ({low:+6.2f} to {high:+6.2f})  {verdict}")
+        found[name] = gain = table.gain("photodigits", *conditions, "vit_nano")
+        words = f"{gain.mean:+6.2f}  ({gain.low:+6.2f} to {gain.high:+6.2f})"
+        print(f"{name:43} {words}  {gain.verdict('differs', 'differs')}")
     return found
 
 # %%

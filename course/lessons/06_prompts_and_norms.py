@@ -745,13 +745,12 @@ def differences(net, one, other):
 def compare(net, one, other):
     """Return mean, low and high end of the interval for seeds and images, a verdict, and what could be detected."""
     points, right = differences(net, one, other)
-    mean, low, high = table.gain("photodigits", one, other, net)
+    gain = table.gain("photodigits", one, other, net)
     seeds, images = right[0].shape
     detectable = 100 * smallest_detectable_difference(points.std(ddof=1) / 100, seeds, image_variance(*right), images)
-    verdict = "cannot tell" if low <= 0 <= high else "differs"
-    verdict = "identical" if np.array_equal(*right) else verdict
+    verdict = "identical" if np.array_equal(*right) else gain.verdict("differs", "differs")
     detected = "" if verdict == "identical" else f"; {seeds} seeds detect {detectable:.1f}"
-    return (mean, low, high), verdict + detected
+    return gain, verdict + detected
 
 # %%
 cells = {(run["cell"]["backbone"], run["cell"]["prompt"]): run["cell"] for run in table.runs}

@@ -82,12 +82,11 @@ def gain(program, base="right"):
 
 
 # %%
-def say(name, ends):
+def say(name, found):
     """Print a mean difference in points with its interval and a verdict, and return it."""
-    mean, low, high = ends
-    verdict = "cannot tell" if low <= 0 <= high else "differs"
-    print(f"{name:24} {mean:+6.2f}  ({low:+7.3f} to {high:+7.3f})  {verdict}")
-    return ends
+    words = f"{found.mean:+6.2f}  ({found.low:+7.3f} to {found.high:+7.3f})"
+    print(f"{name:24} {words}  {found.verdict('differs', 'differs')}")
+    return found
 
 
 # %% [markdown]
@@ -425,8 +424,8 @@ by_choice = [100 * (run["extra"]["reported"]["best on test"] - run["accuracy"]) 
 flattered = t_interval(by_choice)
 fresh = t_interval([100 * (run["accuracy"] - run["extra"]["fresh"]) for run in runs])
 print(f"points, n = {len(runs)} seeds, {epochs} epochs, 1,000 test images; fresh: 4,000 others from the same source")
-say("chosen on test − right", (flattered.mean, flattered.low, flattered.high))
-_ = say("right − fresh", (fresh.mean, fresh.low, fresh.high))
+say("chosen on test − right", flattered)
+_ = say("right − fresh", fresh)
 
 # %% [markdown] answer=true
 # The first line compares two readings of the *same* predictions of the *same* images, so its interval is over seeds
@@ -630,7 +629,7 @@ print(f"points, n = {len(right)} seeds crossed with 1,000 test images")
 say("moving statistics", gain("moving statistics"))
 print("the same 1,000 test images, interval over seeds alone")
 in_train = t_interval([100 * (run["extra"]["reported"]["batch statistics"] - run["accuracy"]) for run in runs])
-_ = say("tested in train mode", (in_train.mean, in_train.low, in_train.high))
+_ = say("tested in train mode", in_train)
 
 # %% [markdown] answer=true
 # Moving statistics **raise** the accuracy here. A network that adapts its statistics to new images is a method of its

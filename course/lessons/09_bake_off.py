@@ -33,7 +33,7 @@ from course.show.clouds import tradeoff
 from course.studies.own_pictures import bake_off, figure, report, write_report
 from course.studies.study_09 import SHOTS, methods_for
 from course.widgets.results import ResultsExplorer
-from vpcore.statistics import Interval, two_way_p_value
+from vpcore.statistics import two_way_p_value
 
 torch.set_num_threads(1)  # so small a network gains nothing from a second thread
 
@@ -320,10 +320,9 @@ explorer
 def against(name, data_set, backbone_name, shots):
     """Return how a method stands to the probe, that in words with its interval, and the p-value."""
     asked = (data_set, "linear probe", name, backbone_name)
-    mean, low, high = table.gain(*asked, shots=shots)  # points, for other seeds and other test images
-    verdict = "cannot tell" if low <= 0 <= high else "above" if low > 0 else "below"
-    words = f"{mean:+6.2f} ({low:+6.2f} to {high:+6.2f})  {verdict}"
-    return verdict, words, two_way_p_value(*table.pair(*asked, shots=shots))
+    gain = table.gain(*asked, shots=shots)  # points, for other seeds and other test images
+    words = f"{gain.mean:+6.2f} ({gain.low:+6.2f} to {gain.high:+6.2f})  {gain.verdict()}"
+    return gain.verdict(), words, two_way_p_value(*table.pair(*asked, shots=shots))
 
 # %% point=true
 verdicts, p_values = {}, {}
@@ -461,7 +460,7 @@ def against_probe(backbone_name, data_set, method):
     if text is None:
         return None
     mean = float(transfer.accuracies(data_set, text, backbone_name).mean())
-    return Interval(*transfer.gain(data_set, "none", text, backbone_name)), mean
+    return transfer.gain(data_set, "none", text, backbone_name), mean
 
 # %%
 tables, means = {}, {}

@@ -12,6 +12,8 @@ import numpy as np
 from course.recorded import Recorded, recorded
 from vpcore.statistics import Interval, holm, two_way_p_value
 
+WORDS = ("better", "worse")  # above zero, below zero
+
 
 @dataclass(frozen=True)
 class Claim:
@@ -28,27 +30,26 @@ class Claim:
     def sentence(self, folder: Path) -> str:
         """Return the claim with its verdict, interval, seeds and test images."""
         found, pairs, tests = difference(recorded(self.file, folder), self)
-        return f"- {self.what}: {verdict(found)}, {points(found)}, {pairs} pairs, {tests:,} test images ({self.file})."
+        return f"- {self.what}: {_stands(found)}, {pairs} pairs, {tests:,} test images ({self.file})."
 
 
 def difference(table: Recorded, claim: Claim) -> tuple[Interval, int, int]:
     """Return the two-way interval of a claim in percentage points, and how many seeds and test images it is from."""
     gain = table.gain(claim.data, claim.base, claim.arm, claim.backbone, **claim.settings)
-    return Interval(*gain), *_pair(table, claim)[0].shape
+    return gain, *_pair(table, claim)[0].shape
 
 
 def _pair(table: Recorded, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
     return table.pair(claim.data, claim.base, claim.arm, claim.backbone, **claim.settings)
 
 
-def verdict(found: Interval) -> str:
-    """Say what a 95 % interval of a difference shows."""
-    return "cannot tell" if found.low <= 0 <= found.high else "better" if found.mean > 0 else "worse"
-
-
 def points(found: Interval) -> str:
     """Write an interval in percentage points."""
     return f"{found.mean:+.2f} points [{found.low:+.2f}, {found.high:+.2f}]"
+
+
+def _stands(found: Interval) -> str:
+    return f"{found.verdict(*WORDS)}, {points(found)}"
 
 
 def best_layer(folder: Path, data: str, backbone: str) -> str:
@@ -60,7 +61,7 @@ def best_layer(folder: Path, data: str, backbone: str) -> str:
     )  # fmt: skip
     found = {at: difference(table, Claim("", "", data, backbone, f"ap@{at}")) for at in layers}
     best = max(layers, key=lambda at: found[at][0].mean)
-    told = [f"at layer {at} {verdict(found[at][0])}, {points(found[at][0])}" for at in (best, layers[0], layers[-1])]
+    told = [f"at layer {at} {_stands(found[at][0])}" for at in (best, layers[0], layers[-1])]
     pairs = " and ".join(str(count) for count in sorted({pairs for _, pairs, _ in found.values()}))
     return (
         f"- AP against the probe, {data}, {backbone}: the highest mean of layers {layers[0]} to {layers[-1]} stands at "
@@ -76,7 +77,7 @@ def count_better(folder: Path, file: str, base: str, data: str, backbone: str, w
     arms = list(dict.fromkeys(r["cell"]["prompt"] for r in table.runs if here.items() <= r["cell"].items()))
     claims = {arm: Claim("", "", data, backbone, arm, base, settings) for arm in arms if arm != base}
     found = {arm: difference(table, claim) for arm, claim in claims.items()}
-    named = {word: [arm for arm, (each, _, _) in found.items() if verdict(each) == word]
+    named = {word: [arm for arm, (each, _, _) in found.items() if each.verdict(*WORDS) == word]
              for word in ("better", "worse", "cannot tell")}  # fmt: skip
     lists = "; ".join(f"{word}: {_counted(names)}" for word, names in named.items())
     if not found:
@@ -95,7 +96,7 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
     for arm in dict.fromkeys(cell["prompt"] for cell in cells if cell["prompt"] != base):
         claims = [Claim("", "", data, backbone, arm, base) for data in sets]
         p_values += [two_way_p_value(*_pair(table, claim)) for claim in claims]
-        found = [verdict(difference(table, claim)[0]) for claim in claims]
+        found = [difference(table, claim)[0].verdict(*WORDS) for claim in claims]
         at_edge = {run["cell"]["data"] for run in table.runs if run.get("rate_at_edge") and run["cell"]["prompt"] == arm
                    and run["cell"]["backbone"] == backbone}  # fmt: skip
         counts.append(f"  - `{arm}` {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")

@@ -1,17 +1,20 @@
-"""Accuracy against the number of training images: the page's figures and tables, drawn from scale.json."""
+"""Accuracy against the number of training images: the page's figures and tables, drawn from the files of `SETS`."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from course.recorded import Recorded, recorded
+from course.recorded import Recorded, names, recorded
 from course.results.claims import Claim, difference, points
+from vpcore.statistics import Interval
 
 NAME = "scale"
 DATA = "photodigits:num_test=2000,num_train=16000,num_valid=1000"
+SETS = {NAME: DATA, "scale_cifar10": "cifar10"}  # file: its data set
 EPOCHS = 16  # at every size; more or fewer where images are parted from steps
 NAMES = {
     "full_tuning": "full fine-tuning", "norm_tuning": "norm tuning", "activation": "AP", "instance": "InsVP",
@@ -21,25 +24,30 @@ NAMES = {
 COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#009e73", "#cc79a7", "#e69f00", "#7f7f7f")  # Okabe and Ito 2008
 MARKERS = ("s", "D", "o", "^", "^", "v", "P", "X")
 CHANCE = 0.13  # below it, a network of ten classes has learned nothing
-Point = tuple[float, float, float]  # accuracy in percent, and the ends of its interval
 Setting = tuple[int, int]  # training images, epochs
 
 
-def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Point]]:
+def backbones(table: Recorded) -> list[str]:
+    """Return the networks of a table, in its order."""
+    return list(dict.fromkeys(run["cell"]["backbone"] for run in table.runs))
+
+
+def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Interval]]:
     """Return for each headline method what it reached in each setting, in the order of `NAMES`.
 
     The 95 % interval is `two_way_interval` against no image right at all; settings of one seed are left out.
     """
+    data = SETS[table.name]
     found: dict[str, dict[Setting, set[int]]] = {}
     for run in table.runs:
         cell = run["cell"]
-        if (cell["data"], cell["backbone"]) == (DATA, backbone) and name(cell["prompt"]) is not None:
+        if (cell["data"], cell["backbone"]) == (data, backbone) and name(cell["prompt"]) is not None:
             setting = (cell["limit"], cell["epochs"])
             found.setdefault(cell["prompt"], {}).setdefault(setting, set()).add(cell["seed"])
     order = sorted(found, key=lambda prompt: list(NAMES).index(prompt.partition(":")[0]))
     made = {
         prompt: {
-            (limit, epochs): table.reached(DATA, prompt, backbone, limit=limit, epochs=epochs)
+            (limit, epochs): table.reached(data, prompt, backbone, limit=limit, epochs=epochs)
             for (limit, epochs), seeds in found[prompt].items()
             if len(seeds) > 1
         }
@@ -57,7 +65,7 @@ def name(prompt: str) -> str | None:
     return f"{NAMES[method]}, layer {layer}" if option else NAMES.get(method)
 
 
-def draw(made: dict[str, dict[Setting, Point]], backbone: str) -> bytes:
+def draw(made: dict[str, dict[Setting, Interval]], title: str) -> bytes:
     """Return a PNG: a line a method over sizes with 95 % intervals; open signs where the steps are another size's."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -82,11 +90,10 @@ def draw(made: dict[str, dict[Setting, Point]], backbone: str) -> bytes:
     axis.minorticks_off()
     axis.set(xlabel="training images", ylabel="test accuracy, %", ylim=(0, 100))
     axis.grid(axis="y", color="#dddddd")
-    axis.set_title(
-        f"photodigits, {backbone}: {EPOCHS} epochs at every size, 95 % intervals over seeds and test images\n"
-        "open signs: 1,000 images with the steps of 16,000, and 16,000 with the steps of 1,000",
-        fontsize=9,
-    )
+    told = f"{title}: {EPOCHS} epochs at every size, 95 % intervals over seeds and test images"
+    if any(epochs != EPOCHS for settings in made.values() for _, epochs in settings):
+        told += "\nopen signs: 1,000 images with the steps of 16,000, and 16,000 with the steps of 1,000"
+    axis.set_title(told, fontsize=9)
     axis.legend(loc="upper left", fontsize=8, frameon=False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
@@ -94,35 +101,43 @@ def draw(made: dict[str, dict[Setting, Point]], backbone: str) -> bytes:
 
 
 def lines(folder: Path) -> list[str]:
-    """Return the page's part on sizes: a figure, its table, and what images and steps each gave, for each network."""
-    table = recorded(NAME, folder)
+    """Return the page's part on sizes: a figure, its table, and what images and steps each gave, set by set."""
     text = ["## Accuracy against the number of training images", ""]
-    for backbone in dict.fromkeys(run["cell"]["backbone"] for run in table.runs):
-        made = curves(table, backbone)
-        if made:
-            text += [f"### {backbone}", "", f"![{_alt(made, backbone)}]({picture(backbone)})", ""]
-            text += [*_table(table, made, backbone), "", *_parted(made), ""]
+    for table, backbone, made in _found(folder):
+        title = f"{_set(table)}, {backbone}"
+        text += [f"### {title}", "", f"![{_alt(made, title)}]({picture(table, backbone)})", ""]
+        text += [*_table(table, made, backbone), "", *_parted(made), ""]
     return text
 
 
-def picture(backbone: str) -> str:
-    """Return the name of a network's figure."""
-    return f"{NAME}_{backbone}.png"
+def picture(table: Recorded, backbone: str) -> str:
+    """Return the name of a figure."""
+    return f"{table.name}_{backbone}.png"
 
 
 def write(folder: Path) -> list[Path]:
     """Draw the figures beside the page; returns their paths."""
     from vpcore.tensorfile import replace_file
 
-    table = recorded(NAME, folder)
-    made = {b: curves(table, b) for b in dict.fromkeys(run["cell"]["backbone"] for run in table.runs)}
-    paths = {folder / picture(backbone): draw(found, backbone) for backbone, found in made.items() if found}
-    for path, content in paths.items():
-        replace_file(path, content)
-    return list(paths)
+    paths = []
+    for table, backbone, made in _found(folder):
+        paths.append(folder / picture(table, backbone))
+        replace_file(paths[-1], draw(made, f"{_set(table)}, {backbone}"))
+    return paths
 
 
-def _alt(made: dict[str, dict[Setting, Point]], backbone: str) -> str:
+def _found(folder: Path) -> Iterator[tuple[Recorded, str, dict[str, dict[Setting, Interval]]]]:
+    for table in (recorded(name, folder) for name in SETS if name in names(folder)):
+        for backbone in backbones(table):
+            if made := curves(table, backbone):
+                yield table, backbone, made
+
+
+def _set(table: Recorded) -> str:
+    return SETS[table.name].partition(":")[0]
+
+
+def _alt(made: dict[str, dict[Setting, Interval]], title: str) -> str:
     told = []
     for prompt, settings in made.items():
         usual = sorted(setting for setting in settings if setting[1] == EPOCHS)
@@ -130,10 +145,11 @@ def _alt(made: dict[str, dict[Setting, Point]], backbone: str) -> str:
             f"{settings[at][0]:.0f} % at {at[0]:,} images" for at in dict.fromkeys(usual[:1] + usual[-1:])
         )
         told += [f"{name(prompt)} {ends}"] if ends else []
-    return f"Test accuracy of {backbone} on photodigits against training images: {'; '.join(told)}."
+    return f"Test accuracy against training images, {title}: {'; '.join(told)}."
 
 
-def _table(table: Recorded, made: dict[str, dict[Setting, Point]], backbone: str) -> list[str]:
+def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: str) -> list[str]:
+    data = SETS[table.name]
     settings = sorted({setting for found in made.values() for setting in found}, key=lambda s: (s[1] != EPOCHS, s))
     head = [
         f"{size:,} images" + (f", {epochs} epoch{'s' * (epochs > 1)}" if epochs != EPOCHS else "")
@@ -143,11 +159,11 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Point]], backbone: str
     for prompt, found in made.items():
         cells = []
         for limit, epochs in settings:
-            claim = Claim("", "", DATA, backbone, prompt, settings={"limit": limit, "epochs": epochs})
+            claim = Claim("", "", data, backbone, prompt, settings={"limit": limit, "epochs": epochs})
             told = [f"{found[limit, epochs][0]:.1f}" if (limit, epochs) in found else ""]
             if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
                 told.append(points(difference(table, claim)[0]).replace(" points", ""))
-            arm = {"data": DATA, "backbone": backbone, "prompt": prompt, **claim.settings}
+            arm = {"data": data, "backbone": backbone, "prompt": prompt, **claim.settings}
             runs = [run for run in table.runs if arm.items() <= run["cell"].items()]
             fallen = sum(run["accuracy"] < CHANCE for run in runs)
             notes = ["rate at an edge"] if any(run.get("rate_at_edge") for run in runs) else []
@@ -157,7 +173,7 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Point]], backbone: str
     return text
 
 
-def _parted(made: dict[str, dict[Setting, Point]]) -> list[str]:
+def _parted(made: dict[str, dict[Setting, Interval]]) -> list[str]:
     """Say for each method what 16 times the steps gave without more images, and 16 times the images without steps."""
     few, many, steps, images = (1000, EPOCHS), (16_000, EPOCHS), (1000, 16 * EPOCHS), (16_000, 1)
     told = []

@@ -49,6 +49,7 @@ QUESTIONS = {
     "norms": "Lesson 06. Which prompts are biases, and what do norms, SSF and LoRA reach?",
     "pictures": "Lesson 07. Do t-SNE, Grad-CAM and attention distance say what accuracy says?",
     "scale": "How do methods compare from 250 to 16,000 images, and do images or steps make the difference?",
+    "scale_cifar10": "The same on real photographs: how do methods compare from 250 to 16,000 images of CIFAR-10?",
     "shots": "Lesson 09. Which method should one take with 1, 4 or 16 images a class?",
     "start": "Lesson 00. How far do training images, seeds and choosing on the test set move an accuracy?",
     "transfer": "Lesson 09. How do all methods compare, on eight sets and two small backbones?",

@@ -45,15 +45,10 @@ def _said(cell: Interval | None) -> str:
         return "–"
     whole = f"{cell.mean:+.0f}".replace("-", "−")
     mean = "0" if whole[1:] == "0" else whole
-    return f"({mean})" if _holds_zero(cell) else mean
-
-
-def _holds_zero(interval: Interval) -> bool:
-    return interval.low <= 0 <= interval.high
+    return f"({mean})" if cell.verdict() == "cannot tell" else mean
 
 
 def _counts(rows: Mapping[str, Mapping[str, Interval]]) -> str:
-    cells = [interval for row in rows.values() for interval in row.values()]
-    unsure = sum(map(_holds_zero, cells))
-    above = sum(cell.low > 0 for cell in cells)
-    return f"{above} of {len(cells)} above the baseline, {len(cells) - unsure - above} below, {unsure} cannot be told"
+    found = [interval.verdict() for row in rows.values() for interval in row.values()]
+    above, below, unsure = (found.count(word) for word in ("above", "below", "cannot tell"))
+    return f"{above} of {len(found)} above the baseline, {below} below, {unsure} cannot be told"

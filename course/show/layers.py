@@ -57,7 +57,7 @@ class LayerTable:
 
     def ahead(self, arm: str, control: str, network: str, data: str = "photodigits") -> Interval:
         """Return how far an arm is ahead of another in points, with an interval for seeds and test images."""
-        return Interval(*self.table.gain(data, control, arm, network))
+        return self.table.gain(data, control, arm, network)
 
     def compare(self, network: str, control: str, layers: Iterable[int] | None = None) -> None:
         """Print AP minus a control of the same layer, a line a layer; `control` is a kind, or an arm without layer."""
@@ -85,7 +85,7 @@ class LayerTable:
 
 def say(name: str, found: Interval) -> None:
     """Print a difference in points with its interval and what follows from it."""
-    verdict = "cannot tell" if found.low <= 0 <= found.high else "AP is ahead" if found.low > 0 else "AP is behind"
+    verdict = found.verdict("AP is ahead", "AP is behind")
     print(f"  {name:19} {found.mean:+6.2f}  ({found.low:+6.2f} to {found.high:+6.2f})  {verdict}")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from course.recorded import Recorded
 from course.show.picture import COLORS, MARKERS, Picture, canvas, finished, listed, plain
+from vpcore.statistics import Interval
 
 
 def sizes(curves: Mapping[str, Mapping[int, tuple[float, float, float]]], title: str, *, label: str = "") -> Picture:
@@ -83,7 +84,6 @@ def more_images(
     return sizes(curves, f"More images, {data.partition(':')[0]}, frozen {backbone}", label=label)
 
 
-def _say(words: str, found: tuple[float, float, float]) -> None:
-    mean, low, high = found
-    verdict = "above the probe" if low > 0 else "below the probe" if high < 0 else "against the probe: cannot tell"
-    print(f"{words}: {mean:+5.1f} points ({low:+.1f} to {high:+.1f}) {verdict}")
+def _say(words: str, found: Interval) -> None:
+    verdict = found.verdict("above the probe", "below the probe")
+    print(f"{words}: {found.mean:+5.1f} points ({found.low:+.1f} to {found.high:+.1f}) {verdict}")

@@ -94,7 +94,7 @@ def gains(entries: Mapping[str, Entry], baseline: str) -> dict[str, Interval]:
     """Return each method minus the baseline in points, with intervals for other seeds and other test images."""
     base = entries[baseline].right
     found = {name: two_way_interval(base, entry.right) for name, entry in entries.items() if name != baseline}
-    return {name: Interval(*(100 * end for end in (each.mean, each.low, each.high))) for name, each in found.items()}
+    return {name: Interval(*(100 * end for end in each)) for name, each in found.items()}
 
 
 def figure(entries: Mapping[str, Entry], baseline: str, label: str) -> Picture:
@@ -119,10 +119,10 @@ def report(entries: Mapping[str, Entry], baseline: str, data: Splits, backbone: 
         f"| {baseline} | {base.learned:,} | {_rate(base)} | {_spread(base)} | | |",
     ]
     for name, each in gains(entries, baseline).items():
-        verdict = "cannot tell" if each.low <= 0 <= each.high else "above" if each.low > 0 else "below"
         difference = f"{each.mean:+.1f} ({each.low:+.1f} to {each.high:+.1f})"
         entry = entries[name]
-        page.append(f"| {name} | {entry.learned:,} | {_rate(entry)} | {_spread(entry)} | {difference} | {verdict} |")
+        learned = f"{entry.learned:,} | {_rate(entry)} | {_spread(entry)}"
+        page.append(f"| {name} | {learned} | {difference} | {each.verdict()} |")
     least, image = max(detectable(base, entry) for name, entry in entries.items() if name != baseline), 100 / images
     seen = f"In each row a true difference of {least:.1f} points or more would be found in 80 % of such experiments."
     if least < image:  # the runs got the same images right, so nothing can be estimated from how they scatter

@@ -20,6 +20,7 @@ from vpcore.statistics import two_way_interval
 
 GAINS = {"none": 0, "full": 0.1, "activation:layer=3": 0.2, "full_tuning": 0.5, "pad": 0.1, "instance:parts=patch": 0.1}
 SETTINGS = ((250, 16), (1000, 16), (16_000, 16), (16_000, 1), (1000, 256))
+PICTURES = ["scale_resnet_nano.png", "scale_vit_nano.png", "scale_cifar10_resnet_nano.png"]
 MADE = {
     "versions": {"torch": "2"},
     "hardware": {"processor": "a cpu", "gpu": None},
@@ -30,20 +31,25 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory):
-    """A folder with a packed file of two networks; vit_nano has one setting, and one seed of another."""
+    """A folder with two packed files; in the first, vit_nano has one setting and one seed of another."""
     folder, rng = tmp_path_factory.mktemp("curves"), np.random.default_rng(0)
-    for backbone, settings in (("resnet_nano", SETTINGS), ("vit_nano", SETTINGS[:2])):
+    for name, backbone, settings in (
+        ("scale", "resnet_nano", SETTINGS),
+        ("scale", "vit_nano", SETTINGS[:2]),
+        ("scale_cifar10", "resnet_nano", SETTINGS[1:3]),
+    ):
         for limit, epochs in settings:
             for prompt, gain in GAINS.items():
                 share = 0.3 + gain * (np.log2(limit * epochs / 4000) / 6 if epochs > 1 else 0.3)
                 for seed in range(1 if backbone == "vit_nano" and limit == 1000 else 3):
                     bits = (rng.random(80) < share).astype(int)
                     run = made_run(prompt, seed, list(bits))
-                    cell = Cell(curves.DATA, backbone, prompt, seed, epochs, limit=limit, lr=0.1, trials=3)
-                    append_run(folder / "s.jsonl", {**run, "key": cell.key(), "cell": asdict(cell), **MADE})
+                    cell = Cell(curves.SETS[name], backbone, prompt, seed, epochs, limit=limit, lr=0.1, trials=3)
+                    append_run(folder / f"{name}.jsonl", {**run, "key": cell.key(), "cell": asdict(cell), **MADE})
     trial = asdict(Cell(curves.DATA, "resnet_nano", "full", epochs=16, limit=1000, lr=0.1, trials=3))
-    append_run(folder / "s.jsonl.trials", {"key": "k", "cell": trial, "valid_accuracy": 0.5})
-    pack([folder / "s.jsonl"], curves.NAME, folder)
+    append_run(folder / "scale.jsonl.trials", {"key": "k", "cell": trial, "valid_accuracy": 0.5})
+    for name in curves.SETS:
+        pack([folder / f"{name}.jsonl"], name, folder)
     return folder
 
 
@@ -84,11 +90,13 @@ def test_the_page_begins_with_the_curves_of_each_network(packed, tmp_path):
     for path in RESULTS.glob("*.json"):
         shutil.copy(path, tmp_path)
     assert curves.NAME in [path.stem for path in tmp_path.glob("*.json")] or "training images\n" not in page(tmp_path)
-    shutil.copy(packed / "scale.json", tmp_path)
+    for name in curves.SETS:
+        shutil.copy(packed / f"{name}.json", tmp_path)
     text = page(tmp_path)
     assert text.index("## Accuracy against the number of training images") < text.index("## The files")
-    for backbone in ("resnet_nano", "vit_nano"):
-        assert f"]({curves.picture(backbone)})" in text
+    for picture in PICTURES:
+        assert f"]({picture})" in text
+    assert text.index("### photodigits, vit_nano") < text.index("### cifar10, resnet_nano")
     [line] = [line for line in text.splitlines() if line.startswith("| full-image prompt") and "edge" in line]
     assert line.split("|")[3].strip().endswith("(rate at an edge)")  # 1,000 images; the probe's trials are not there
     assert line.count("edge") == 1
@@ -101,7 +109,7 @@ def test_the_page_begins_with_the_curves_of_each_network(packed, tmp_path):
 
 def test_figures_are_written_beside_the_page(packed):
     paths = curves.write(packed)
-    assert [path.name for path in paths] == ["scale_resnet_nano.png", "scale_vit_nano.png"]
+    assert [path.name for path in paths] == PICTURES
     for path in paths:
         image = Image.open(io.BytesIO(path.read_bytes()))
         assert image.size == (880, 572)

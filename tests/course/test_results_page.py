@@ -10,12 +10,11 @@ import pytest
 
 from course.recorded import RESULTS, recorded
 from course.results import questions as results_questions
-from course.results.claims import Claim, best_layer, count_better, difference, verdict
+from course.results.claims import Claim, best_layer, count_better, difference
 from course.results.curves import DATA
 from course.results.page import page, speed
 from course.results.questions import NEGATIVE, QUESTIONS
 from vpcore.rates import default_rate
-from vpcore.statistics import Interval
 
 
 def test_the_page_is_what_the_files_say():
@@ -50,12 +49,6 @@ def test_a_claim_is_the_paired_difference_of_the_file():
     assert found.mean == pytest.approx(mean)
     assert (pairs, tests) == (10, 10_000)
     assert claim.sentence(RESULTS).startswith(f"- MSVP: cannot tell, {mean:+.2f} points [")
-
-
-def test_verdicts_follow_the_interval_alone():
-    assert verdict(Interval(1.0, 0.1, 1.9)) == "better"
-    assert verdict(Interval(-1.0, -1.9, -0.1)) == "worse"
-    assert verdict(Interval(1.0, -0.1, 2.1)) == verdict(Interval(0.0, 0.0, 0.0)) == "cannot tell"
 
 
 def test_counts_and_layers_agree_with_the_tables():

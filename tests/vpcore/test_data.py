@@ -166,10 +166,24 @@ def test_digits_are_real_stratified_and_keep_their_test_part():
     for split in (first.train, first.valid, first.test):
         share = torch.bincount(split.labels, minlength=10) / len(split)
         assert (share - 0.1).abs().max() < 0.01
-    parts = _partition(0)
+    parts = _partition(0, "stratified")
     planes = np.concatenate([p for p, _ in parts.values()]).reshape(-1, 64)
     source = load_digits().data / 16
     assert np.array_equal(planes[np.lexsort(planes.T)], source[np.lexsort(source.T)])  # each digit exactly once
+
+
+def test_contiguous_digits_follow_each_other_in_the_file():
+    source = load_digits()
+    first, second = (load_data("digits", seed=seed, split="contiguous") for seed in (0, 1))
+    assert [len(first.train), len(first.valid), len(first.test)] == [1100, 300, 397]
+    labels = torch.cat([part.labels for part in (first.train, first.valid, first.test)])
+    assert labels.tolist() == source.target.tolist()
+    assert first.source_md5 == second.source_md5 != load_data("digits", seed=0).source_md5
+    pasted = load_data("photodigits", split="contiguous", num_train=40)
+    assert torch.equal(pasted.train.labels, load_data("photodigits", num_train=40).train.labels)
+    assert not torch.equal(pasted.train.images, load_data("photodigits", num_train=40).train.images)
+    with pytest.raises(ValueError, match="split='contiguous' belongs to digits and photodigits, got it for mnist"):
+        load_data("mnist", split="contiguous")
 
 
 def test_photodigits_are_deterministic_and_splits_independent():
@@ -458,10 +472,9 @@ def test_the_nearest_digit_names_as_many_as_the_docstring_says():
     source = load_digits()
     planes, labels = source.images.reshape(-1, 64), source.target
     whole = {plane.tobytes(): place for place, plane in enumerate(planes / 16.0)}
-    parts = _partition(0)
-    random = [[whole[plane.tobytes()] for plane in parts[part][0].reshape(-1, 64)] for part in ("train", "test")]
-    for train, test, share in ((*random, 99.7), (range(1100), range(1400, 1797), 95.0)):
-        train, test = list(train), list(test)
+    for split, share in (("stratified", 99.7), ("contiguous", 95.0)):
+        parts = _partition(0, split)
+        train, test = ([whole[plane.tobytes()] for plane in parts[of][0].reshape(-1, 64)] for of in ("train", "test"))
         nearest = ((planes[test, None] - planes[None, train]) ** 2).sum(-1).argmin(1)
         assert 100 * (labels[train][nearest] == labels[test]).mean() == pytest.approx(share, abs=0.06)
     assert "99.7 %" in (digits.__doc__ or "")

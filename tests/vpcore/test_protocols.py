@@ -8,6 +8,7 @@ import pytest
 import torch
 from tiny import tiny_split
 
+from vpcore.data import load_data
 from vpcore.data.protocols import few_shot, vtab_1k, vtab_order
 from vpcore.data.splits import Splits, channel_stats
 from vpcore.experiments.grid.cell import Cell
@@ -115,11 +116,20 @@ def test_too_small_a_set_is_refused():
         vtab_1k(tiny_splits())
 
 
+def test_the_name_of_the_digits_asks_for_a_cut_in_the_order_of_the_file():
+    for name in ("digits", "photodigits"):
+        assert data_label(f"{name}:split=contiguous") == f"{name}:split=contiguous"
+        found = load_named(f"{name}:split=contiguous", None, None, None)
+        assert found.source_md5 == load_data(name, split="contiguous").source_md5
+
+
 def test_the_name_of_a_set_asks_for_it(monkeypatch):
     assert data_label("cifar100:split=vtab1k") == "cifar100:split=vtab1k"
     for name in ("photodigits:split=vtab1k", "digits:split=vtab1k", "cifar100:split=vtab2k"):
         with pytest.raises(ValueError, match=r"unknown option 'split=vtab.k' of data set"):
             data_label(name)
+    with pytest.raises(ValueError, match="unknown option 'split=contiguous' of data set usps"):
+        data_label("usps:split=contiguous")
     monkeypatch.setattr(
         "vpcore.experiments.names.data.load_data", lambda name, **_: replace(tiny_splits(1100, 100), name=name)
     )

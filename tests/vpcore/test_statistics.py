@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from vpcore.statistics import (
+    Interval,
     holm,
     image_variance,
     mean_sd,
@@ -18,6 +19,20 @@ from vpcore.statistics import (
 
 T_975 = {1: 12.706, 2: 4.303, 4: 2.776, 9: 2.262, 29: 2.045}  # two-sided 95 %, from a printed table
 Z_975, Z_80 = 1.95996, 0.84162
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.1, 1.9, "above"),
+        (-1.9, -0.1, "below"),
+        *((low, high, "cannot tell") for low, high in ((-0.1, 2), (0, 0), (0, 2))),
+    ],
+)
+def test_the_verdict_follows_from_the_interval_alone(low, high, said):
+    found = Interval((low + high) / 2, low, high)
+    assert found.verdict() == said
+    assert found.verdict("better", "worse") == {"above": "better", "below": "worse"}.get(said, said)
 
 
 def test_mean_and_sample_deviation():

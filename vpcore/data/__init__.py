@@ -22,7 +22,7 @@ TORCHVISION = (
     *("food101", "oxford_pets", "stanford_cars", "caltech101", "sun397", "pcam", "clevr", "eurosat", "stl10"),
 )
 NAMES = (*BUNDLED, *TORCHVISION, "folder")
-SPLITS = ("stratified", "random")
+SPLITS = ("stratified", "random", "contiguous")
 SPLIT_SEED = 42  # of every 90/10 cut into train and valid: fixed, so results of all seeds share their images
 DIGITS = tuple("0123456789")
 SIZES = {"train": 2000, "valid": 500, "test": 1000}  # of photodigits, unless asked otherwise
@@ -65,7 +65,8 @@ def load_data(
         num_valid: the same for valid (default 500).
         num_test: the same for test (default 1,000).
         split: how valid is cut from the official training images: "stratified", or "random", whose 10 % are those of
-            torch's `random_split` with seed 42, as in the MSVP paper's code.
+            torch's `random_split` with seed 42, as in the MSVP paper's code. "contiguous" is for "digits" and
+            "photodigits" alone: the digits of a part follow each other in the source, so hardly a writer is in two.
 
     Raises:
         ValueError: unknown name, position, split or profile; an option that the set does not have; a size that cannot
@@ -76,6 +77,8 @@ def load_data(
     _check_request(name, seed, position, (num_train, num_valid, num_test))
     if split not in SPLITS:
         raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
+    if split == "contiguous" and name not in BUNDLED:
+        raise ValueError(f"split='contiguous' belongs to {' and '.join(BUNDLED)}, got it for {name}: drop it")
     counts = zip(SIZES.items(), (num_train, num_valid, num_test), strict=True)
     sizes = {part: default if asked is None else asked for (part, default), asked in counts}
     parts, classes, md5 = _read(name, root, seed, image_size, position, sizes, split)
@@ -106,7 +109,7 @@ def _read(
 ) -> tuple[Parts, tuple[str, ...], str]:  # fmt: skip
     """Return train, valid and test of a set at its native size, its class names and its md5."""
     if name in BUNDLED:
-        parts = digits(seed) if name == "digits" else photodigits(seed, position, sizes)
+        parts = digits(seed, split) if name == "digits" else photodigits(seed, position, sizes, split)
         return parts, DIGITS, fingerprint(*parts.values())
     if name == "usps":
         parts, classes = read_usps(data_root(name, root)), DIGITS

@@ -13,10 +13,11 @@ from vpcore.experiments.names.named import check_options, read_named, write_name
 
 POSITION = {"position": ("random", "fixed")}  # of a photodigits digit, the default first
 COUNTS = dict.fromkeys(("num_train", "num_valid", "num_test"))  # how many photodigits images to make
-SPLIT = {"split": ("vtab1k",)}  # 800 images to train on, 200 to choose with
+SPLIT = {"split": ("vtab1k",)}  # of a real set: 800 images to train on, 200 to choose with
+IN_ORDER = {"split": ("contiguous",)}  # of the digits: cut in the order of their file
 WRITE = (
     "photodigits:position=random, photodigits:position=fixed, photodigits:num_train=16000, a real set with "
-    "split=vtab1k, or folder:NAME"
+    "split=vtab1k, digits or photodigits with split=contiguous, or folder:NAME"
 )
 
 
@@ -24,7 +25,8 @@ def read_data(text: str) -> tuple[str, dict[str, str]]:
     """Read the name of a data set and its options, sorted; a position that is the default anyway is left out.
 
     A name is what `load_data` takes; "photodigits:position=fixed" and "photodigits:num_train=16000"; a real set with
-    ":split=vtab1k"; or "folder:NAME", a folder of images inside the folder of the data sets, which is all name.
+    ":split=vtab1k"; the digits with ":split=contiguous"; or "folder:NAME", a folder of images inside the folder of the
+    data sets, which is all name.
 
     Raises:
         ValueError: an option that this set does not have.
@@ -32,7 +34,8 @@ def read_data(text: str) -> tuple[str, dict[str, str]]:
     if text.startswith("folder:"):
         return text.rstrip(":"), {}
     name, options = read_named(text)
-    takes: dict[str, Any] = POSITION | COUNTS if name == "photodigits" else SPLIT if name in TORCHVISION else {}
+    own: dict[str, dict[str, Any]] = {"photodigits": POSITION | COUNTS | IN_ORDER, "digits": IN_ORDER}
+    takes = own.get(name, SPLIT if name in TORCHVISION else {})
     check_options("data set", name, options, takes, WRITE)
     wrong = [f"{key}={value}" for key, value in options.items() if key in COUNTS and not value.isdecimal()]
     if wrong:
@@ -75,6 +78,7 @@ def load_named(
     kind, _, folder_name = name.partition(":")
     place = data_root(text, root) / folder_name if folder_name else root
     given: dict[str, Any] = {key: int(value) if key in COUNTS else value for key, value in options.items()}
-    few = given.pop("split", None)
-    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, split=split, **given)
-    return vtab_1k(data) if few else data
+    own = given.pop("split", None)
+    cut = own if own in IN_ORDER["split"] else split
+    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, split=cut, **given)
+    return vtab_1k(data) if own in SPLIT["split"] else data
