@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Recorded:
         """Return test accuracies in percent, one per seed, in the order of the seeds; settings narrow the choice.
 
         Raises:
-            ValueError: nothing was recorded for these.
+            ValueError: nothing was recorded for these, or more than one run a seed.
         """
         return np.array([100 * run["accuracy"] for run in self._chosen(data, prompt, backbone, settings)])
 
@@ -72,7 +73,7 @@ class Recorded:
         Raises:
             ValueError: as `pair`, or fewer than two seeds of both.
         """
-        return _percent(*self.pair(data, base, treated, backbone, **settings))
+        return two_way_interval(*self.pair(data, base, treated, backbone, **settings)).in_points()
 
     def reached(
         self, data: str, prompt: str = "none", backbone: str = "simple_cnn", **settings: Any
@@ -83,7 +84,7 @@ class Recorded:
             ValueError: nothing was recorded for these, or one seed only.
         """
         hits = self.correct(data, prompt, backbone, **settings)
-        return _percent(np.zeros_like(hits), hits)
+        return two_way_interval(np.zeros_like(hits), hits).in_points()
 
     def about(self, data: str) -> str:
         """Say in one sentence what stands behind the numbers of a data set."""
@@ -101,11 +102,13 @@ class Recorded:
         if not runs:
             known = sorted({f"{r['cell']['data']} {r['cell']['backbone']} {r['cell']['prompt']}" for r in self.runs})
             raise ValueError(f"{self.name} holds no {data} {backbone} {prompt}: choose one of {'; '.join(known)}")
-        return sorted(runs, key=lambda run: run["cell"]["seed"])
-
-
-def _percent(before: np.ndarray, after: np.ndarray) -> Interval:
-    return Interval(*(100 * end for end in two_way_interval(before, after)))
+        runs = sorted(runs, key=lambda run: run["cell"]["seed"])
+        for one, other in pairwise(runs):
+            if one["cell"]["seed"] == other["cell"]["seed"]:
+                differ = [key for key in one["cell"] | other["cell"] if one["cell"].get(key) != other["cell"].get(key)]
+                several = f"{self.name} has several runs of {data} {backbone} {prompt} for one seed"
+                raise ValueError(f"{several}: they differ in {', '.join(differ) or 'nothing'}, say which")
+        return runs
 
 
 def names(folder: Path = RESULTS) -> list[str]:

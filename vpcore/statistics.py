@@ -21,7 +21,11 @@ class Interval(NamedTuple):
 
     def verdict(self, above: str = "above", below: str = "below") -> str:
         """Return what an interval of a difference shows: "cannot tell" where it holds 0, else `above` or `below`."""
-        return "cannot tell" if self.low <= 0 <= self.high else above if self.low > 0 else below
+        return above if self.low > 0 else below if self.high < 0 else "cannot tell"
+
+    def in_points(self) -> Interval:
+        """Return an interval of shares in percentage points."""
+        return Interval(*(100 * end for end in self))
 
 
 def mean_sd(values: Sequence[float] | np.ndarray) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +71,14 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
     folder = Path(environment["IPYTHONDIR"]) / "witness" / collector.path.parent.name / collector.path.stem
 
     def start_in_surroundings() -> None:
-        collector.stash[STARTED], collector.stash[SLOWEST] = time.perf_counter(), 0.0
         with patched_environment(witnessed(environment, folder)):
-            for _ in range(STARTS - 1):
-                with suppress(RuntimeError):  # what nbval raises where a kernel does not answer
+            for start in range(1, STARTS + 1):
+                collector.stash[STARTED], collector.stash[SLOWEST] = time.perf_counter(), 0.0
+                try:
                     return set_up()
-            set_up()
+                except RuntimeError:  # what nbval raises where a kernel does not answer
+                    if start == STARTS:
+                        raise
 
     def collect_with_budget() -> list[pytest.Item | pytest.Collector]:
         return [*collect(), Budget.from_parent(collector, name="budget", folder=folder)]

@@ -141,7 +141,7 @@ class FunctionExercise(Exercise):
         assert found is not None
         said = known_mistake(self.mistakes, results, wrong, wants, self._compare)
         sentence = said.sentence if said else found.sentence
-        if got is None and any(want is None for want in wants):
+        if not said and got is None and any(want is None for want in wants):
             sentence = texts.NONE_HERE.format(want=type_words(case.want))
         if found.stage not in ("values", "shape") and all(map(self._compare, results, wants)):
             return Finding(found.stage, sentence, said.hint if said else found.hint)

@@ -64,8 +64,8 @@ accuracies(rows, title, level=10, label=label)
 
 # %% [markdown] answer=true
 # About 38, and about nine points more. The picture has 3,072 numbers, and the network, whose 0.65 million weights never
-# moved, does the rest. With digits at random places it gains nothing that we can tell, as lesson 01
-# shows. So the course asks two things of every method: where does it help, and is that sure?
+# moved, does the rest. With digits at random places so many images show no gain; lesson 01 has both. So the course asks
+# two things of every method: where does it help, and is that sure?
 
 # %% [markdown]
 # Each step here asks before it tells. Write down a guess at every **Question**; a wrong guess is remembered best. What
@@ -343,7 +343,7 @@ for n in (100, 400, 1000, 10_000):
     print(f"30 % of {n:6,} images: 1.96 standard errors are ± {1.96 * error:.1f} points")
 
 # %% [markdown] answer=true
-# Four times the images halve the error. About 95 of 100 such intervals, ± 1.96 standard errors, hold the true
+# Four times as many images halve the error. About 95 of 100 such intervals, ± 1.96 standard errors, hold the true
 # accuracy. So on 1,000 images, the digit after the point is noise, and even the one before it is not safe. For ± 0.1
 # it would take about 800,000 images.
 
@@ -454,7 +454,7 @@ print(f"difference of the frozen counts: {frozen - vpcore.count(model).backbone:
 
 # %% [markdown] answer=true
 # Both agree on what learns, and not on what is frozen. The difference is the pretrained classifier, 100 rows of 120
-# weights and 100 biases: it is kept for lesson 01 and not used here, so vpcore leaves it out. Ask of a published share,
+# weights and 100 biases: it is no part of this model, so vpcore leaves it out. Ask of a published share,
 # "of what?"
 
 # %% [markdown]
@@ -543,7 +543,7 @@ print(f"3. 1,000 test images: standard error {images_error:.2f} points, the same
 # third lottery: all ten seeds were tested on the same images, so they are lucky or unlucky together. More seeds do not
 # help against that. More test images do.
 #
-# For a *comparison* of two methods on the same images, part of the luck is shared and cancels. Lesson 02 makes
+# For a *comparison* of two methods on the same images, part of the luck is shared and cancels. Lessons 01 and 02 make
 # use of that: paired differences.
 
 # %% [markdown]
@@ -599,8 +599,8 @@ show.lines(curves, title, **words, log=True, label=label, made_by=check.made_by(
 
 # %% [markdown] answer=true
 # The true share, and on top of it what the curve "chosen on test" shows at 20 settings. Nothing was learned, and yet
-# more than five points were gained, by trying often enough. The number that was used to choose is no longer a
-# measurement. The released programs of [Bahng et al. (2022)](https://github.com/hjbahng/visual_prompting/tree/679e71f),
+# more than eight points were gained, by trying often enough. The released programs of [Bahng et al.
+# (2022)](https://github.com/hjbahng/visual_prompting/tree/679e71f),
 # [Chen et al. (2023)](https://github.com/OPTML-Group/ILM-VP/tree/84ca042) and [AutoVP (Tsao et al.
 # 2024)](https://github.com/IBM/AutoVP/tree/defe0d9) pick their best epoch by test accuracy. That is a search over as
 # many settings as there are epochs.
@@ -656,7 +656,7 @@ def detectable(disagree, num_test):
 check("00-detectable", detectable)
 
 # %% [markdown]
-# **Question.** Two probes differ only in their training images. On how many test images do they disagree?
+# **Question.** Two probes differ only in their seed. On how many test images do they disagree?
 
 # %%
 smallest = check.use("00-detectable", detectable)
@@ -688,11 +688,11 @@ print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases
 
 # %% [markdown] exercise={"id": "00-claim", "points": 3, "minutes": 6, "difficulty": 2, "path": "extra"}
 # ### BEGIN SOLUTION
-# The rate was chosen on the test set, so 32.5 % is too high by an unknown amount, and the probe did not get 20 trials.
-# The ± 0.4 is a spread over seeds, which all share the same 1,000 test images; the standard error of those is 1.5.
-# It is not said whether "frozen" includes the batch-norm statistics, and what else learns beside the prompt.
-# I would choose both rates on validation with equal trials, run paired seeds, read a larger test set once, and report
-# the paired interval of the difference.
+# The rate was chosen on the test set, so 32.5 % is too high by an unknown amount, and nothing says that the probe got
+# 20 trials as well. The ± 0.4 is a spread over seeds, which all share the same 1,000 test images; the standard error of
+# those is 1.5. It is not said whether "frozen" includes the batch-norm statistics, and what else learns beside the
+# prompt. I would choose both rates on validation with equal trials, run paired seeds, read a larger test set once, and
+# report the paired interval of the difference.
 # ### END SOLUTION
 # ### BEGIN MARK SCHEME
 # 3 points: names choosing on test, unequal trials, and that a spread over seeds leaves out the test images; and
@@ -705,8 +705,8 @@ print("4,000 simulated comparisons find such a difference in 75 to 85 % of cases
 # ### If you hand in your notebooks
 #
 # A grader takes the notebook file itself, under any name. It runs what your answers need, and nothing else: imports,
-# helpers and earlier answers of your own may stand in any cell. Training cells need not have run.
-# Where two cells give the same answer, the last one above its check counts. An answer whose cell is gone earns nothing.
+# helpers and earlier answers of your own may stand in any cell. Training cells need not have run. If two cells answer
+# the same exercise, the last one above the check counts. An answer whose cell is gone earns nothing.
 #
 # A grader has no internet and none of your files. It takes no code that only your machine can import, no archive, no
 # script. `python -m course check-file FILE` says what is missing, doubled or unreadable in your file, without points.

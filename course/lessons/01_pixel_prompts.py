@@ -140,14 +140,14 @@ check("01-learn", learn_prompt)
 # %% [markdown]
 # The check ran your loop on two small networks: δ and the head must move, weights and batch-norm statistics must not,
 # and every loss must be right. From now on we train with `vpcore.fit`, which adds what a longer training wants: batch
-# order from a seed, a schedule, the best epoch on validation. Its innermost loop is yours. Read it side by side:
+# order from a seed, a schedule, the best epoch on validation. Its loop over batches is yours. Read it side by side:
 
 # %%
 print(excerpt(vpcore.fit, "for step, (images, labels)", "state.step("))
 
 # %% [markdown]
-# `_pieces` splits a batch that is too large for the memory, `autocast` and `scaler` are for half precision, `set_rates`
-# follows a schedule. None of them does anything here.
+# `run` is the model, `_pieces` splits a batch that is too large for the memory, `autocast` and `scaler` are for half
+# precision, `set_rates` follows a schedule. None of them changes anything in the next cell.
 #
 # **Question.** Give both loops the same eight batches, and let both start from the same head and δ = 0. Will their
 # losses be the same?
@@ -260,11 +260,11 @@ label = "recorded, 5 seeds crossed with 1,000 test images"
 show.intervals(rows, "What a learned picture adds to a linear probe", label=label)
 
 # %% [markdown] answer=true
-# Your five points repeat seeds 0 to 4 of the record: they check it and add no evidence. The frame of 4 pixels gains
-# nothing that such runs could show. Of the six rows one excludes zero: the full picture, with digits in the middle and
-# ten epochs at a rate that was searched anew, gains 8.7 points. A picture that stays may find it hard to help with a
-# digit that moves; section 4 asks whether more images change that. Where a prompt helps is a question about data, place
-# and training, never about the method alone.
+# Your five differences repeat seeds 0 to 4 of the record: they check it and add no evidence. The intervals allow for
+# other seeds *and* other test images. The frame of 4 pixels gains nothing that such runs could show. Of the six rows
+# one excludes zero: the full picture, with digits in the middle and ten epochs at a rate that was searched anew, gains
+# 8.7 points. A picture that stays may find it hard to help with a digit that moves; section 4 asks whether more images
+# change that. Where a prompt helps is a question about data, place and training, never about the method alone.
 
 # %% [markdown]
 # **Question.** A colleague sees the same figure and says: "With five epochs the full image differs in neither place, so
@@ -319,7 +319,7 @@ for size, p in ((224, 30), (224, 112), (32, 2), (32, 4), (32, 8), (32, 16)):
 print(f"a linear head from {spec.dim} features to 10 classes: {10 * (spec.dim + 1):,}")
 
 # %% [markdown]
-# The count depends on the image alone, not on the network: 69,840 numbers for the paper's frame, 30 pixels wide on
+# The count depends on the image and on p, not on the network: 69,840 numbers for the paper's frame, 30 pixels wide on
 # images of 224 × 224. Four pixels at 32 × 32 are about the same share of the image, and they learn more numbers than a
 # new linear head. So count what *all* of a method learns.
 #
@@ -652,13 +652,14 @@ show.intervals(rows, "What each part adds, digits anywhere", label=label)
 # %% [markdown] answer=true
 # The first three cannot be put in an order; the last is far below them.
 #
-# **With a new head**, these intervals hold zero: prompt and probe cannot be told apart.
+# **With a new head**, the first two intervals hold zero, and so do those of section 3 at five epochs: prompt and probe
+# cannot be told apart.
 #
-# **Without a new head**, accuracy stays near chance or not far above it, and far below the probe. After five
-# epochs these runs tell neither prompt from no prompt, nor iterative from frequency from random mapping. Chen et al.
-# report an order of the three; here the order of the means is theirs, and every interval holds zero. With 20 epochs
-# instead of five iterative mapping gains: its short runs had not converged. It is the one row of six that differs, and
-# it still does when six intervals are held to one level together (Holm's correction, lesson 09).
+# **Without a new head**, accuracy stays at or little above chance, and far below the probe. After five epochs these
+# runs tell neither prompt from no prompt, nor iterative from frequency from random mapping. Chen et al. report an order
+# of the three; here the order of the means is theirs, and every interval holds zero. With 20 epochs instead of five,
+# iterative mapping gains: its short runs had not converged. It is the one row of six that differs, and it still does
+# when six intervals are held to one level together (Holm's correction, lesson 09).
 
 # %% [markdown]
 # ## Deeper: what did the pictures learn?
@@ -728,7 +729,7 @@ for name, words in {"photodigits": "anywhere", "photodigits_fixed": "middle"}.it
 # - A visual prompt adds one learned picture to every normalized image, $x' = x + \delta$.
 # - The loop: freeze, optimizer over δ and head, forward, loss, backward, step. `fit` runs the same loop.
 # - A frame has $2Cp(H + W - 2p)$ numbers. Compare with the same head alone, over paired seeds.
-# - With 1,000 images a universal picture helped where digits stay in place, given enough epochs; with 16,000 it helped
+# - With 1,000 images a universal picture helped where digits stay in place, in one recipe of two; with 16,000 it helped
 #   anywhere.
 #
 # **How far this goes.** All this is one network of 0.65 million weights, trained on CIFAR-100, with 250 to 16,000

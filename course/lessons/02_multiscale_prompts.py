@@ -141,7 +141,7 @@ drawings.vit(vpcore.load_data("photodigits", num_train=10).test.images[1].permut
 
 # %% exercise={"id": "02-fold", "points": 3, "minutes": 6, "difficulty": 2, "path": "core", "needs": ["setup"]}
 def fold(weight, bias, position, added):
-    """Return a position embedding (1, 1 + N, D) that makes up for adding `added` (1, C, H, W) to every image."""
+    """Return a position embedding (1, 1 + N, D) that does the work of adding `added` (1, C, H, W) to images."""
     ### BEGIN SOLUTION
     tokens = F.conv2d(added, weight, stride=weight.shape[-1])  # (1, D, H/p, W/p); b is added elsewhere
     tokens = tokens.flatten(2).transpose(1, 2)  # (1, N, D)
@@ -174,8 +174,8 @@ print("features agree to 1e-12:", bool((with_prompt - without).abs().max() < 1e-
 
 # %% [markdown] answer=true
 # None. A ViT with an added picture computes exactly the functions it already could; what may differ is how training
-# gets there. Yet on Fashion-MNIST the paper reports its largest gain, +0.92 points, for the ViT-Tiny of its three
-# networks. Either training goes better, or something else moved the number. How would one know?
+# gets there. Yet of the paper's three networks, ViT-Tiny has the largest gain on Fashion-MNIST, +0.92 points. Either
+# training goes better, or something else moved the number. How would one know?
 
 # %% [markdown]
 # ## 3. Train it, three times, in pairs
@@ -262,7 +262,7 @@ def paired_interval(baseline, msvp):
 check("02-interval", paired_interval)
 
 # %% [markdown]
-# **Question.** How many points do three pairs differ by, and do all three have the same sign?
+# **Question.** By how many points does each of three pairs differ, and do all three differences have the same sign?
 
 # %%
 interval = check.use("02-interval", paired_interval)
@@ -271,8 +271,8 @@ title, who = "MSVP against no prompt, small CNN on digits", check.made_by("02-in
 show.paired_dots(differences, ends, title, live=True, label="your run, 3 seeds, 397 test images", made_by=who)
 
 # %% [markdown] answer=true
-# Look whether the three dots lie on one side of zero; other seeds may not. Does the interval hold zero? Does it hold
-# +0.92? If it holds both, three seeds cannot tell.
+# See whether the three dots lie on one side of zero. Does the interval hold zero? Does it hold +0.92? If it holds both,
+# three seeds cannot tell.
 
 # %% [markdown]
 # ## 4. What would settle +0.92?
@@ -334,8 +334,9 @@ for name, spread in spreads.items():
     print(f"{name}: spread {spread:.2f} points, so {needed(spread, 0.92)} seeds for a half-width below 0.92")
 
 # %% [markdown]
-# So with this CNN the recorded twenty seeds are too few on digits, and the ten on Fashion-MNIST are enough. (That its
-# spread is as large as the effect is chance.) For the paper's ViT we know no spread, so its number stays open.
+# So with this CNN the recorded twenty seeds are too few on digits, and the ten on Fashion-MNIST, with 2,000 training
+# images, are enough. (That its spread is as large as the effect is chance.) For the paper's ViT we know no spread, so
+# its number stays open.
 #
 # ## Deeper: scales, fusion, amplitude
 #
@@ -547,7 +548,7 @@ print("gradient of P_g with 1, 2, 3 scales, relative:", [round(slope / slopes[0]
 # Two models disagree on a share $q$ = `disagree` of the images: exactly one of them is right. Their accuracies differ
 # by $e$ = `effect`. Both are shares of 1. On one image the difference is +1, −1 or 0, so its variance is $q - e^2$: the
 # mean of the squares minus the square of the mean. The standard error over $n$ images is $\sqrt{(q - e^2) / n}$.
-# Return the smallest $n$ for which 1.96 of them are at most $e$.
+# Return the smallest $n$ for which 1.96 standard errors are at most $e$.
 
 # %% exercise={"id": "02-images", "points": 1, "minutes": 6, "difficulty": 3, "path": "extra", "needs": ["setup"]}
 def images_needed(disagree, effect):
@@ -596,9 +597,10 @@ label = "recorded, 5 seeds (3 at 4,000 and 16,000), 10,000 test images"
 show.sizes(curves, "MSVP and more images, Fashion-MNIST, small CNN", label=label)
 
 # %% [markdown] answer=true
-# No: what grows is how well we can see. At 250 images the interval is so wide that it says nothing. At 4,000 images it
-# ends below +0.92; at 16,000, with three seeds, it just holds it. A likely reason: in
-# front of a frozen network the prompt is all that can change the features. A network that trains changes them itself.
+# These runs do not show it: the means rise, but every interval holds zero. At 250 images it is so wide that it says
+# nothing; at 4,000 it ends below +0.92; at 16,000, with three seeds, it just includes that value. If there is no gain,
+# a likely reason is this. In front of a frozen network the prompt is all that can change the features. A network that
+# trains changes them itself.
 
 # %% [markdown]
 # ## Deeper: which scales, which fusion?
@@ -641,7 +643,7 @@ for data_set in ("mnist", "fashion_mnist"):
     error = 100 - linear_too.accuracies(data_set, "logistic", "pixels")[0]
     print(f"{data_set}: the error of logistic regression is {error:.1f} %")
 rows["ResNet-18, 500 digits"] = nets.gain("digits", "none", "multiscale", "resnet18_small")
-label = "recorded, 5 to 20 seeds, 397 or 10,000 test images"
+label = "recorded, 5 to 20 seeds, 397 or 10,000 test images; MNIST and Fashion-MNIST: 2,000 to train on"
 show.intervals(rows, "MSVP against no prompt, other data", label=label)
 
 # %% [markdown] answer=true
@@ -669,9 +671,9 @@ for name, runs in {"no prompt": baseline, "MSVP": msvp}.items():
 show.confusion(matrices, data.classes, "Who is taken for whom", live=True, label="your run, 3 seeds together")
 
 # %% [markdown] answer=true
-# Look for the largest number off the diagonal; other seeds may have another one. Read a row: "of all true 8s, how many
-# percent were called 1?" Compare two matrices only where the cells differ by more than
-# the three seeds differ among themselves. One matrix of one seed is one draw.
+# Look for the largest number off the diagonal; other seeds may have another one. Read a row: "of all true 8s, what
+# percentage were called 1?" The three seeds are pooled here, so how much they differ among themselves is not shown: do
+# not compare the two matrices cell by cell.
 
 # %% [markdown]
 # The paper's figure 3 shows two such matrices of its ResNet-18 on Fashion-MNIST, and reports that with MSVP fewer
@@ -780,7 +782,7 @@ show.prompt_maps(gallery, "The learned picture on two data sets", live=True, lab
 #
 # - MSVP adds one picture to every image: the average of three stretched maps, $x' = x + M$, 81 numbers a channel.
 # - In a ViT an added picture is a shift of the position embedding: no new function.
-# - In the published code everything trains together from scratch. In all other lessons the network is frozen.
+# - In the published code everything trains together from scratch. In all other lessons the prompted network is frozen.
 # - A difference needs paired seeds, an interval, and enough test images. One seed is one draw from a lottery.
 #
 # **How far this goes.** A small CNN that trains from scratch, on up to 16,000 images, and a ResNet-18 on 500. The

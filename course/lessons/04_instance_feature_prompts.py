@@ -193,7 +193,7 @@ print("maps:", tuple(specific_maps(instance.specific, x).shape), "for", instance
 # %% [markdown]
 # Twelve maps of 8×4 numbers must become four tokens of 96 numbers.
 #
-# **Question.** How many maps make a token? For which D can no number of maps make one?
+# **Question.** How many maps make a token? For which D can three maps not make one?
 
 # %% [markdown]
 # ### Exercise: from maps to tokens
@@ -229,7 +229,7 @@ for dim in (96, 192, 384, 768, 1024):
 
 # %% [markdown] answer=true
 # InsVP takes three maps a token, h and w as equal as can be. A ViT-B has D = 768 = 3 · 16 · 16: the shape of one of
-# its own color patches. A ViT-L has 1024, which three does not divide; there c would have to be 1, 2 or 4.
+# its own color patches. A ViT-L has 1024, which three does not divide; with our 12 maps, c would have to be 1, 2 or 4.
 
 # %% [markdown]
 # Three maps are a color picture, so you can look at a specific token: undo the reshape.
@@ -303,7 +303,8 @@ found = compare(steps)
 #
 # The paper's last step goes up, by 0.3 to 1.6 points. Ours says nothing about its tables: other images, a far smaller
 # network, 128 steps, and rates from a short search. All our rows lie close to the probe. What our runs do say: here,
-# the image's own tokens brought no gain. Eight intervals are eight chances of a false alarm; no single one is proof.
+# the image's own tokens brought no gain. Seven different intervals are seven chances of a false alarm; no single one is
+# proof.
 
 # %% [markdown]
 # **Question.** In the paper's table the last step is the smallest on all four data sets. Is the last part the least
@@ -330,12 +331,12 @@ more_images(recorded("scale"), {"InsVP, all parts": "instance"}, "vit_nano")
 # what a thousand images in one recipe leave of a method, not what the method can do.
 #
 # Even at 1,000 images the two figures differ: no gain above, eight points here, after as many steps. Batches are four
-# times as large here, and one rate serves prompt and head; we have not tested which of the two does it. A gain belongs
-# to a recipe.
+# times as large here, and one rate, ten times the prompt's above, serves prompt and head; we have not tested which of
+# these does it. A gain belongs to a recipe.
 #
 # Is it the images or the steps? Both grew together. In the last line each of the 16,000 images is seen once, which are
-# as many steps as 1,000 images seen sixteen times, and InsVP gains six points: no more than with 1,000 images. So many
-# images help when there are steps to learn from them.
+# as many steps as 1,000 images seen sixteen times, and InsVP gains six points: no more than with 1,000 images. More
+# images, then, help when there are steps to learn from them.
 #
 # Is that much? Norm tuning of the same ViT, a rival without prompts (lesson 06), has as many trials for its rate. InsVP
 # is two points below it at 250 images, at 1,000 we cannot tell, and it is 18 points above it at 16,000.
@@ -354,7 +355,7 @@ more_images(recorded("scale"), {"InsVP, all parts": "instance"}, "vit_nano")
 
 # %% name="optimizer" point=true
 def collect(model):
-    """Return what the optimizer shall learn: head, common tokens, specific prompter."""
+    """Return what the optimizer should learn: head, common tokens, specific prompter."""
     found = []
     for name, part in model.named_modules():
         if name == "head":
@@ -413,10 +414,11 @@ print("in no group:", *missing, sep="\n  ")
 print("without a gradient:", silent)
 
 # %% [markdown]
-# All six tensors of G_s get a gradient, and nobody uses it. The second `elif` repeats the first condition, so it is
-# never reached. In the published program the fault is of this kind, and G_s keeps its random start.
+# All six tensors of G_s get a gradient, and nobody uses it. The second `elif` repeats the condition of the first, so it
+# is never reached. In the published program the fault is of this kind, and G_s keeps its random start.
 #
-# The test that would have caught it is short. Take one training step; then every tensor that should learn has changed.
+# The test that would have caught it is short. Take two training steps, since a last layer at zero keeps those before it
+# still in the first; then every tensor that should learn has changed.
 
 # %%
 before = {name: tensor.detach().clone() for name, tensor in suspect.named_parameters() if tensor.requires_grad}
@@ -436,7 +438,7 @@ print("unchanged by the step:", len(same), "tensors; found by the detective:", s
 # %% [markdown]
 # ## Deeper: tokens a block, prompted blocks, β_F
 #
-# The left grid shows the sequence of each block: class token, prompt, patches. Tab moves on, Space
+# The grid shows the sequence of each block: class token, prompt, patches. Tab moves on, Space
 # presses buttons, and the arrow keys move a slider.
 #
 # **Question.** Before you touch it, guess: which control changes what pooling gets?
@@ -528,7 +530,7 @@ def count_tokens(tokens, dim, depth, chans, kernels):
 check("04-count", count_tokens)
 
 # %% [markdown] answer=true
-# The common tokens double. G_s, whose layers are L_p and 3 · L_p wide, grows with the square.
+# The common tokens double. G_s, whose layers are $L_p$ and $3 L_p$ wide, grows with the square.
 
 # %% [markdown]
 # Now for the published sizes: ViT-B/16 (D = 768, 12 blocks), with the kernels of the released code. The patch prompter
@@ -555,9 +557,8 @@ show.lines(curves, "Linear and quadratic in L_p", **words, label="ViT-B/16, kern
            made_by=check.made_by("04-count"))  # fmt: skip
 
 # %% [markdown]
-# Common tokens grow in proportion to L_p. G_s grows with its square, because L_p is also the width of its layers.
 # The paper's 136,627 numbers at L_p = 9 are 0.16 % of the network; VPT-deep with 50 tokens has 460,800.
-# Count the computation too: each token makes every block longer, for training and for use.
+# Count the computation too: each token lengthens the sequence in every block, for training and for use.
 
 # %% [markdown]
 # ## Deeper: train it, five times, in pairs
@@ -616,7 +617,7 @@ show.lottery(groups, title, live=("your run, 200 images",), label=f"5 pairs each
 
 # %% [markdown] answer=true
 # Two experiments with different numbers of images need not agree. What both show is the size of the lottery: compare
-# any published gain with the width of these clouds. Your mean, too, is small against the spread of its pairs.
+# any published gain with the width of these clouds. Either mean is smaller than the spread of its pairs.
 
 # %% [markdown]
 # Now for the promise of "what β_F can and cannot do": β_F = 0.9, with start and learning rates of p^c and of G_s' last
@@ -660,10 +661,9 @@ left = compare({name: ("all", condition) for name, condition in LEFT.items()})
 show.intervals(left, "Something left out, or G_s frozen, against all parts", label=label)
 
 # %% [markdown] answer=true
-# Without the specific tokens the rest does better: the same pair as the last step above, seen from the other side.
-# The other intervals hold zero, those of the three other parts among them. Leaving out the patch or the global prompt
-# lowers the mean, but by less than these runs can tell. Added last or left out
-# alone, the specific tokens bring no gain here.
+# Without the specific tokens the rest does better: the same pair as the last step above, seen from the other side. The
+# other intervals hold zero, those of the three other parts among them. Leaving out any one of these three lowers the
+# mean, but by less than these runs can tell. Added last or left out alone, the specific tokens bring no gain here.
 
 # %% [markdown]
 # **Question.** "G_s frozen" has as many learned numbers as "without specific". What does comparing the two tell?
@@ -693,9 +693,10 @@ print(f"learned against random: {detectable('frozen', 'all'):.1f} points could h
 show.intervals(frozen, "What is it about the specific tokens?", label=label)
 
 # %% [markdown] answer=true
-# The tokens of one model differ little from image to image: most of them is the same for all, as the printed share
-# says. Random against none, learned against random: we cannot tell, and the printed detectable difference says how
-# little these runs could see. The rate of the frozen one is three times that of all parts, and its seeds scatter most.
+# The tokens of one model differ little from image to image: most of their mean square is the same for all, as the
+# printed share says. Random against none, learned against random: we cannot tell, and the printed detectable difference
+# says how large an effect these runs could miss. The rate of the frozen one is three times that of all parts, and its
+# seeds scatter most.
 #
 # The exchanged tokens are the sharpest test, because nothing is trained anew. Every image gets the mean of all p^s, or
 # those of another image, and the accuracy hardly moves. Both intervals hold zero, and neither reaches further than a
@@ -722,12 +723,13 @@ tradeoff(points, "Accuracy against learned numbers, head included", across="lear
 cost = compare({f"InsVP, all parts, to {name}": (condition, "all") for name, condition in list(METHODS.items())[:-1]})
 
 # %% [markdown] answer=true
-# At those prices the probe: no row gains as many euros as its numbers cost. At other prices LoRA. It changes weights,
-# and lies ten points above all parts together; norm tuning is three above, with less than a third
-# of their numbers. InsVP without its specific tokens is above them too, VPT-shallow is below. The other rows, VPT-deep
-# and BitFit included, cannot be told from them. So among prompts more numbers did not buy accuracy in these short runs,
-# and two rivals that touch weights did better. Points of one figure share their seeds: compare them by the printed
-# intervals, not by the bars. (Lesson 06 has three of these rows in another recipe and another order.)
+# At those prices the probe: no other row gains as many euros as its numbers cost. At other prices LoRA. It changes
+# weights, and lies ten points above all parts together; norm tuning is three above, with less than a third of their
+# numbers. InsVP without its specific tokens is above them too, VPT-shallow is below. The other rows, VPT-deep and
+# BitFit included, cannot be told from them. So among prompts, beyond VPT-shallow, more numbers did not buy accuracy in
+# these short runs, and two of three rivals that touch weights did better. Points of one figure share their seeds:
+# compare them by the printed intervals, not by the bars. (Lesson 06 has three of these rows in another recipe and
+# another order.)
 
 # %% [markdown]
 # ## Deeper: the three knobs
@@ -749,7 +751,7 @@ show.intervals(knobs, title, label="recorded, vit_nano, 5 paired seeds, 1,000 te
 # Only the ends. β_F = 0 is "without common", β_F = 1 is "without specific", each with a rate of its own. All other rows
 # have the rate of all parts, as in the paper's panels; "rescaled" is the run with start and rates rescaled.
 #
-# More or fewer tokens, or fewer blocks, make no difference that can be told. β_F = 0.9 is above 0.5, by an interval
+# More or fewer tokens, or fewer blocks, make no difference that can be told. β_F = 0.9 is above 0.5, with an interval
 # that just misses zero, though it is the same class of functions: at one rate for all, p^c moves the tokens further,
 # and p^s less. With start and rates rescaled that gain is gone, as the algebra says; what is left is rounding. Such a
 # panel shows which setting suits one rate, and reads as if it showed which setting is better.
@@ -805,7 +807,7 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 # ### BEGIN SOLUTION
 # The row stands as a report: with specific tokens the published numbers are higher, on four data sets. It does not show
 # learning: in the released program G_s never reached the optimizer, so whatever its tokens did, they did with random
-# weights; and no seeds, spreads or intervals are given, and epochs were chosen on the test set. A cumulative table also
+# weights; and no seeds, spreads or intervals are given. A cumulative table also
 # tests the last part in the company of all others only. I would run paired seeds of four conditions with equal trials:
 # without specific tokens, with a frozen random G_s, with a trained one, and with each image given another image's
 # tokens; and I would report the paired intervals.
@@ -825,7 +827,7 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 # - Prompt tokens have no position; their order means nothing.
 # - InsVP mixes common tokens with tokens that G_s makes from the image. Three maps must fill one token: 3·h·w = D.
 # - Common tokens cost L_p · D a block; G_s grows with the square of L_p.
-# - A part that is not in the optimizer fails silently. After one step, every tensor that should learn has changed.
+# - A part that is not in the optimizer fails silently. After two steps, every tensor that should learn has changed.
 # - All β_F inside (0, 1) give the same functions; the ends do not. Differences inside are differences of training.
 # - Ask an ablation twice, added and left out, and give it a frozen control.
 # - A table at 1,000 images says little of a method: InsVP's gain grew from 8 points to 48 points at 16,000.

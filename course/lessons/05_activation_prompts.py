@@ -62,8 +62,8 @@ for words, condition in {"no prompt": "none", "a picture at the pixels": "vp", "
     print(f"{words:24} {runs.mean():5.1f} ± {runs.std(ddof=1):.1f} % of 1,000 test images, {len(runs)} seeds")
 
 # %% [markdown]
-# The picture at the pixels of lesson 01 does not help with this task. The same idea three blocks further in gains
-# eleven points, with a third fewer numbers. This lesson asks why, and whether δ deserves the credit.
+# The picture at the pixels of lesson 01 does not help here, with 1,000 images. The same idea three blocks further in
+# gains eleven points, with a third fewer numbers. This lesson asks why, and whether δ deserves the credit.
 
 # %%
 print("a picture at the pixels has", 3 * 32 * 32, "numbers")
@@ -75,8 +75,8 @@ for name, net in nets.items():
 # A warning from this table: in the CNN the number of learned values changes with the layer, so a comparison of layers
 # also compares sizes. In the ViT it is the same everywhere: 17 tokens (class and 16 patches) of 96 numbers.
 #
-# The paper leaves open which tokens are prompted, where δ starts, and which head is trained. Ours, here and below:
-# all tokens; δ starts at zero; a new linear head learns together with δ.
+# What we could read of the paper leaves open which tokens are prompted, where δ starts, and which head is trained.
+# Ours, here and below: all tokens; δ starts at zero; a new linear head learns together with δ.
 
 # %% [markdown]
 # ### Exercise: an activation prompt as a module
@@ -253,7 +253,7 @@ for words, (prompted, tuned) in cases.items():
 #
 # `backbone.embed`, the list `backbone.blocks` and `backbone.pool` are the parts of a frozen network.
 # Compute z, the activations before block `layer`, once. Then compute the logits from z: add
-# `delta`, run the remaining blocks, pool, head. Return `(z, logits)`. δ must be able to learn, and z must not hold it.
+# `delta`, run the remaining blocks, pool, head. Return `(z, logits)`. δ must get a gradient, and must not be part of z.
 
 
 # %% exercise={"id": "05-cached", "points": 3, "minutes": 8, "difficulty": 2, "path": "core", "needs": ["setup"]}
@@ -323,8 +323,8 @@ for layer, shape in enumerate(cnn.spec.shapes):
 # took 4 epochs.
 #
 # Two baselines come along. "No prompt" is the linear probe, at its own rate and at that of AP's head. The "layer-l
-# probe" is a linear head on the features of layer l: what a δ at that layer must beat (see "Is it the prompt, or the
-# layer?" below).
+# probe" is a linear head on the pooled activations of layer l: what a δ at that layer must beat (see "Is it the prompt,
+# or the layer?" below).
 #
 # **Question.** Guess two curves: accuracy over layers, once for our CNN and once for our ViT.
 
@@ -349,15 +349,14 @@ for network, net in nets.items():
 # two points, too little for these runs to tell; at layers 3 and 4 three to four, and after that nothing. On plain
 # digits it gains five points or more at every layer from 0 to 4, most at layer 1. "ViTs prefer early layers" fits the
 # second set better than the first.
-# What both sets agree on: the layers right before the end are no place for a prompt.
+# What both sets agree on: the very last layer is no place for a prompt.
 #
 # What this does not say: anything about large networks or photographs. Both of our sets show digits, both networks are
 # small, and a sweep with other rates may look different. A preference is a property of network, data *and* recipe.
 
 # %% [markdown]
 # **Question.** One layer, layer 3 of the CNN, and more images. Will AP keep its gain over the probe, lose it, or
-# increase it? (Another recipe than above: larger batches and 16 epochs. There AP gains less at 1,000 images than
-# above.)
+# increase it? (The recipe is another one: larger batches and 16 epochs. In it AP gains less at 1,000 images.)
 
 # %%
 more_images(recorded("scale"), {"full picture": "full", "AP, layer 3": "activation:layer=3"})
@@ -420,7 +419,7 @@ for network in nets:
 # it with rates; layers are no different. So choose on validation images, better still on another data set.
 #
 # For the CNN, each set's choice loses about a point on the other: the middle is a safe choice here. For the ViT it is
-# about two: the sets choose layers 4 and 1. Either choice beats no prompt on the other set.
+# about two: the sets choose layers 4 and 1. Either choice has a higher mean than no prompt on the other set.
 # Digits has 397 test images, so one image is a quarter of a point. All rates were chosen on photodigits.
 
 # %% [markdown]
@@ -429,7 +428,7 @@ for network in nets:
 # One curve is one draw. Would other seeds choose the same layer? A **bootstrap** draws the recorded seeds again, with
 # replacement, and asks each time which layer has the best mean.
 #
-# **Question.** In how many percent of the draws will the best layer of the CNN stay the best?
+# **Question.** In what percentage of the draws will the best layer of the CNN stay the best?
 
 
 # %% point=true
@@ -534,8 +533,8 @@ print(f"the linear probe at the rate of its own search, 0.1: {searched.mean():.1
 # grows to the very end, so "the features of that layer were better" explains nothing here.
 #
 # Is there nothing to gain? There is: norm tuning, which learns every scale and shift, stands six points above the
-# probe, and so does full fine-tuning with its millions of weights. A picture at the pixels cannot be told from it, be
-# it one for all or one for each image. Each had five trials, and has its own rate.
+# probe, and so does full fine-tuning with its millions of weights. A picture at the pixels cannot be told from the
+# probe, be it one for all or one for each image. Each had five trials, and has its own rate.
 #
 # Now the last line. In a search of its own, five trials on 250 images, the probe got the rate 0.1 and lost three points
 # by it: all five lay between 0.03 and 0.3, around the rate that is usual for probes, and the best of them was not at
@@ -641,7 +640,7 @@ def to_channels(delta):
 check("05-channels", to_channels)
 
 # %% [markdown]
-# **Question.** What can δ do at the CNN's last layer, just before average pooling and a linear head?
+# At the CNN's last layer, before average pooling and a linear head, δ can only be a bias (section 2). In numbers:
 
 # %%
 rng = torch.Generator().manual_seed(0)
@@ -654,9 +653,9 @@ print("the same shift of the features for every image:", torch.allclose(shift, s
 print("it is the mean of δ over places:", torch.allclose(shift[0], delta.mean((2, 3))[0], atol=1e-5))
 
 # %% [markdown] answer=true
-# A constant shift of the features is a new bias of the head: 480 numbers that add nothing to the linear probe.
-# The recorded AP at layer 7 is even a little behind the probe: not by what it can express, but by its head's rate.
-# For a ViT that pools by its class token, δ at the last layer acts on one of 17 rows, through the final norm only.
+# So δ holds 480 numbers that add nothing to the linear probe. The recorded AP at layer 7 is even a little behind the
+# probe: not by what it can express, but by its head's rate. For a ViT that pools by its class token, δ at the last
+# layer acts on one of 17 rows, through the final norm only.
 #
 # So "late" can never mean "last". And identities like these tell where *not* to look for gains, without one run.
 
@@ -749,7 +748,7 @@ sweep(changed, title, live=tuple(changed), label="your run, 5 seeds, 1,000 test 
 # %% [markdown] answer=true
 # At layer 7 pooling averages over places anyway, so only the mean of δ counts: an identity, again.
 # At layer 4 your figure shows how much of δ's work is done place by place. The head was trained together with the
-# learned δ, so a fair control trains anew with the other one, as the random δ above was.
+# learned δ, so a fair control trains a new head beside the other δ, as the random control above did.
 
 # %% [markdown]
 # ## Deeper: in a ViT, layer 0 is the picture
@@ -765,7 +764,7 @@ sweep(changed, title, live=tuple(changed), label="your run, 5 seeds, 1,000 test 
 
 # %% exercise={"id": "05-same-class", "points": 2, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
 def fold_into_delta(weight, bias, added):
-    """Return delta (1, N, D) for the patch tokens that makes up for an added picture (1, C, H, W)."""
+    """Return delta (1, N, D) for the patch tokens that does the work of an added picture (1, C, H, W)."""
     ### BEGIN SOLUTION
     tokens = F.conv2d(added, weight, stride=weight.shape[-1])  # (1, D, H/p, W/p); b is added elsewhere
     return tokens.flatten(2).transpose(1, 2)  # (1, N, D)
@@ -789,20 +788,8 @@ print("made by:", check.made_by("05-same-class"))
 print("picture at the pixels = δ at layer 0, to 1e-9:", bool((inside - outside).abs().max() < 1e-9))
 
 # %% [markdown]
-# And the other way round? Each patch has 3 · 8 · 8 = 192 pixels, each token 96 numbers.
-# If W reaches all 96 directions, any δ at the patch tokens comes from some picture.
-
-# %%
-W = patches.weight.detach().flatten(1)  # (96, 192)
-print("W reaches", int(torch.linalg.matrix_rank(W)), "of", len(W), "directions")
-wanted = torch.randn(1, 16, 96, generator=rng, dtype=torch.float64)
-columns = (wanted @ torch.linalg.pinv(W).T).transpose(1, 2)  # (1, 192, 16), one column a patch
-drawn = F.fold(columns, (32, 32), 8, stride=8)
-back = fold(patches.weight.detach(), patches.bias, drawn)
-print("a random δ, drawn as a picture and folded back, to 1e-9:", bool((back - wanted).abs().max() < 1e-9))
-
-# %% [markdown]
-# For this ViT, a full picture and a patch-only δ at layer 0 are one class of functions. If one of them is better in a
+# And the other way round: for this ViT any patch-only δ comes from some picture, as lesson 06 shows. So the two are one
+# class of functions. If one of them is better in a
 # table, the reason is the path of training (the rate, the scale of W), and not what it can express.
 # The class token is the only thing that a full δ at layer 0 adds.
 
@@ -837,12 +824,11 @@ for network in nets:
 # %% [markdown]
 # **CNN.** AP is ahead of a picture at the pixels, of the plain probe, and of the best probe on inner features, with
 # intervals that exclude zero. That part of the paper's claim holds here. The preferred depth does not.
-# Even the best of these accuracies is low: the photographs behind the digits are hard for a network this small.
+# Even the best of these accuracies is low. The network could do better: tuned as a whole, in lesson 03, it does.
 #
 # **ViT.** AP at layer 4, which validation chose, is ahead of no prompt and of a picture at the pixels. Against the best
-# probe these runs cannot tell.
-# So these runs cannot say how much of the ViT's gain is the layer's: of the gain of AP, the means give the best probe
-# less than half, and the interval of their difference holds zero.
+# probe these runs cannot tell. By the means, the best probe has less than half of AP's gain; how much of that gain is
+# the layer's, these runs cannot say.
 #
 # And the paper's reason, that a prompt acts "globally" and so suits layers with global features? A CNN that likes the
 # middle, and a ViT whose best layer moves with the data set, would need another story.
@@ -879,15 +865,16 @@ for network in nets:
 # - An activation prompt adds one learned tensor to the activations before one layer of a frozen network.
 # - A constant helps where a ReLU follows: it switches units on and off, place by place. Where none follows, it is a
 #   bias.
-# - What lies below the lowest learned place runs once. Training from that cache is exact, and the later the cheaper.
+# - What lies below the lowest learned place runs once. Training from that cache is exact, and the later the layer, the
+#   cheaper.
 # - At a CNN's last layer, δ is a bias of the head. At a ViT's layer 0, a patch-only δ is a picture at the pixels.
 # - A gain needs controls: the layer-l probe, a random δ of equal norm, fewer numbers.
 # - A layer is a choice like any other: made on validation images, better still of another set.
 #
 # **How far this goes.** Two networks of 0.6 to 0.7 million weights, pre-trained on CIFAR-100 at 32 pixels; two sets of
-# digits, most of it with 1,000 training images and ten epochs. The paper's main networks are ResNet-101 and ViT-L/16,
-# its images photographs. Nobody here has measured those. On the one ImageNet network that was, EfficientNet-Lite0, AP
-# gained nothing from 1,000 photographs that we can be sure of, and norm tuning six points.
+# digits, most runs with 1,000 training images and ten epochs. The paper's main networks are ResNet-101 and ViT-L/16,
+# its images photographs. Nobody here has measured those. On the one ImageNet network that we did measure,
+# EfficientNet-Lite0, AP gained nothing that we can be sure of from 1,000 photographs, and norm tuning six points.
 
 # %% [markdown]
 # ## Self-test

@@ -118,7 +118,7 @@ for layer, where in enumerate(("before", "after")):
 print("and δ changes something:", not torch.allclose(prompted, logits(stem)))
 
 # %% [markdown] answer=true
-# Yes, to rounding. Put z + δ into the formula. After the norm δ adds to β. Before it,
+# Yes, to rounding. Put z + δ in front of the norm:
 #
 # $$\mathrm{BN}(z + \delta) = \mathrm{BN}(z) + \frac{\gamma}{\sqrt{\sigma^2 + \epsilon}}\,\delta ,$$
 #
@@ -168,7 +168,7 @@ print(f"{full.numel()} numbers at the last map do what {shifted.linear.bias.nume
 # %% [markdown]
 # ## 3. A prompt inside a ViT
 #
-# A block of a ViT ends with
+# A block of a ViT ends with an MLP (weights $W_1, W_2$, biases $b_1, b_2$, activation $\phi$) behind a layer norm LN:
 #
 # $$z \leftarrow z + W_2\, \phi\big(W_1\, \mathrm{LN}(z) + b_1\big) + b_2 .$$
 #
@@ -216,9 +216,9 @@ for layer in range(vit.spec.depth + 1):
     print(f"shared δ before block {layer} = shift of {name}: {bool(same.abs().max() < 1e-10)}")
 
 # %% [markdown] answer=true
-# One line says "before block 6", which is before pooling: it holds there too.
-# So a shared δ is BitFit of a single bias (Ben Zaken et al. 2022). What is new in AP is the freedom to differ from
-# token to token, or from place to place.
+# One line says "before block 6", which is before pooling: it holds there too. So from block 1 on a shared δ is BitFit
+# of a single bias (Ben Zaken et al. 2022). What is new in AP is the freedom to differ from token to token, or from
+# place to place.
 
 # %% [markdown]
 # ## 4. Weight deltas, and what merges
@@ -341,7 +341,7 @@ print(f"{len(ssf.layers)} layers merged; logits agree to 1e-5:", bool((trained -
 # ### Exercise: a batch norm in training mode
 #
 # Write the norm itself, without torch's own: z is (B, C, H, W), `weight` and `bias` are (C,). Use mean and variance of
-# this batch, and divide by √(var + eps).
+# this batch (the variance with n, not n − 1), and divide by √(var + eps).
 
 
 # %% exercise={"id": "06-train-norm", "points": 1, "minutes": 5, "difficulty": 2, "path": "extra", "needs": ["setup"]}
@@ -416,7 +416,7 @@ for name, sizes in tokens.items():
 # A layer norm divides each token by a length of its *own*, that of z + δ. So the same δ becomes a different shift for
 # each token, and the shifts differ more where the lengths do. Behind the layer norm it is a bias, exactly. AP's
 # paper says that a prompt before a norm is a tuned norm (its Proposition 1). For a layer norm that needs the paper's
-# assumptions about the tokens; for a batch norm in eval mode it needs none.
+# assumptions about the tokens; for a batch norm in eval mode a per-channel δ is enough.
 
 # %% [markdown]
 # ## Deeper: the two ends of a ViT
@@ -576,7 +576,7 @@ print("SSF in front of the stem's norm is a new weight and bias of that norm:", 
 print("numbers learned by norm tuning and SSF:", NormTuning(resnet).num_learned(), SSF(resnet).num_learned())
 
 # %% [markdown] answer=true
-# Nothing, as long as no norm has a weight of zero. Same number of learned values, same functions, same starting point.
+# No, as long as no norm has a weight of zero. Same number of learned values, same functions, same starting point.
 # Keep this pair in mind for *Deeper: does it show in the accuracy?*
 
 # %% [markdown]
@@ -760,7 +760,7 @@ for name, (net, *conditions) in PAIRS.items():
     mean, low, high = within[name]
     rates = " and ".join(f"{cells[net, condition]['rate']:.3g}" for condition in reversed(conditions))
     print(f"{name}, rates {rates}:\n    {mean:+5.2f} ({low:+5.2f} to {high:+5.2f}) points, {words}")
-print("intervals that hold zero:", sum(low <= 0 <= high for _, low, high in within.values()), "of", len(within))
+print("intervals that hold zero:", [gain.verdict() for gain in within.values()].count("cannot tell"), "of", len(within))
 
 # %%
 show.intervals(within, "Pairs of one function class", label="recorded, 5 or 10 paired seeds, 1,000 test images")
@@ -870,9 +870,9 @@ for net in ("resnet_nano", "vit_nano"):
 show.intervals(against, "Each method against a linear probe", label="recorded, 5 seeds, 1,000 test images")
 
 # %% [markdown] answer=true
-# In the ViT all five weight deltas gain, full tuning and SSF most, LoRA least; in the ResNet norm and full tuning do.
-# Their intervals lie above zero. A shift in the CNN's stem, AP at its last map, one bias of the ViT: these cannot be
-# told from a linear probe.
+# In the ViT norm tuning, BitFit, SSF, LoRA and full tuning gain, the last and SSF most, LoRA least; in the ResNet norm
+# and full tuning do. Their intervals lie above zero. A shift in the CNN's stem, AP at its last map, one bias or the
+# last norm of the ViT: these cannot be told from a linear probe.
 
 # %% [markdown]
 # **Question.** On the ResNet, the means of LoRA, SSF and BitFit are far above the linear probe; all three intervals
@@ -916,7 +916,8 @@ more_images(recorded("scale"), {"norm tuning": "norm_tuning", "AP, layer 3": "ac
 # On the ViT the two are closer. That is recorded in the same file and not drawn here: we cannot tell AP at layer 2 from
 # norm tuning at 250 and at 1,000 images; at 4,000 norm tuning is four points ahead. With 16,000, where AP was not
 # trained, norm tuning is 30 points above the probe, and InsVP with all its parts (lesson 04) another 18 points above
-# norm tuning. So here a prompt made from the image passes what changes the network's own numbers, given enough images.
+# norm tuning. So here a prompt made from the image overtakes what changes the network's own numbers, given enough
+# images.
 
 # %% [markdown]
 # ## Deeper: what may be claimed?
@@ -948,7 +949,8 @@ more_images(recorded("scale"), {"norm tuning": "norm_tuning", "AP, layer 3": "ac
 #
 # - Per-channel AP next to a batch norm in eval mode is a shift of its bias; before it, multiplied by
 #   weight / √(var + eps). In training mode, δ before the norm has no effect at all.
-# - AP at the last map of a CNN is a shift of the head's bias. A shared δ in a ViT is the bias of one MLP.
+# - AP at the last map of a CNN is a shift of the head's bias. A shared δ in a ViT shifts the bias of one MLP (before
+#   block 0: the position embedding).
 # - Before a layer norm a shared δ is no bias; behind it, it is.
 # - Norm tuning, BitFit, SSF and LoRA merge exactly. Inside a network, what differs by token, place
 #   or image has no weight to go to.

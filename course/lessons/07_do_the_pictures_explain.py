@@ -113,8 +113,9 @@ about = "a point is a test image, written as its class"
 clouds(planes, "Controls, perplexity 30", about=about, label="your run, 250 test images each, seed 0")
 
 # %% [markdown] answer=true
-# Pixels need no network for their clusters. The trained tokens of *photodigits* gather too, and in our run in groups
-# that hold all ten digits: they follow something else. The photographs behind the digits are one candidate.
+# Pixels need no network for their clusters, and frozen features no prompt. The trained tokens of *photodigits* gather
+# too, and in our run in groups that hold all ten digits: they follow something else. The photographs behind the digits
+# are one candidate.
 
 # %% [markdown]
 # So measure. For each image, take its k nearest other images **in the original space**, $\mathcal N_k(i)$. What share
@@ -158,7 +159,7 @@ print({name: share > 0.5 for name, share in alone.items()})
 # With ten classes, labels dealt at random would agree in about one case of ten. On *digits*, plain pixels do far
 # better. Whatever keeps the neighbors of such images near shows clusters, trained or not.
 #
-# **Question.** What does *training* add to the neighbors of $p^s$, on either set? Write down a guess in percent.
+# **Question.** What does *training* add to the neighbors of $p^s$, on either set? Write down a guess in points.
 
 # %%
 KINDS = ("pixels", "frozen features", "untrained tokens", "trained tokens")
@@ -344,8 +345,8 @@ print("two seeds of the probe are more alike than a probe and its ruin:", again 
 print("and the ruin's correlation is below 0.3:", abs(gone) < 0.3)
 
 # %% [markdown]
-# Grad-CAM passes this test here, and so it should: the head's weights *are* the weights of the channels.
-# But "passes" only says that the map depends on the weights. Does it depend on the *method*?
+# Grad-CAM passes this test here, and so it should: its channel weights are gradients, and each of them runs through the
+# head. But "passes" only says that the map depends on the weights. Does it depend on the *method*?
 #
 # **Question.** The recorded study has five seeds of each model, trained on more images. How high is the correlation of
 # two seeds of the same method? Guess one number for the linear probe and one for the prompt.
@@ -405,8 +406,8 @@ explorer
 # %% [markdown]
 # ## Deeper: where does a layer look?
 #
-# This is how AP's paper explains its layer preference: AP works where features are *global*. CNNs become global late,
-# ViTs are global early. To see whether that is so, one needs a measure.
+# This is how AP's paper (Zhang et al. 2026) explains its layer preference: AP works where features are *global*. CNNs
+# become global late, ViTs are global early. To see whether that is so, one needs a measure.
 #
 # **Attention distance** (Dosovitskiy et al. 2021): how far, in pixels, does a patch look, on average over what it
 # attends to? With attention $a_{qk}$ from patch $q$ to patch $k$, scaled so that $\sum_k a_{qk} = 1$, and places $p$ in
@@ -495,16 +496,16 @@ axes = {name: tuple(f"{word} layer" for word in name.split(" and ")) for name in
 layer_map(views, "How alike do layers see 64 images?", names=axes, label="frozen networks, no prompt")
 
 # %% [markdown] answer=true
-# The CNN's last layer is a little more like the ViT's later layers than its first; the differences are small.
+# The ViT's later layers are a little more like the CNN's last than its early ones are; the differences are small.
 # Neighboring layers are alike, as they must be: a residual block adds to what it gets.
 # With 64 images and thousands of features, CKA is biased upwards; compare cells, not single numbers with 1.
 
 # %% [markdown]
 # ## Deeper: does attention distance predict the best layer?
 #
-# An activation prompt can stand before any block. AP's paper explains its best layer by the mean attention distance.
-# Its evidence is that two curves over the layers look alike. We have both curves for `vit_nano`: its attention
-# distances, and AP's recorded accuracy for each layer, with the runs of lesson 05.
+# An activation prompt can stand before any block. AP's paper explains its best layer by this distance. Its evidence is
+# that two curves over the layers look alike. We have both curves for `vit_nano`: its attention distances, and AP's
+# recorded accuracy for each layer, with the runs of lesson 05.
 #
 # **Question.** `vit_nano` has six blocks, so there are six pairs of numbers. Before you look: how far from zero
 # must a rank correlation of six points be, so that fewer than 5 % of all orders get that far by chance? With six points
@@ -643,8 +644,8 @@ for name, rule in rules.items():
 # - Before you correlate curves over layers, count what so few points can show.
 #
 # **How far this goes.** Two networks of 0.6 to 0.7 million weights at 32 pixels, and two sets of digits. The published
-# pictures come from larger networks and photographs; a test like these would have to be made there again. Nobody
-# here made one on the ImageNet network of lesson 05.
+# pictures come from larger networks and photographs; tests like these would have to be run there again. Nobody here ran
+# one on the ImageNet network of lesson 05.
 
 # %% [markdown]
 # ## Self-test
@@ -688,7 +689,7 @@ check.quiz("07-quiz-plot", no_meaning)
 # %% [markdown]
 # ### Exercise: six layers
 #
-# A rule and the best layers of a ViT have a rank correlation of 0.6 over six layers (p = 0.24). What follows?
+# A rule and AP's accuracy have a rank correlation of 0.6 over the six layers of a ViT (p = 0.24). What follows?
 #
 # - **a** the rule predicts the best layer
 # - **b** the rule has nothing to do with the best layer

@@ -184,8 +184,8 @@ for name, measure in {"exercise 08-accuracy": check.use("08-accuracy", accuracy)
 # %% [markdown]
 # ## 3. Exhibit 2: the wheel that cannot turn
 #
-# A small prompter adds a picture of its own to the features z of shape (B, 8). With $D$, $a$ the weights and bias of
-# the layer `down`, $U$, $b$ those of `up`, and $g$ the GELU,
+# A small prompter adds something computed from the features z, of shape (B, 8), to them. With $D$, $a$ the weights and
+# bias of the layer `down`, $U$, $b$ those of `up`, and $g$ the GELU,
 #
 # $$y = z + U\,g(Dz + a) + b .$$
 #
@@ -554,7 +554,7 @@ _ = say("worn images", gain("worn images"))
 
 # %% [markdown] answer=true
 # Every seed keeps its first epoch, the only one in which the images were intact. So ten epochs were paid for, and one
-# was used. The faulty run does not crash, and its loss is a number: it looks like a method that learns little.
+# was used. The faulty run does not crash, and its loss is finite: it looks like a method that learns little.
 
 # %% [markdown]
 # **The test that catches it**: keep a copy of what is stored, load twice, compare. The check of the exercise did.
@@ -579,16 +579,17 @@ for (name, tensor), original in zip(net.state_dict().items(), twin.state_dict().
     print(f"{name:22}", "as before" if torch.equal(tensor, original) else "CHANGED")
 
 # %% [markdown] answer=true
-# The statistics of the batch norm. In train mode it divides by the statistics $m_B, v_B$ of the batch and moves its
-# running ones, with a momentum $\rho$:
+# The statistics of the batch norm. In train mode it normalizes with the statistics $m_B, v_B$ of the batch and moves
+# its running ones, with a momentum $\rho$:
 #
 # $$\begin{gathered}
 # \hat m \leftarrow (1 - \rho)\,\hat m + \rho\, m_B, \\
 # \hat v \leftarrow (1 - \rho)\,\hat v + \rho\, v_B .
 # \end{gathered}$$
 #
-# In eval mode it divides by $\hat m, \hat v$ and moves nothing. They are buffers, not parameters: `requires_grad=False`
-# does not reach them. Only `net.eval()` does, and `model.train()` at the start of each epoch undoes it.
+# In eval mode it normalizes with $\hat m, \hat v$ and moves nothing. They are buffers, not parameters:
+# `requires_grad=False` does not reach them. Only `net.eval()` does, and `model.train()` at the start of each epoch
+# undoes it.
 
 # %% [markdown]
 # ### Exercise: write the test that catches it
@@ -757,8 +758,8 @@ show.intervals(rows, "Nine faulty programs", label=label)
 
 # %% [markdown] answer=true
 # Perhaps one, the worn images, which lie far to the left of all others. Filled marks on the left cost points, filled
-# marks on the right *bring* points. The second kind is the one that nobody
-# looks for. An open mark says "cannot tell", and not "harmless": it holds for this network, these images, ten epochs.
+# marks on the right *bring* points. An open mark says "cannot tell", and not "harmless": it holds for this network,
+# these images, ten epochs.
 
 # %%
 p_values = []
@@ -766,8 +767,8 @@ for fault in faults.values():
     pair = [bugs.correct("photodigits", name, "resnet_nano") for name in (bases.get(fault, "right"), fault)]
     p_values.append(two_way_p_value(*pair))
 stands = dict(zip(faults, holm(p_values), strict=True))
-print("cannot tell:", ", ".join(name for name, (_, low, high) in rows.items() if low <= 0 <= high))
-print("raise the reported accuracy:", ", ".join(name for name, (_, low, _) in rows.items() if low > 0))
+print("cannot tell:", ", ".join(name for name, found in rows.items() if found.verdict() == "cannot tell"))
+print("raise the reported accuracy:", ", ".join(name for name, found in rows.items() if found.verdict() == "above"))
 print(f"of {len(rows)} programs stand after Holm:", ", ".join(name for name, true in stands.items() if true))
 
 # %% [markdown]
@@ -776,7 +777,7 @@ print(f"of {len(rows)} programs stand after Holm:", ", ".join(name for name, tru
 # and "praises" above were said of single intervals. All nine are faults, whatever their intervals say. An accuracy is a
 # poor detector: it answers late, with noise, and sometimes with the wrong sign.
 #
-# Five more faults change no training: they misread the predictions of the right program.
+# Five faults, three of them shown above, change no training, only how the right program is tested and reported.
 #
 # **Question.** The batches have 128 images, or 333 with a single image left over. How far off is each faulty reading?
 
@@ -792,10 +793,10 @@ label = f"recorded, {len(right)} seeds, the same 1,000 test images"
 show.intervals(readings, "Five faulty readings of the right program", label=label)
 
 # %% [markdown] answer=true
-# Average and dropped batch change little. Yet their mean over seeds is not zero: with every seed they count the same
-# images too much, or not at all. The last batch of one is our own extreme case: a single image weighs as much as 333
-# others, and it is an image that the models get wrong. These intervals are over seeds alone
-# and speak of these images.
+# The average of averages and the dropped batch change little. Yet their mean over seeds is not zero: with every seed
+# they count the same images too much, or not at all. The last batch of one is our own extreme case: a single image
+# weighs as much as 333 others, and it is an image that the models get wrong. These intervals are over seeds alone and
+# speak of these images.
 
 # %% [markdown]
 # ## Recap

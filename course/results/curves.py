@@ -91,8 +91,9 @@ def draw(made: dict[str, dict[Setting, Interval]], title: str) -> bytes:
     axis.set(xlabel="training images", ylabel="test accuracy, %", ylim=(0, 100))
     axis.grid(axis="y", color="#dddddd")
     told = f"{title}: {EPOCHS} epochs at every size, 95 % intervals over seeds and test images"
-    if any(epochs != EPOCHS for settings in made.values() for _, epochs in settings):
-        told += "\nopen signs: 1,000 images with the steps of 16,000, and 16,000 with the steps of 1,000"
+    apart = sorted({setting for settings in made.values() for setting in settings if setting[1] != EPOCHS})
+    if apart:
+        told += "\nopen signs: " + ", ".join(f"{n:,} images with the steps of {n * e // EPOCHS:,}" for n, e in apart)
     axis.set_title(told, fontsize=9)
     axis.legend(loc="upper left", fontsize=8, frameon=False)
     picture = io.BytesIO()

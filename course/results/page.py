@@ -59,8 +59,10 @@ def page(folder: Path = RESULTS) -> str:
     if unknown:
         raise ValueError(f"{unknown[0]}.json has no question: write it into course/results/questions.py")
     parts = [HEAD]
+    if curves.SETS.keys() & set(found):
+        parts += curves.lines(folder)
     if curves.NAME in found:
-        parts += [*curves.lines(folder), *changed(folder)]
+        parts += changed(folder)
     parts += ["## What the claims gave here: helped, did not, cannot be told", ""]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]
@@ -113,15 +115,15 @@ def speed(folder: Path) -> list[str]:
     for row in step["figures"]["rows"]:
         spread = "" if row["spread"] is None else f" ({row['spread'][0]} … {row['spread'][1]})"
         ratio = "" if row["ratio"] is None else f"{row['ratio']}{spread}"
-        cells = [row["what"], row["threads"], row["seconds"], ratio, row["against"], row["bar"] or ""]
+        asked = f"{row['bar']}{', missed' * (row['ratio'] < row['bar'])}" if row["bar"] else ""
+        cells = [row["what"], row["threads"], row["seconds"], ratio, row["against"], asked]
         lines.append(f"| {' | '.join(map(str, cells))} |")
     return lines
 
 
 def main() -> None:
-    """Write the page, and its figures where the sizes are recorded."""
-    if curves.NAME in names():
-        curves.write(RESULTS)
+    """Write the page and its figures."""
+    curves.write(RESULTS)
     write_text(RESULTS / "README.md", page())
 
 

@@ -142,9 +142,9 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
 TAIL = """\
 Intervals hold both lotteries, seeds and test images (`vpcore.statistics.two_way_interval`). "Cannot tell" means that
 the 95 % interval of the difference holds zero; it does not mean that there is no difference. Each interval stands for
-itself; where many differences are looked at together, Holm's count says how many of them stand. All networks here
-are small, images have 28 or 32 pixels, and training sets at most 16,000 images: what holds here need not hold for the
-papers' networks.
+itself; where many differences are looked at together, Holm's count says how many of them stand. Networks here are small
+and images have 28 or 32 pixels, but for the ImageNet network of lesson 05, which sees 128; training sets have at most
+16,000 images. What holds here need not hold for the papers' networks.
 
 ## Not run here
 

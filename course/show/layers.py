@@ -69,7 +69,8 @@ class LayerTable:
         """Draw AP and the layer-l probe over layers, and arms without a layer as level lines."""
         curves = {"AP, full δ": self.by_layer("ap", network), "layer-l probe": self.by_layer("probe", network)}
         levels = {words: float(self.seeds(arm, network).mean()) for words, arm in arms.items()}
-        least = min(len(curves["AP, full δ"][0]), *(len(self.seeds(arm, network)) for arm in arms.values()))
+        counts = [len(runs[0]) for runs in curves.values()] + [len(self.seeds(arm, network)) for arm in arms.values()]
+        least = min(counts)
         label = f"recorded, photodigits, {least} seeds or more, 1,000 test images"
         return sweep(curves, f"AP at every layer of {network}", levels=levels, label=label)
 

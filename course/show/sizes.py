@@ -85,5 +85,5 @@ def more_images(
 
 
 def _say(words: str, found: Interval) -> None:
-    verdict = found.verdict("above the probe", "below the probe")
-    print(f"{words}: {found.mean:+5.1f} points ({found.low:+.1f} to {found.high:+.1f}) {verdict}")
+    ends = f"({found.low:+.1f} to {found.high:+.1f})"
+    print(f"{words}: {found.mean:+5.1f} points {ends} against the probe: {found.verdict()}")

@@ -93,13 +93,13 @@ def bake_off(
 def gains(entries: Mapping[str, Entry], baseline: str) -> dict[str, Interval]:
     """Return each method minus the baseline in points, with intervals for other seeds and other test images."""
     base = entries[baseline].right
-    found = {name: two_way_interval(base, entry.right) for name, entry in entries.items() if name != baseline}
-    return {name: Interval(*(100 * end for end in each)) for name, each in found.items()}
+    others = {name: entry for name, entry in entries.items() if name != baseline}
+    return {name: two_way_interval(base, entry.right).in_points() for name, entry in others.items()}
 
 
 def figure(entries: Mapping[str, Entry], baseline: str, label: str) -> Picture:
     """Draw `gains`; the sentence leaves the values out, for they come from training on this machine."""
-    rows = {name: (each.mean, each.low, each.high) for name, each in gains(entries, baseline).items()}
+    rows = gains(entries, baseline)
     drawn = intervals(rows, f"Each method minus {baseline}", label=label)
     return Picture(drawn.figure, f"Each method minus {baseline}: {', '.join(rows)}, with 95 % intervals. {label}.")
 
@@ -125,7 +125,7 @@ def report(entries: Mapping[str, Entry], baseline: str, data: Splits, backbone: 
         page.append(f"| {name} | {learned} | {difference} | {each.verdict()} |")
     least, image = max(detectable(base, entry) for name, entry in entries.items() if name != baseline), 100 / images
     seen = f"In each row a true difference of {least:.1f} points or more would be found in 80 % of such experiments."
-    if least < image:  # the runs got the same images right, so nothing can be estimated from how they scatter
+    if least == 0:  # the runs got the same images right, so nothing can be estimated from how they scatter
         seen = f"It cannot be estimated: the runs did not differ. A single test image is {image:.1f} points."
     page += [
         "\nIntervals are at 95 %, for other seeds and other test images. A rate marked * was the smallest or largest "
@@ -141,12 +141,12 @@ def write_report(page: str, file: Path) -> str:
     """Write a page, and say where it is and what is still to be filled in; a page that was changed is kept."""
     free = file
     for number in count_from(2):
-        if not free.exists() or free.read_text(encoding="utf-8") == page:
+        if not free.exists() or free.read_bytes() == page.encode():
             break
         free = file.with_stem(f"{file.stem} {number}")
-    free.write_text(page, encoding="utf-8")
+    free.write_bytes(page.encode())
     lines = f"{len(page.splitlines())} lines, of which {page.count('yours)')} are yours to write"
-    return f"{free.parent.name}/{free.name}: {lines}"
+    return f"{free.resolve().parent.name}/{free.name}: {lines}"
 
 
 def detectable(baseline: Entry, entry: Entry) -> float:

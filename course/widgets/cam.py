@@ -24,7 +24,7 @@ class CamExplorer(Explorer):
     """Show an image, its Grad-CAM map in the first model, and its map in the chosen one.
 
     Each map has a color bar of its own in logits, from 0 to its largest value, so that a weak map is seen to be weak.
-    "weights shuffled" is the last model, with the entries of each parameter of its top parts shuffled.
+    The choice "…, weights shuffled" is the last model, with the entries of each parameter of its top parts shuffled.
 
     Args:
         images: uint8 images (N, 3, H, W) to choose from.

@@ -9,6 +9,7 @@ from course.recorded import Recorded
 from course.show import Picture
 from course.show.clouds import tradeoff
 from course.widgets.base import Explorer, buttons
+from vpcore.statistics import Interval
 
 VIEWS = ("accuracy", "difference to the probe", "learned numbers")
 BASELINE = "linear probe"
@@ -39,8 +40,8 @@ class ResultsExplorer(Explorer):
                 found.setdefault(run["cell"]["prompt"], []).append(run)
         return found
 
-    def differences(self) -> dict[str, tuple[float, float, float]]:
-        """Return (mean, low, high) of each method minus the probe, in points, for other seeds and other images."""
+    def differences(self) -> dict[str, Interval]:
+        """Return the interval of each method minus the probe, in points, for other seeds and other images."""
         state, methods = self.state(), [name for name in self.rows() if name != BASELINE]
         return {
             name: self._table.gain(self._data, BASELINE, name, state["backbone"], shots=state["shots"])
@@ -64,9 +65,8 @@ class ResultsExplorer(Explorer):
     def sentence(self) -> str:
         """Say how many methods stand clear of the probe."""
         state, found = self.state(), self.differences()
-        above = sum(low > 0 for _, low, _ in found.values())
-        below = sum(high < 0 for _, _, high in found.values())
+        verdicts = [each.verdict() for each in found.values()]
         return (
-            f"{state['backbone']}, {state['shots']} a class, {state['view']}: by paired 95 % intervals {above} of "
-            f"{len(found)} above the probe, {below} below."
+            f"{state['backbone']}, {state['shots']} a class, {state['view']}: by paired 95 % intervals "
+            f"{verdicts.count('above')} of {len(found)} above the probe, {verdicts.count('below')} below."
         )

@@ -426,6 +426,13 @@ def test_items_in_another_order_are_told_from_wrong_ones():
     assert compare([1, 1, 2], [1, 1, 2]) is None
 
 
+def test_keys_of_equal_text_and_numbers_stored_sparsely_are_named():
+    assert "keys" in compare({"0": 1.0}, {0: 1.0}).sentence
+    assert compare({np.int64(0): 1.0}, {0: 1.0}) is None
+    assert compare(torch.tensor(2.0).to_sparse(), 2.0).stage == "type"
+    assert compare(torch.ones(2).to_sparse(), (1.0, 1.0)).stage == "type"
+
+
 def test_a_rounded_number_is_called_rounded():
     assert str(number_sentence(7.7, 7.655, "x", 1e-4)) == "x is 7.7, which is rounded: return all its digits"
     for got in (7.6, 0.5, 8.0):  # other numbers, and a constant

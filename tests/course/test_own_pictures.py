@@ -1,6 +1,7 @@
 """Lesson 09's bake-off on own pictures: one protocol for all methods, and a page that says what stands."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -75,6 +76,22 @@ def test_a_page_with_words_of_ones_own_is_kept(tmp_path):
     assert write_report("one\n(yours)", file).startswith(f"{tmp_path.name}/report 2.md: ")
     assert file.read_text(encoding="utf-8") == "one\nmine, Zoë"
     assert write_report("another\n(yours)", file).startswith(f"{tmp_path.name}/report 3.md: ")
+
+
+def test_a_file_beside_one_is_said_with_its_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "report.md").write_bytes("größer".encode("latin-1"))
+    assert write_report("one\n(yours)", Path("report.md")).startswith(f"{tmp_path.name}/report 2.md: ")
+
+
+def test_runs_that_hardly_differ_are_not_said_to_be_equal(data):
+    base = np.ones((10, 100), dtype=int)
+    other = base.copy()
+    other[0, 0] = 0
+    entries = {name: Entry("none", {0.1: 0.3, 0.2: 0.4}, 0.2, 0, right) for name, right in (("a", base), ("b", other))}
+    page = report(entries, "a", data, vpcore.load_backbone("resnet_nano", pretrained=False))
+    assert "did not differ" not in page
+    assert "a true difference of 0.4 points or more would be found" in page
 
 
 def test_runs_that_do_not_differ_promise_nothing(data):

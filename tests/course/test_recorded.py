@@ -61,6 +61,18 @@ def test_what_is_not_there_is_said(tmp_path):
         recorded("other", tmp_path)
 
 
+def test_two_runs_of_one_seed_are_not_mixed(tmp_path):
+    runs = [json.loads(line(seed, "none", 0.8)) for seed in (0, 1)]
+    other = {**runs[0], "key": "other", "cell": {**runs[0]["cell"], "lr": 0.25}}
+    (tmp_path / "x.jsonl").write_text("".join(json.dumps(run) + "\n" for run in (*runs, other)))
+    pack([tmp_path / "x.jsonl"], "toy", tmp_path)
+    table = recorded("toy", tmp_path)
+    for ask in (table.accuracies, table.correct, table.reached):
+        with pytest.raises(ValueError, match=r"toy has several runs of digits simple_cnn none for one seed.* lr, say"):
+            ask("digits")
+    assert len(table.accuracies("digits", lr=0.25)) == 1
+
+
 def test_runs_of_different_versions_are_not_mixed(tmp_path):
     (tmp_path / "x.jsonl").write_text(line(0, "none", 0.8) + "\n" + line(1, "none", 0.8, "2.6.0") + "\n")
     with pytest.raises(ValueError, match="need the same versions, got 2"):

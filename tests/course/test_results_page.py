@@ -95,6 +95,10 @@ def test_times_are_those_of_the_record(tmp_path):
     for figures, says in (
         ({}, "Not measured yet: `.ci/full speed`."),
         ({"speed": {**step, "figures": {"rows": [line]}}}, "| a step | 1 | 0.25 | 1.9 (1.7 … 2.0) | the usual | 1.6 |"),
+        (
+            {"speed": {**step, "figures": {"rows": [{**line, "bar": 2.5}]}}},
+            "| a step | 1 | 0.25 | 1.9 (1.7 … 2.0) | the usual | 2.5, missed |",
+        ),
         ({"speed": {**step, "figures": {"rows": [bare]}}}, "| a cache | 2 | 3.0 |  |  |  |"),
     ):
         (tmp_path / "ci.json").write_text(json.dumps({"steps": figures}))

@@ -182,8 +182,10 @@ def test_contiguous_digits_follow_each_other_in_the_file():
     pasted = load_data("photodigits", split="contiguous", num_train=40)
     assert torch.equal(pasted.train.labels, load_data("photodigits", num_train=40).train.labels)
     assert not torch.equal(pasted.train.images, load_data("photodigits", num_train=40).train.images)
-    with pytest.raises(ValueError, match="split='contiguous' belongs to digits and photodigits, got it for mnist"):
+    with pytest.raises(ValueError, match="split of mnist must be stratified or random, got 'contiguous'"):
         load_data("mnist", split="contiguous")
+    with pytest.raises(ValueError, match="split of photodigits must be stratified or contiguous, got 'random'"):
+        load_data("photodigits", split="random")
 
 
 def test_photodigits_are_deterministic_and_splits_independent():

@@ -1,5 +1,7 @@
 """Folders of one's own images: every kind of pixels, every usual layout, and what is refused by name."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -246,6 +248,24 @@ def test_pictures_in_other_formats_are_named(tmp_path):
         UserWarning, match=r"other formats are not read \(1\), such as .*IMG 7.HEIC: save them as PNG or JPEG"
     ):
         assert len(load_data("folder", tmp_path, image_size=8).test) == 6
+
+
+def test_pictures_in_hidden_folders_are_not_missed(tmp_path):
+    laid_out(tmp_path)
+    for hidden in (".thumbs", "__MACOSX"):
+        (tmp_path / hidden).mkdir()
+        (tmp_path / hidden / "x.heic").write_bytes(b"")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(load_data("folder", tmp_path, image_size=8).test) == 6
+
+
+def test_collections_are_named_inside_the_splits_too(tmp_path):
+    for part in ("train", "test"):
+        for name in ("ant", "bee ü"):
+            fill(tmp_path / part / "all" / name)
+    with pytest.warns(UserWarning, match=f"all/ counts as one class.*give {tmp_path / 'train' / 'all'}"):
+        assert load_data("folder", tmp_path, image_size=8).classes == ("all",)
 
 
 def test_a_file_is_no_folder(tmp_path):

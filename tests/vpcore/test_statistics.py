@@ -24,9 +24,12 @@ Z_975, Z_80 = 1.95996, 0.84162
 @pytest.mark.parametrize(
     ("low", "high", "said"),
     [
-        (0.1, 1.9, "above"),
-        (-1.9, -0.1, "below"),
-        *((low, high, "cannot tell") for low, high in ((-0.1, 2), (0, 0), (0, 2))),
+        (0.1, 2, "above"),
+        (-2, -0.1, "below"),
+        (-0.1, 2, "cannot tell"),
+        (0, 0, "cannot tell"),
+        (0, 2, "cannot tell"),
+        (np.nan, np.nan, "cannot tell"),
     ],
 )
 def test_the_verdict_follows_from_the_interval_alone(low, high, said):

@@ -12,7 +12,7 @@ from torch import nn
 
 import vpcore
 from vpcore.backbone import Backbone
-from vpcore.models.split import NoChain, RotateMore, split_chain
+from vpcore.models.split import NoChain, RotateMore, _classifier, split_chain
 
 # One small network or more of each family, with a small image size that it takes.
 NAMES = """
@@ -266,6 +266,12 @@ def test_a_distilled_vit_whose_heads_read_two_tokens_has_features_and_no_classif
     with torch.no_grad():
         assert torch.allclose(backbone(images), net.forward_features(images)[:, :2].mean(1), atol=1e-5)
     assert backbone.classifier is None
+
+
+@pytest.mark.parametrize("aux", [True, False])
+def test_a_volo_has_a_classifier_where_its_class_token_decides_alone(aux):
+    net = timm.create_model("volo_d1_224", img_size=64, num_classes=5, use_aux_head=aux)
+    assert (_classifier(net, net.num_features) is None) is aux
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,8 @@ TORCHVISION = (
     *("food101", "oxford_pets", "stanford_cars", "caltech101", "sun397", "pcam", "clevr", "eurosat", "stl10"),
 )
 NAMES = (*BUNDLED, *TORCHVISION, "folder")
-SPLITS = ("stratified", "random", "contiguous")
+SPLITS = ("stratified", "random")  # of a set with official training images
+BUNDLED_SPLITS = ("stratified", "contiguous")
 SPLIT_SEED = 42  # of every 90/10 cut into train and valid: fixed, so results of all seeds share their images
 DIGITS = tuple("0123456789")
 SIZES = {"train": 2000, "valid": 500, "test": 1000}  # of photodigits, unless asked otherwise
@@ -55,8 +56,8 @@ def load_data(
         name: one of `NAMES`. "digits" and "photodigits" need no files; "folder" reads `root`, and "folder:pets" the
             folder pets in it: either {train, valid, test}/class/image files or class/image files.
         root: folder that holds the data sets; default: the environment variable VPCORE_DATA.
-        seed: of "photodigits", what is drawn; of "digits", which images are train and which valid. It changes no
-            test digit and no split of any other set.
+        seed: of "photodigits", what is drawn; of "digits", which images are train and which valid, unless they
+            are cut "contiguous". It changes no test digit and no split of any other set.
         image_size: side in pixels. None keeps the native size. Otherwise, resize the shorter side once (antialiased
             bilinear) and crop the center. Sets of photographs in many sizes need it.
         in_chans: 3 repeats grey images, 1 takes the luminance of RGB; None keeps the channels.
@@ -64,9 +65,10 @@ def load_data(
         num_train: images of "photodigits" to make (default 2,000); of other sets, see `Splits.limit`.
         num_valid: the same for valid (default 500).
         num_test: the same for test (default 1,000).
-        split: how valid is cut from the official training images: "stratified", or "random", whose 10 % are those of
-            torch's `random_split` with seed 42, as in the MSVP paper's code. "contiguous" is for "digits" and
-            "photodigits" alone: the digits of a part follow each other in the source, so hardly a writer is in two.
+        split: how a set is cut. Valid from the official training images: "stratified", or "random", whose 10 % are
+            those of torch's `random_split` with seed 42, as in the MSVP paper's code. The digits of "digits" and
+            "photodigits": "stratified", or "contiguous", where those of a part follow each other in the source, so
+            that hardly a writer is in two parts.
 
     Raises:
         ValueError: unknown name, position, split or profile; an option that the set does not have; a size that cannot
@@ -75,10 +77,9 @@ def load_data(
         OSError: a file is corrupt or cut short, or a download failed.
     """
     _check_request(name, seed, position, (num_train, num_valid, num_test))
-    if split not in SPLITS:
-        raise ValueError(f"split must be one of {', '.join(SPLITS)}, got {split!r}")
-    if split == "contiguous" and name not in BUNDLED:
-        raise ValueError(f"split='contiguous' belongs to {' and '.join(BUNDLED)}, got it for {name}: drop it")
+    splits = BUNDLED_SPLITS if name in BUNDLED else SPLITS
+    if split not in splits:
+        raise ValueError(f"split of {name} must be {' or '.join(splits)}, got {split!r}")
     counts = zip(SIZES.items(), (num_train, num_valid, num_test), strict=True)
     sizes = {part: default if asked is None else asked for (part, default), asked in counts}
     parts, classes, md5 = _read(name, root, seed, image_size, position, sizes, split)

@@ -182,12 +182,12 @@ def _find_parts(root: Path) -> dict[str, Path]:
 
 
 def _warn_of_layout(root: Path, found: dict[str, Path]) -> None:
-    folders = _folders(root)
-    deeper = [folder for folder in folders if not _own_images(folder) and _holds_a_set(folder)]
-    if not found and deeper:
+    classes = _folders(found.get("train", root))
+    deeper = [folder for folder in classes if not _own_images(folder) and _holds_a_set(folder)]
+    if deeper:
         says = f"{deeper[0].name}/ counts as one class and holds folders of images"
         warnings.warn(f"{says}: if those are the classes, give {deeper[0]}", stacklevel=4)
-    skipped = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in OTHER_SUFFIXES and _visible(path)]
+    skipped = _images(root, OTHER_SUFFIXES)
     if skipped:
         says = f"pictures in other formats are not read ({len(skipped)}), such as {skipped[0]}"
         warnings.warn(f"{says}: save them as PNG or JPEG", stacklevel=4)
@@ -215,13 +215,14 @@ def _folders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and _visible(path))
 
 
-def _own_images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and _visible(path))
+def _own_images(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes and _visible(path))
 
 
-def _images(folder: Path) -> list[Path]:
+def _images(folder: Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Path]:
     """Return the images in a folder, and in those inside it, in the order of their paths."""
-    return sorted([*_own_images(folder), *(path for inner in _folders(folder) for path in _images(inner))])
+    inside = (path for inner in _folders(folder) for path in _images(inner, suffixes))
+    return sorted([*_own_images(folder, suffixes), *inside])
 
 
 def _class_names(folder: Path) -> tuple[str, ...]:

@@ -58,16 +58,16 @@ def _upscale(planes: np.ndarray, labels: np.ndarray) -> Split:
 
 
 def photodigits(seed: int, position: str, counts: dict[str, int], split: str) -> dict[str, Split]:
-    """Paste colored digits over photograph crops; each split has its own digits, photo strips and random stream.
+    """Paste colored digits over photograph crops; each part has its own digits, photo strips and random stream.
 
-    An image is a function of (seed, split, index) alone, so a split does not change with the size of another, and a
-    smaller one is the beginning of a larger one. Which digits and strips belong to which split never changes.
+    An image is a function of (seed, part, index) alone, so a part does not change with the size of another, and a
+    smaller one is the beginning of a larger one. Which digits belong to which part, only `split` decides.
 
     Args:
         seed: chooses digits, colors, places and crops.
         position: "random" (18–30 pixels wide, anywhere) or "fixed" (24 pixels wide, centered).
         counts: number of images of "train", "valid" and "test"; labels run 0 … 9, 0 … 9, so classes are balanced.
-        split: "contiguous" cuts the digits in the order of their file, as `digits` says; anything else at random.
+        split: how the digits are cut, as `digits` says.
 
     Raises:
         ValueError: another position, or a count below 1.

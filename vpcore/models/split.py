@@ -31,7 +31,7 @@ ROWS = re.compile(
 )
 STAGE = re.compile(r"(.*?\d+)(\.|$)")
 NUMBERED = re.compile(r"(.*\.)?(?!norm|down|patch)\w*\d")
-# Where there are two heads, each reads a token of its own (VOLO's second one all patches); features are their average.
+# Where there are two heads, each reads tokens of its own: one each in distilled networks, in VOLO also the patches.
 TOKEN_HEADS = ("VisionTransformerDistilled", "PoolingVisionTransformer", "VOLO")
 NORMS = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)  # belong to the block before them
 KINDS = {"vit": 3, "cnn": 4, "swin": 4}  # kind: axes of z
@@ -100,7 +100,7 @@ def _take_tokens(blocks: list[nn.Module], shapes: tuple[tuple[int, ...], ...], d
 def _classifier(net: Any, dim: int) -> nn.Module | None:
     """Return timm's classifier as a module from features (B, dim), or None where features alone do not decide."""
     heads = _heads(net)
-    tokens = type(net).__name__ in TOKEN_HEADS and (len(heads) > 1 or hasattr(net, "aux_head"))
+    tokens = type(net).__name__ in TOKEN_HEADS and (len(heads) > 1 or getattr(net, "aux_head", None) is not None)
     if not heads or tokens:
         return None
     if isinstance(heads[0], nn.Conv2d):

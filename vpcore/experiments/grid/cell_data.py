@@ -15,9 +15,9 @@ from vpcore.data.protocols import TooFewImages, few_shot
 from vpcore.data.resize import crop_middle
 from vpcore.data.splits import Split, Splits, channel_stats, stratified_order
 from vpcore.experiments.grid.cell import Cell, choose_augment
-from vpcore.experiments.grid.published import PUBLISHED, normalize
+from vpcore.experiments.grid.published import PUBLISHED, check_set, normalize
 from vpcore.experiments.names.backbones import SCRATCH, backbone_spec
-from vpcore.experiments.names.data import load_named
+from vpcore.experiments.names.data import load_named, read_data
 from vpcore.prompted import Prompted
 
 IMAGES = 2**29  # bytes of images that a loader keeps
@@ -70,6 +70,8 @@ def load_cell_data(cell: Cell, root: str | None = None) -> Splits:
     """
     if cell.recipe not in (None, PUBLISHED):
         raise ValueError(f"recipe must be {PUBLISHED}, got {cell.recipe!r}: write that, or leave it out")
+    if cell.recipe:
+        check_set(read_data(cell.data)[0])
     size, channels = image_format(cell)
     if cell.resize is not None and not (size and size <= cell.resize):
         raise ValueError(f"resize must be at least the image size, {size or 'which is not given'}, got {cell.resize}")

@@ -29,15 +29,19 @@ NORMALIZED = {
 }
 
 
-def normalize(data: Splits) -> Splits:
-    """Return a set with the mean and deviation that the paper's code normalizes it by.
+def check_set(name: str) -> None:
+    """Refuse a set that the paper does not have.
 
     Raises:
-        ValueError: the paper has no such set.
+        ValueError: another set.
     """
-    if data.name not in NORMALIZED:
+    if name not in NORMALIZED:
         known = ", ".join(NORMALIZED)
-        raise ValueError(f"the published recipe is for {known}, got {data.name}: choose one, or leave the recipe out")
+        raise ValueError(f"the published recipe is for {known}, got {name}: choose one, or leave the recipe out")
+
+
+def normalize(data: Splits) -> Splits:
+    """Return a set of the paper with the mean and deviation that its code normalizes it by."""
     mean, std = NORMALIZED[data.name]
     return replace(data, mean=mean, std=std)
 
