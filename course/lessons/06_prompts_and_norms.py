@@ -914,10 +914,9 @@ more_images(recorded("scale"), {"norm tuning": "norm_tuning", "AP, layer 3": "ac
 # is, serves many tasks in one batch, and all that lies below δ is computed once.
 #
 # On the ViT the two are closer. That is recorded in the same file and not drawn here: we cannot tell AP at layer 2 from
-# norm tuning at 250 and at 1,000 images; at 4,000 norm tuning is four points ahead. With 16,000, where AP was not
-# trained, norm tuning is 30 points above the probe, and InsVP with all its parts (lesson 04) another 18 points above
-# norm tuning. So here a prompt made from the image overtakes what changes the network's own numbers, given enough
-# images.
+# norm tuning at 250 and at 1,000 images; at 4,000 norm tuning is four points ahead, at 16,000 eleven points. There norm
+# tuning is 30 points above the probe, and InsVP with all its parts (lesson 04) another 18 points above norm tuning. So
+# here a prompt made from the image overtakes what changes the network's own numbers, given enough images.
 
 # %% [markdown]
 # ## Deeper: what may be claimed?

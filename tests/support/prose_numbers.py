@@ -436,6 +436,9 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     "04_instance_feature_prompts": {
+        "it gains 48 points, and lesson 05's activation prompt 19 points": lambda: [
+            more_images(prompt, 16_000, "vit_nano") for prompt in ("instance", "activation:layer=2")
+        ],
         "ten times the prompt's above": times_the_rate,
         "ViT of 0.7 million weights": lambda: [round(millions("vit_nano"), 1)],
         "InsVP is eight points above the probe": lambda: [more_images("instance", 1000, "vit_nano")],
@@ -469,6 +472,9 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
     },
     AP: {
+        "eight points at 1,000 images, 19 points at 16,000": lambda: [
+            more_images("activation:layer=2", size, "vit_nano") for size in (1000, 16_000)
+        ],
         "six points at 1,000": lambda: [more_images("activation:layer=3", 1000)],
         "and AP gains eight points": lambda: [more_images("activation:layer=3", 1000, epochs=256)],
         "have, and AP gains seven points": lambda: [more_images("activation:layer=3", 16_000, epochs=1)],
@@ -510,8 +516,8 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "There it learns 2,048 numbers": lambda: [learned("activation:layer=3", "prompt")],
         "by four points over AP at 250 images": lambda: [more_images("norm_tuning", 250, base="activation:layer=3")],
         "by 20 points at 16,000": lambda: [more_images("norm_tuning", 16_000, base="activation:layer=3")],
-        "at 4,000 norm tuning is four points ahead": lambda: [
-            more_images("norm_tuning", 4000, "vit_nano", base="activation:layer=2")
+        "at 4,000 norm tuning is four points ahead, at 16,000 eleven points": lambda: [
+            more_images("norm_tuning", size, "vit_nano", base="activation:layer=2") for size in (4000, 16_000)
         ],
         "norm tuning is 30 points above the probe": lambda: [more_images("norm_tuning", 16_000, "vit_nano")],
         "another 18 points above norm tuning": lambda: [
