@@ -54,6 +54,7 @@ QUESTIONS = {
     "start": "Lesson 00. How far do training images, seeds and choosing on the test set move an accuracy?",
     "transfer": "Lesson 09. How do all methods compare, on eight sets and two small backbones?",
     "vp": "Lesson 01. Does a learned frame or picture help, and can the old classes be used again?",
+    "writers": "Lesson 08. How much of a gain on digits is owed to writers who are in train and in test?",
 }
 PHOTO = ("photodigits", "resnet_nano")
 VIT = ("photodigits", "vit_nano")
