@@ -352,7 +352,7 @@ accuracies(rows, "Universal, cluster and instance prompts", live=(mine,), label=
 def compare(before, after, network="resnet_nano", place="photodigits"):
     """Print and return mean, low and high of a recorded difference in points, for other seeds and other images."""
     mean, low, high = gain = table.gain(place, before, after, network)
-    pair = f"{names.get(after, after):20} − {names.get(before, before):9}"
+    pair = f"{names.get(after, after):22} − {names.get(before, before):9}"
     print(f"{pair} {mean:+6.2f} ({low:+6.2f} to {high:+6.2f})  {gain.verdict('differs', 'differs')}")
     return gain
 

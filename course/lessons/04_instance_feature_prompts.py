@@ -829,12 +829,12 @@ clouds(places, "t-SNE of pixels and of specific tokens", about=about, label="you
 # - Common tokens cost L_p · D a block; G_s grows with the square of L_p.
 # - A part that is not in the optimizer fails silently. After two steps, every tensor that should learn has changed.
 # - All β_F inside (0, 1) give the same functions; the ends do not. Differences inside are differences of training.
-# - Ask an ablation twice, added and left out, and give it a frozen control.
+# - Ask an ablation twice, added and left out, with a frozen control.
 # - A table at 1,000 images says little of a method: InsVP's gain grew from 8 points to 48 points at 16,000.
 #
 # **How far this goes.** One ViT of 0.7 million weights, trained on CIFAR-100 at 32 pixels; digits on photographs. With
-# 1,000 images one recipe shows no gain of InsVP, another eight points; at 16,000 it gains 48 points, and lesson 05's
-# activation prompt 19 points. InsVP's paper has a ViT-B/16, not measured here; lesson 05's ImageNet net has no tokens.
+# 1,000 images one recipe shows no gain of InsVP, another eight points; lesson 05's activation prompt gains 19 points at
+# 16,000. InsVP's paper has a ViT-B/16, not measured here; lesson 05's ImageNet net has no tokens.
 
 # %% [markdown]
 # ## Self-test

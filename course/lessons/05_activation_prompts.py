@@ -653,7 +653,7 @@ with torch.no_grad():
 print("the same shift of the features for every image:", torch.allclose(shift, shift[:1].expand_as(shift), atol=1e-5))
 print("it is the mean of δ over places:", torch.allclose(shift[0], delta.mean((2, 3))[0], atol=1e-5))
 
-# %% [markdown] answer=true
+# %% [markdown]
 # So δ holds 480 numbers that add nothing to the linear probe. The recorded AP at layer 7 is even a little behind the
 # probe: not by what it can express, but by its head's rate. For a ViT that pools by its class token, δ at the last
 # layer acts on one of 17 rows, through the final norm only.

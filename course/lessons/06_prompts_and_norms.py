@@ -948,8 +948,7 @@ more_images(recorded("scale"), {"norm tuning": "norm_tuning", "AP, layer 3": "ac
 #
 # - Per-channel AP next to a batch norm in eval mode is a shift of its bias; before it, multiplied by
 #   weight / √(var + eps). In training mode, δ before the norm has no effect at all.
-# - AP at the last map of a CNN is a shift of the head's bias. A shared δ in a ViT shifts the bias of one MLP (before
-#   block 0: the position embedding).
+# - AP at the last map of a CNN is a shift of the head's bias. A shared δ in a ViT shifts the bias of one MLP.
 # - Before a layer norm a shared δ is no bias; behind it, it is.
 # - Norm tuning, BitFit, SSF and LoRA merge exactly. Inside a network, what differs by token, place
 #   or image has no weight to go to.
