@@ -896,8 +896,8 @@ for network in nets:
 #
 # **How far this goes.** Two networks of 0.6 to 0.7 million weights, pre-trained on CIFAR-100 at 32 pixels; two sets of
 # digits, most runs with 1,000 training images and ten epochs. The paper's main networks are ResNet-101 and ViT-L/16,
-# its images photographs. Nobody here has measured those. On the one ImageNet network that we did measure,
-# EfficientNet-Lite0, AP gained nothing that we can be sure of from 1,000 photographs, and norm tuning six points.
+# its images photographs. Nobody here has measured those. On one ImageNet network, EfficientNet-Lite0, AP gained nothing
+# that we can be sure of from 1,000 photographs, and norm tuning six points.
 
 # %% [markdown]
 # ## Self-test
