@@ -70,11 +70,12 @@ def test_a_notebook_stays_on_one_worker(workers, dist, expected):
     assert config.option.dist == expected
 
 
-LAUNCHER = """import pathlib, sys
+LAUNCHER = """import json, pathlib, socket, sys
 tries = pathlib.Path(__file__).with_name("tries")
 tries.write_text(tries.read_text() + "x")
-if len(tries.read_text()) <= FAILURES:
-    sys.exit(1)  # as a kernel does whose port another program took in between
+if len(tries.read_text()) <= FAILURES:  # another program takes the port that was chosen for this kernel
+    told = json.loads(pathlib.Path(sys.argv[sys.argv.index("-f") + 1]).read_text())
+    taken = socket.create_server((told["ip"], told["shell_port"]))
 from ipykernel.kernelapp import launch_new_instance
 launch_new_instance()
 """
@@ -82,7 +83,7 @@ launch_new_instance()
 
 @pytest.fixture
 def dying(monkeypatch, tmp_path):
-    """Gives a function: kernels die at their first starts; it returns the file that counts the starts."""
+    """Gives a function: kernels find their port taken at their first starts; it returns the file that counts them."""
 
     def fail(failures: int):
         (tmp_path / "ipykernel_launcher.py").write_text(LAUNCHER.replace("FAILURES", str(failures)))
