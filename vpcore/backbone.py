@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -182,7 +183,10 @@ class Backbone(nn.Module):
         return z
 
     def upto(self, layer: int) -> Backbone:
-        """Return a backbone that stops before block `layer` and pools there; it shares this one's modules.
+        """Return a backbone that stops before block `layer` and pools there.
+
+        It shares the modules of a frozen backbone. Of one that learns it is a copy, as things stand, so that neither
+        changes or freezes the other.
 
         With `NoPrompt` and a linear head it is the linear probe on layer-l features, the control for a prompt at layer
         l. Pooling, our choice: at `layer == depth` the backbone's own; below it, a ViT keeps its own (final norm, then
@@ -205,8 +209,10 @@ class Backbone(nn.Module):
         else:
             pool, dim = MapPool(spec.kind != "cnn"), spec.shapes[layer][0 if spec.kind == "cnn" else -1]
         cut = replace(spec, name=f"{spec.name}[:{layer}]", dim=dim, shapes=spec.shapes[: layer + 1])
-        view = Backbone(self.embed, list(self.blocks)[:layer], pool, cut)
-        return view if self.frozen else view.unfreeze()
+        parts = (self.embed, list(self.blocks)[:layer], pool)
+        if self.frozen:
+            return Backbone(*parts, cut)
+        return Backbone(*copy.deepcopy(parts), cut).unfreeze().train(self.training)
 
     def freeze(self) -> Backbone:
         """Freeze all parameters and buffers, in place; returns self."""
@@ -275,17 +281,20 @@ def chain(module: nn.Module, parts: Part | Sequence[Part]) -> nn.Module:
 def measure_shapes(
     embed: nn.Module, blocks: Iterable[nn.Module], in_chans: int, image_size: Size
 ) -> tuple[tuple[int, ...], ...]:
-    """Return `Spec.shapes` by running one black image through embed and blocks in eval mode."""
-    modules = [embed, *blocks]
-    modes = [module.training for module in modules]
-    with torch.no_grad():
-        z = torch.zeros(1, in_chans, *check_size(image_size))
-        shapes = []
-        for module in modules:
-            z = module.eval()(z)
-            shapes.append(tuple(z.shape[1:]))
-    for module, mode in zip(modules, modes, strict=True):
-        module.train(mode)
+    """Return `Spec.shapes` by running one black image, as the weights are, through embed and blocks in eval mode."""
+    parts = nn.ModuleList([embed, *blocks])
+    weight = next((p for p in parts.parameters() if p.is_floating_point()), torch.empty(0))
+    modes = {module: module.training for module in parts.modules()}
+    shapes = []
+    try:
+        with torch.no_grad():
+            z = weight.new_zeros(1, in_chans, *check_size(image_size))
+            for part in parts.eval():
+                z = part(z)
+                shapes.append(tuple(z.shape[1:]))
+    finally:
+        for module, mode in modes.items():  # from the outside in
+            module.train(mode)
     return tuple(shapes)
 
 

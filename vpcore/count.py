@@ -45,7 +45,10 @@ class Count:
 
 
 def count(model: nn.Module) -> Count:
-    """Count the parameters of a `Prompted` model: prompt, head and backbone apart."""
+    """Count the parameters of a `Prompted` model: prompt, head and backbone apart.
+
+    On torch's meta device nothing has values, and numbers at tokens that pooling does not read are counted, too.
+    """
     backbone = [p for name, p in model.backbone.named_parameters() if not name.startswith("classifier.")]  # type: ignore[union-attr]
     return Count(
         prompt=model.prompt.num_learned() - _unread(model),  # type: ignore[operator]
@@ -63,6 +66,8 @@ def _unread(model: nn.Module) -> int:
     if not isinstance(prompt, ActivationPrompt) or depth not in prompt.layers:
         return 0
     draw, delta = torch.Generator().manual_seed(0), prompt.deltas[str(depth)]
+    if delta.is_meta or not delta.requires_grad:
+        return 0
     z = torch.randn(1, *prompt.spec.shapes[depth], generator=draw).to(delta)
     with evaluating(backbone), torch.enable_grad():  # type: ignore[arg-type]
         features = backbone.pool(z + prompt.delta(depth))  # type: ignore[operator, union-attr]

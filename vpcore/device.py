@@ -83,6 +83,12 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     return chosen
 
 
+def is_here(device: torch.device | str) -> bool:
+    """Return whether this machine has a device: the CPU always, and no GPU that is of another machine."""
+    found = torch.device(device)
+    return found.type != "cuda" or (found.index or 0) < torch.cuda.device_count()
+
+
 def choose_precision(precision: str | None, device: torch.device) -> str:
     """Return the precision asked for; by default float32, and half precision on CUDA in the full profile."""
     if precision is not None:
@@ -119,13 +125,16 @@ def own_random_stream(seed: int, device: torch.device | None = None) -> Iterator
 
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
-    """Put a model in eval mode inside, and back into the mode it had, also after an error."""
-    was_training = model.training
+    """Put a model in eval mode inside, and each of its modules back into the mode it had, also after an error."""
+    modes = {module: module.training for module in model.modules()}
     model.eval()
     try:
         yield
     finally:
-        model.train(was_training)
+        model.train(modes[model])
+        for module, mode in modes.items():  # from the outside in
+            if module.training is not mode:
+                module.train(mode)
 
 
 def prefer_channels_last(model: nn.Module) -> nn.Module:

@@ -68,7 +68,8 @@ class Prompted(nn.Module):
             )
         if train_backbone and tuning is not None:
             raise ValueError("train_backbone trains every weight, so there is nothing to tune: choose one of the two")
-        self.backbone = backbone.unfreeze() if train_backbone else backbone.freeze()
+        self.backbone = backbone.unfreeze().train(self.training) if train_backbone else backbone.freeze()
+        self._trains_backbone = train_backbone  # which another model on it may freeze later
         self.prompt = prompt
         self.tuning = tuning
         self.head = head
@@ -120,21 +121,25 @@ class Prompted(nn.Module):
         return (images - self.mean) / self.std
 
     def learned(self) -> dict[str, Tensor]:
-        """Return what training makes, by name: the parameters that learn, and the buffers outside a frozen backbone.
+        """Return what training makes, by name: parameters and buffers of prompt, tuning and head, and of a backbone
+        that this model was built to train or that is not frozen; whether or not they require a gradient now.
 
-        Such buffers are computed from data, like cluster centers, a label mapping, or batch-norm statistics.
+        Buffers are computed from data, like cluster centers, a label mapping, or batch-norm statistics. A source
+        classifier that is frozen is the backbone's, also where a label mapping uses it.
         """
-        fixed = "backbone." if self.backbone.frozen else "backbone.classifier."
+        trained, source = self._trains_backbone or not self.backbone.frozen, self.backbone.classifier
+        borrowed = [] if source is None or source is self.head else source.parameters()
+        frozen = {id(parameter) for parameter in borrowed if not parameter.requires_grad}
         return {
             name: tensor
             for name, tensor in self.state_dict(keep_vars=True).items()
             if isinstance(tensor, Tensor)
-            and (tensor.requires_grad or not isinstance(tensor, nn.Parameter))
-            and not name.startswith(fixed)
+            and id(tensor) not in frozen
+            and not name.startswith("backbone.classifier." if trained else "backbone.")
         }
 
     def load_learned(self, tensors: Mapping[str, Tensor]) -> None:
-        """Copy saved tensors into the ones that learn.
+        """Copy saved tensors into those that `learned` returns.
 
         Raises:
             ValueError: a tensor is missing, unknown or of another shape; nothing is changed then.

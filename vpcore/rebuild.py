@@ -22,7 +22,8 @@ def load_model(path: str | Path, backbone: Backbone | None = None, **options: An
     Args:
         path: the file.
         backbone: the one it was saved with; None loads it by its name.
-        options: of `load_backbone` then, as checkpoint=, or width= of a network that was trained from scratch.
+        options: of `load_backbone` then, as checkpoint=, or width= or start= of a network that was trained from
+            scratch.
 
     Returns:
         The model in eval mode; its attribute `classes` has the names of the classes if the saved model had them.

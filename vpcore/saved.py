@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from numbers import Number
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from vpcore.backbone import Backbone
 from vpcore.prompts.base import Prompt
-from vpcore.tensorfile import read_tensors, write_tensors
+from vpcore.tensorfile import as_json, read_tensors, write_tensors
 from vpcore.tuning.base import Tuning
 
 LEARNED_FORMAT = "vpcore.learned.1"
@@ -53,8 +54,8 @@ def fingerprint(tensors: nn.Module | Mapping[str, Tensor]) -> str:
 def save_learned(model: Learner, path: str | Path) -> None:
     """Write what a model learned, with all that its outputs depend on beside that in the metadata.
 
-    That is prompt, tuning and head with their options, the backbone's name, sizes, mean, std and hash; and the names of
-    the classes, if the model has them as its attribute `classes`.
+    That is prompt, tuning and head with their options, the backbone's name, sizes, mean, std, hash and the ε of its
+    norms; and the names of the classes, if the model has them as its attribute `classes`.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -62,8 +63,8 @@ def save_learned(model: Learner, path: str | Path) -> None:
     parts = {name: getattr(model, name) for name in ("prompt", "tuning", "head")}
     built = {name: getattr(part, "built", {}) for name, part in parts.items()}
     classes = getattr(model, "classes", None)
-    metadata = {"format": LEARNED_FORMAT, **_identity(model), "built": json.dumps(built, default=repr)}
-    write_tensors(path, model.learned(), metadata | ({"classes": json.dumps(list(classes))} if classes else {}))
+    metadata = {"format": LEARNED_FORMAT, **_identity(model), "built": as_json(built)}
+    write_tensors(path, model.learned(), metadata | ({"classes": as_json(list(classes))} if classes else {}))
 
 
 def load_learned(model: Learner, path: str | Path) -> None:
@@ -77,7 +78,7 @@ def load_learned(model: Learner, path: str | Path) -> None:
     tensors, metadata = read_saved(path)
     mine = _identity(model)
     if getattr(model, "classes", None):
-        mine["classes"] = json.dumps(list(model.classes))  # type: ignore[attr-defined]
+        mine["classes"] = as_json(list(model.classes))  # type: ignore[attr-defined]
     for key, value in mine.items():
         saved = metadata.get(key, None if key in FIRST else value)  # files of version 0.1 lack the others
         if key == "options" and saved is not None:
@@ -117,9 +118,14 @@ def _identity(model: Learner) -> dict[str, str]:
         "image_size": "x".join(map(str, dict.fromkeys(spec.size))),
         "mean": json.dumps(model.mean.flatten().tolist()),
         "std": json.dumps(model.std.flatten().tolist()),
-        "backbone_hash": fingerprint(model.backbone) if model.backbone.frozen else "trained",
-        "options": json.dumps(options),
+        "backbone_hash": "trained" if _holds_backbone(model) else fingerprint(model.backbone),
+        "norm_eps": as_json(list(dict.fromkeys(each.eps for each in model.backbone.modules() if hasattr(each, "eps")))),
+        "options": as_json(options),
     }
+
+
+def _holds_backbone(model: Learner) -> bool:
+    return any(name.startswith("backbone.") for name in model.learned())
 
 
 def _options(part: nn.Module) -> dict[str, Any]:
@@ -136,4 +142,4 @@ def _options(part: nn.Module) -> dict[str, Any]:
 def _plain(value: Any) -> bool:
     if isinstance(value, (list, tuple, dict)):
         return all(map(_plain, value.values() if isinstance(value, dict) else value))
-    return value is None or isinstance(value, (bool, int, float, str))
+    return value is None or isinstance(value, (Number, str))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 Right = Sequence[Sequence[int] | np.ndarray] | np.ndarray  # one row a seed, one entry a test image: 0 or 1
-ROUNDING = 1e-9  # spreads below this share of the values are those of rounding
+ROUNDING = 1e-9  # spreads and differences below this share of the values are those of rounding
 
 
 class Interval(NamedTuple):
@@ -72,13 +72,17 @@ def paired_interval(
 ) -> Interval:
     """Return the mean of treated - baseline with its t interval over pairs that share a seed.
 
+    A difference below a billionth of the largest value is one of rounding, and counts as 0.
+
     Raises:
         ValueError: unequal lengths, fewer than two pairs, or a value that is not finite.
     """
     if len(baseline) != len(treated):
         raise ValueError(f"pairs need one value each, got {len(baseline)} and {len(treated)}: keep the seeds both have")
-    pairs = zip(_finite(baseline), _finite(treated), strict=True)
-    return t_interval([after - before for before, after in pairs], level)
+    before, after = _finite(baseline), _finite(treated)
+    rounding = ROUNDING * max(map(abs, before + after), default=0.0)
+    gains = [second - first for first, second in zip(before, after, strict=True)]
+    return t_interval([gain if abs(gain) > rounding else 0.0 for gain in gains], level)
 
 
 def two_way_interval(baseline: Right, treated: Right, level: float = 0.95) -> Interval:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from operator import index
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -20,6 +23,24 @@ def write_tensors(path: str | Path, tensors: Mapping[str, Tensor], metadata: dic
 
     data = save({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, metadata)
     replace_file(path, data)
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON for a file's metadata; numbers and arrays of numpy or torch, and ranges, become plain.
+
+    What JSON has nothing for stands there as its repr.
+    """
+    return json.dumps(value, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Sequence):
+        return list(value)
+    return index(value) if hasattr(value, "__index__") else repr(value)
 
 
 def replace_file(path: str | Path, data: bytes) -> None:

@@ -311,7 +311,7 @@ def test_a_cell_with_a_rate_is_left_alone(tmp_path):
 def test_keys_of_older_results_still_hold():
     paths = Path(vpcore.__file__).parent.parent.glob("course/results/msvp_*.json")
     of_the_grid = [path for path in paths if "vpcore.grid" in json.loads(path.read_text())["commands"][0]]
-    assert {path.stem for path in of_the_grid} == {"msvp_nets", "msvp_sizes", "msvp_small"}
+    assert {path.stem for path in of_the_grid} == {"msvp_nets", "msvp_paper", "msvp_sizes", "msvp_small"}
     for path in of_the_grid:
         run = read_results(path)[0]
         assert Cell(**run["cell"]).key() == run["key"]

@@ -160,3 +160,21 @@ def test_the_preset_follows_it_when_asked_and_older_keys_stay():
     old = {name: value for name, value in asdict(CELL).items() if name != "recipe"}  # as files from before have it
     assert question(old) == question(asdict(CELL)) != question(asdict(THEIRS))
     check_cell(THEIRS, load_cell_data(THEIRS))
+
+
+@pytest.mark.parametrize(
+    ("cell", "precision"), [(THEIRS, "float32"), (CELL, None), (replace(THEIRS, precision="bfloat16"), "bfloat16")]
+)
+def test_a_cell_is_tested_in_the_precision_it_was_trained_in(monkeypatch, cell, precision):
+    seen = []
+
+    def watch(name):
+        real = getattr(train_cell, name)
+        call = lambda *given, precision, **options: (seen.append((name, precision)), real(*given, **options))[1]  # noqa: E731
+        monkeypatch.setattr(train_cell, name, call)
+
+    for name in ("fit", "fit_to_the_last", "evaluate"):
+        watch(name)
+    key = cell.key()
+    assert run_cell(cell, load_cell_data(cell), "cpu")["key"] == key
+    assert seen == [("fit_to_the_last" if cell.recipe else "fit", precision), ("evaluate", precision)]

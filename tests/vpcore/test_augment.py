@@ -148,3 +148,7 @@ def test_mix_off_and_bad_arguments(images):
         mix(images, torch.eye(16), seeded(), alpha_mixup=-1)
     with pytest.raises(ValueError, match=r"targets must be \(batch, classes\), got \(16,\) for 16 images"):
         mix(images, torch.arange(16), seeded())
+    says = r"targets must be floats, got torch.int64: use torch.nn.functional.one_hot\(...\).float\(\)"
+    for alpha in (0.2, 0):
+        with pytest.raises(TypeError, match=says):
+            mix(images, torch.eye(16).long(), seeded(), alpha_mixup=alpha, alpha_cutmix=0)

@@ -213,3 +213,24 @@ def two_blocks(shapes: tuple) -> Backbone:
 def test_errors_say_what_to_do(build, says):
     with pytest.raises(ValueError, match=says):
         build()
+
+
+def parts_of_a_net() -> dict:
+    row = [nn.Sequential(nn.Conv2d(3, 4, 3), nn.Dropout().eval()), nn.BatchNorm2d(4)]
+    return {"embed": nn.Conv2d(3, 3, 1), "blocks": row, "pool": nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())}
+
+
+def test_a_wrap_that_fails_leaves_the_parts_in_their_modes():
+    parts = parts_of_a_net()
+    net = nn.ModuleList([parts["embed"], *parts["blocks"], parts["pool"]])
+    before = [module.training for module in net.modules()]
+    with pytest.raises(ValueError, match=r"the parts do not run one after another .*: check their order"):
+        Backbone.wrap(net, **{**parts, "blocks": parts["blocks"][::-1]}, image_size=8)
+    assert [module.training for module in net.modules()] == before
+
+
+def test_the_parts_of_a_network_of_doubles_or_on_no_device_are_wrapped():
+    for change in ({"dtype": torch.float64}, {"device": "meta"}):
+        parts = parts_of_a_net()
+        net = nn.ModuleList([parts["embed"], *parts["blocks"], parts["pool"]]).to(**change)
+        assert Backbone.wrap(net, **parts, image_size=8).spec.shapes == ((3, 8, 8), (4, 6, 6), (4, 6, 6))

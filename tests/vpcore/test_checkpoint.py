@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -112,6 +113,18 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     )  # fmt: skip
     assert seen == []
     assert same(weights(model), whole)
+
+
+def test_numbers_of_numpy_are_the_same_settings(tmp_path):
+    whole, history = run(None)
+    numbers = {"epochs": EPOCHS, "batch_size": 16, "accumulate": 1, "seed": 1}
+    with pytest.raises(Killed):
+        run(tmp_path / "run.st", kill_after=1, lr=np.float64(1e-2), **{k: np.int64(v) for k, v in numbers.items()})
+    resumed, resumed_history = run(tmp_path / "run.st")
+    assert resumed_history == history
+    assert same(resumed, whole)
+    with pytest.raises(ValueError, match=r"it was written with weight_decay=0\.0, this run has weight_decay=0\.5\)"):
+        run(tmp_path / "run.st", weight_decay=np.float32(0.5))
 
 
 def test_one_file_and_no_leftovers(tmp_path):
@@ -225,6 +238,22 @@ def test_hostile_content_is_refused_in_one_line(good, tmp_path, name):
     with pytest.raises(ValueError, match="choose another file, or delete it to start afresh") as caught:
         run(tmp_path / "run.st")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_checkpoint_of_a_gpu_is_to_go_on_there(good, tmp_path, own):
+    state = torch.zeros(16, dtype=torch.uint8)
+    added = {"random/cuda": state} | ({"random/prompt@cuda:0": state.clone()} if own else {})
+    rewrite(good, tmp_path / "run.st", lambda t, m: t.update(added))
+    with pytest.raises(ValueError, match=r"was written on cuda, this run is on cpu: give device='cuda', or") as caught:
+        run(tmp_path / "run.st", device="cpu")
+    assert "delete" not in str(caught.value)
+
+
+def test_a_generator_on_a_gpu_that_is_not_here_is_left_out(good, tmp_path):
+    added = {"random/prompt@cuda:99": torch.zeros(16, dtype=torch.uint8)}
+    rewrite(good, tmp_path / "run.st", lambda t, m: t.update(added))
+    assert same(run(tmp_path / "run.st")[0], run(None)[0])
 
 
 # --- disks -------------------------------------------------------------------------------------------------------

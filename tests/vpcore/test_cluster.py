@@ -87,6 +87,14 @@ def test_copies_keep_prompt_and_model_on_one_backbone() -> None:
     assert not any("backbone" in name for name in model.prompt.state_dict())
 
 
+def test_a_backbone_of_doubles_finds_the_same_centers() -> None:
+    backbone = small_cnn()
+    images = pixels(backbone, 40)
+    single = ClusterPrompt(backbone.spec).prepare(backbone, images).centers
+    double = ClusterPrompt(backbone.spec).prepare(backbone.double(), images).centers
+    torch.testing.assert_close(double, single, rtol=0, atol=1e-5)
+
+
 def test_refusals() -> None:
     backbone = small_cnn()
     prompt = ClusterPrompt(backbone.spec)

@@ -49,6 +49,15 @@ def test_what_pooling_never_reads_is_not_counted(name, shape, counts):
         assert all(parameter.grad is None for parameter in model.parameters())
 
 
+def test_a_frozen_prompt_in_front_of_pooling_counts_nothing_and_one_without_values_all():
+    backbone = vpcore.load_backbone("vit_nano")
+    prompt = vpcore.ActivationPrompt(backbone.spec, layer=6)
+    model = vpcore.Prompted(backbone, prompt, vpcore.LinearHead(backbone.spec.dim, 3))
+    assert vpcore.count(model.requires_grad_(False)).prompt == 0
+    prompt.requires_grad_(True)
+    assert vpcore.count(model.to("meta")).prompt == 17 * 96
+
+
 def test_ten_steps_leave_the_frozen_bit_identical():
     model = tiny_model(train_backbone=False)
     before = weights(model.backbone)
@@ -85,6 +94,16 @@ def test_frozen_survives_train():
     assert model.head.training
     assert not any(module.training for module in model.backbone.modules())
     assert tiny_model(train_backbone=True).train().backbone.training
+
+
+def test_a_backbone_to_be_trained_starts_in_the_mode_of_its_model():
+    """In a loop of one's own, without .train(): as of any new module of torch."""
+    model, head = tiny_model(train_backbone=True), nn.Linear(8, 3).eval()
+    assert all(module.training for module in model.backbone.modules())
+    model(IMAGES)
+    assert {int(norm.num_batches_tracked) for norm in model.modules() if isinstance(norm, nn.BatchNorm2d)} == {1}
+    vpcore.Prompted(model.backbone, vpcore.NoPrompt(model.backbone.spec), head, train_backbone=True)
+    assert not head.training, "parts keep the mode they came in"
 
 
 def test_a_silent_tensor_is_named():

@@ -134,6 +134,24 @@ def test_eval_mode_lasts_as_long_as_the_block_also_when_it_fails(mode):
     assert model[0].training is mode
 
 
+@pytest.mark.parametrize("mode", [True, False])
+def test_each_module_gets_its_own_mode_back_and_hears_of_training(mode):
+    class Listens(nn.Dropout):
+        heard = ()
+
+        def train(self, mode=True):
+            self.heard += (mode,)
+            return super().train(mode)
+
+    model = nn.Sequential(nn.Sequential(Listens(), nn.BatchNorm1d(2)), nn.BatchNorm1d(2)).train(mode)
+    model[0][1].train(not mode)
+    before, model[0][0].heard = [module.training for module in model.modules()], ()
+    with evaluating(model):
+        assert not any(module.training for module in model.modules())
+    assert [module.training for module in model.modules()] == before
+    assert model[0][0].heard == (False, mode), "some clear there what they computed in eval mode"
+
+
 def test_a_model_with_group_norms_keeps_its_layout_on_a_cpu():
     """In a process of its own: on this layout the backward pass of torch's group norm ends it (exit 139)."""
     code = """

@@ -85,6 +85,12 @@ def test_confusion_matrix_counts_true_rows_and_predicted_columns():
     assert rows[0, 2] == pytest.approx(2 / 3)
 
 
+@pytest.mark.parametrize("kinds", [(torch.int64, torch.uint8), (torch.uint8, torch.int64), (torch.uint8, torch.int8)])
+def test_confusion_matrix_counts_narrow_integers_in_their_place(kinds):
+    predictions, labels = (torch.tensor([20]).to(kind) for kind in kinds)
+    assert confusion_matrix(predictions, labels, 100, normalize=False).nonzero().tolist() == [[20, 20]]
+
+
 def test_confusion_matrix_refuses_what_does_not_fit():
     with pytest.raises(ValueError, match="same length"):
         confusion_matrix(torch.tensor([0]), torch.tensor([0, 1]), 2)

@@ -75,6 +75,26 @@ def test_counts_keep_absent_classes_in_their_column():
     assert (counts[4, 0], counts[1, 3], counts.sum()) == (2, 1, 3)
 
 
+def test_pairs_of_narrow_integers_are_counted_in_their_place():
+    counts = count_pairs(torch.tensor([90], dtype=torch.uint8), torch.tensor([3], dtype=torch.uint8), 100, 10)
+    assert counts.nonzero().tolist() == [[90, 3]]
+
+
+def test_the_source_classifier_stays_in_eval_mode():
+    classifier = nn.Sequential(nn.BatchNorm1d(16), nn.Dropout(), nn.Linear(16, 6))
+    images = torch.rand(4, 1, 4, 4)
+    for train_backbone in (False, True):
+        backbone = Backbone(nn.Identity(), [nn.Tanh()], nn.Flatten(), SPEC, classifier)
+        backbone = backbone.unfreeze().train() if train_backbone else backbone
+        head = LabelMapping(backbone, 4, kind="identity")
+        model = vpcore.Prompted(backbone, vpcore.PadPrompt(SPEC, width=1), head, train_backbone=train_backbone)
+        for ready in (model, model.train()):
+            assert ready.head.training
+            assert not any(module.training for module in classifier.modules())
+            assert torch.equal(ready(images), ready(images))
+        assert not classifier[0].running_mean.any()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_logits_are_the_mapped_source_logits(kind):
     model, split = make_model(kind), make_split()

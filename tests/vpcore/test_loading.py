@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from test_label_mapping import make_model
 from tiny import same, tiny_model, tiny_split, weights
-from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, IterableDataset, RandomSampler, TensorDataset
 from torchvision.datasets import FakeData, ImageFolder
 from torchvision.transforms import v2
 from torchvision.transforms.functional import pil_to_tensor
@@ -137,6 +137,31 @@ def test_the_seed_alone_decides_what_a_loader_draws():
     assert not same(first[0], run(augment=Augment(crop=1), seed=1)[0])
 
 
+LOADERS = {  # each with a generator of one's own, which went on since the run before
+    "loader": lambda rows, own: DataLoader(rows, batch_size=16, shuffle=True, generator=own),
+    "sampler": lambda rows, own: DataLoader(rows, batch_size=16, sampler=RandomSampler(rows, generator=own)),
+    "batches": lambda rows, own: DataLoader(
+        rows, batch_sampler=BatchSampler(RandomSampler(rows, generator=own), 16, drop_last=False)
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore:this DataLoader does not shuffle")
+@pytest.mark.parametrize("name", LOADERS)
+def test_the_seed_alone_decides_where_a_loader_has_a_generator_too(name, tmp_path):
+    own = torch.Generator().manual_seed(5)
+    loader = LOADERS[name](Rows(TRAIN), own)
+    whole = learned(loader)
+    torch.rand(5, generator=own)
+    before = own.get_state()
+    assert same(learned(loader)[0], whole[0])
+    assert torch.equal(own.get_state(), before), "it is put back"
+    assert not same(learned(loader, seed=1)[0], whole[0])
+    learned(loader, checkpoint=tmp_path / "run", on_epoch=lambda record: False)
+    torch.rand(5, generator=own)
+    assert learned(loader, checkpoint=tmp_path / "run")[1] == whole[1]
+
+
 def test_a_loader_resumes_bit_identically_and_keeps_its_own_size_and_order(tmp_path):
     def loader():
         return DataLoader(Rows(TRAIN, lambda image: image.float() / 255 * torch.rand(())), batch_size=7, shuffle=True)
@@ -152,6 +177,19 @@ def test_a_loader_resumes_bit_identically_and_keeps_its_own_size_and_order(tmp_p
         learned(Dictionaries(TRAIN), checkpoint=tmp_path / "run")
 
 
+def test_labels_are_known_by_what_they_are_not_how_they_are_kept():
+    def known(labels):
+        rows = Rows(TRAIN)
+        rows.labels = labels
+        return as_batches(rows, 8).fingerprint()
+
+    numbers = list(range(40))
+    assert known(numbers) == "Rows of 40, labels 05b3cfb5ffbda887"  # as in checkpoints of version 0.1
+    assert {known(kind(numbers)) for kind in (tuple, torch.tensor, np.array)} == {known(numbers)}
+    assert known(list(np.arange(40))) == known(numbers) == known(range(40))
+    assert known(["cat"] * 40) == known(np.array(["cat"] * 40)) != known(["dog"] * 40)
+
+
 def test_workers_and_a_last_batch_that_is_dropped():
     loader = DataLoader(Rows(TRAIN), batch_size=16, shuffle=True, num_workers=2, drop_last=True)
     sizes = []
@@ -161,6 +199,16 @@ def test_workers_and_a_last_batch_that_is_dropped():
     assert sizes == [16, 16] * 2
     scored = vpcore.evaluate(tiny_model(), DataLoader(Rows(VALID), batch_size=6))
     assert torch.equal(scored.labels, VALID.labels)
+
+
+def test_a_loader_that_drops_its_only_batch_is_refused():
+    empty = DataLoader(Rows(VALID), batch_size=64, shuffle=True, drop_last=True)
+    says = f"a DataLoader gives no batch of its {len(VALID)} images: give it drop_last=False, or a smaller batch_size"
+    for train, valid in ((empty, VALID), (TRAIN, empty)):
+        with pytest.raises(ValueError, match=says):
+            vpcore.fit(tiny_model(), train, valid, epochs=1, batch_size=16)
+    with pytest.raises(ValueError, match=says):
+        vpcore.evaluate(tiny_model(), empty)
 
 
 def test_torchvision_datasets_of_images_of_any_size(tmp_path):

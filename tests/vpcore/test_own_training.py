@@ -8,6 +8,7 @@ import torch
 from tiny import same, tiny_model, tiny_split, weights
 from torch import nn
 from torch.nn import functional as F
+from torch.optim import lr_scheduler
 from torch.optim.lr_scheduler import OneCycleLR, ReduceLROnPlateau
 
 import vpcore
@@ -71,6 +72,40 @@ def test_a_scheduler_steps_once_a_step_and_a_resumed_run_catches_up(tmp_path):
         if len(expected) < 9:
             scheduler.step()
     assert rates == expected
+    rates.clear()
+    losses(**options, checkpoint=tmp_path / "run", on_epoch=lambda record: record.epoch < 1)
+    resumed = losses(**options, checkpoint=tmp_path / "run")
+    assert rates == expected
+    assert resumed[0] == whole[0]
+    assert same(resumed[1], whole[1])
+
+
+SCHEDULERS = {  # most of torch's make a rate from the one before it
+    "exponential": lambda o: lr_scheduler.ExponentialLR(o, 0.8),
+    "steps": lambda o: lr_scheduler.StepLR(o, 2, gamma=0.5),
+    "cosine": lambda o: lr_scheduler.CosineAnnealingLR(o, 9),
+    "cyclic": lambda o: lr_scheduler.CyclicLR(o, 1e-3, 0.1, step_size_up=4),
+    "one cycle": lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=9),
+    "chained": lambda o: lr_scheduler.ChainedScheduler(
+        [lr_scheduler.LinearLR(o, 0.1, total_iters=5), lr_scheduler.ExponentialLR(o, 0.9)], optimizer=o
+    ),
+    "one after the other": lambda o: lr_scheduler.SequentialLR(
+        o, [lr_scheduler.LinearLR(o, 0.1, total_iters=2), lr_scheduler.ExponentialLR(o, 0.8)], milestones=[2]
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_resumed_run_has_the_rates_of_a_straight_one(name, tmp_path):
+    rates = []
+
+    def watched(groups):
+        optimizer = torch.optim.SGD(groups, momentum=0.9)
+        optimizer.register_step_pre_hook(lambda o, *_: rates.append([(g["lr"], g["momentum"]) for g in o.param_groups]))
+        return optimizer
+
+    options = {"optimizer": watched, "scheduler": SCHEDULERS[name]}
+    whole, expected = losses(**options), rates.copy()
     rates.clear()
     losses(**options, checkpoint=tmp_path / "run", on_epoch=lambda record: record.epoch < 1)
     resumed = losses(**options, checkpoint=tmp_path / "run")

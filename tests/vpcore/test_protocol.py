@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pickle
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,20 @@ def test_every_prompt_draws(name):
     made = prompt.generator("cpu")
     assert prompt.generators == {"cpu": made}
     assert prompt.generator(torch.device("cpu")) is made
+
+
+def test_the_state_of_a_gpu_that_is_not_here_is_left_out():
+    state = {"cpu": torch.Generator().manual_seed(3).get_state(), "cuda:99": torch.zeros(16, dtype=torch.uint8)}
+    prompt = vpcore.NoPrompt(small_vit().spec)
+    prompt.load_state_dict({"_extra_state": state})
+    assert set(prompt.generators) == {"cpu"}
+    assert torch.equal(prompt.generator().get_state(), state["cpu"])
+    prompt.get_extra_state = lambda: state  # as a process with that GPU pickles it
+    copied = prompt.__getstate__()
+    del copied["get_extra_state"]
+    again = vpcore.NoPrompt.__new__(vpcore.NoPrompt, prompt.spec)
+    again.__setstate__(pickle.loads(pickle.dumps(copied)))
+    assert set(again.generators) == {"cpu"}
 
 
 def test_backbones_freeze_and_mappings_start_epochs():

@@ -3,6 +3,7 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 import torch
 from nets import small_vit
@@ -113,6 +114,32 @@ def test_a_file_rebuilds_the_whole_model(case, tmp_path):
     assert vpcore.count(again) == vpcore.count(model)
 
 
+NUMPY = {
+    vpcore.ActivationPrompt: {"layer": np.int64(2)},
+    vpcore.MultiScalePrompt: {"scales": range(1, 4)},
+    vpcore.InstancePrompt: {"beta_image": np.float32(0.25), "train_specific": np.bool_(False)},
+}
+
+
+@pytest.mark.parametrize("kind", NUMPY)
+def test_numbers_of_numpy_and_ranges_are_rebuilt(kind, tmp_path):
+    model, images = whole(kind, NUMPY[kind]), torch.rand(4, 3, 32, 32)
+    model.head = vpcore.LinearHead(model.backbone.spec.dim, np.int64(4))
+    model.classes = tuple(np.arange(4))
+    model.save(tmp_path / "model")
+    again = vpcore.load_model(tmp_path / "model")
+    assert torch.equal(again(images), model(images))
+    assert again.classes == (0, 1, 2, 3)
+    assert vpcore.count(again) == vpcore.count(model)
+
+
+def test_a_number_of_numpy_is_compared_as_any_other(tmp_path):
+    options = {"num_tokens": 5, "blocks": 2}
+    whole(vpcore.InstancePrompt, options | {"beta_image": np.float32(0.25)}).save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"saved with prompt image_weights .*0.25.*, this model has .*0.5.*: build"):
+        whole(vpcore.InstancePrompt, options | {"beta_image": 0.5}).load(tmp_path / "model")
+
+
 def test_a_network_trained_from_scratch_and_a_cut_one_are_rebuilt(tmp_path):
     model, images = tiny_model(), torch.rand(4, 1, 8, 8)
     model.save(tmp_path / "scratch")
@@ -127,6 +154,17 @@ def test_a_network_trained_from_scratch_and_a_cut_one_are_rebuilt(tmp_path):
     images = torch.rand(4, 3, 32, 32)
     assert torch.equal(vpcore.load_model(tmp_path / "probe")(images), model(images))
     assert torch.equal(vpcore.load_model(tmp_path / "probe", backbone=probe)(images), model(images))
+
+
+def test_the_epsilons_of_norms_are_compared(tmp_path):
+    backbone = vpcore.load_backbone("vit_tiny_small", pretrained=False, image_size=28, start="timm")
+    head = vpcore.LinearHead(backbone.spec.dim, 3)
+    model = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head, train_backbone=True).eval()
+    model.save(tmp_path / "model")
+    with pytest.raises(ValueError, match=r"saved with norm_eps '\[1e-06\]', this model has '\[1e-05\]': build that"):
+        vpcore.load_model(tmp_path / "model")
+    images = torch.rand(2, 1, 28, 28)
+    assert torch.equal(vpcore.load_model(tmp_path / "model", start="timm")(images), model(images))
 
 
 @pytest.mark.parametrize("kind", [kind for kind, (_, other) in PROMPTS.items() if other])
@@ -188,3 +226,36 @@ def test_what_a_part_was_built_with_survives_copies():
     assert json.loads(json.dumps(prompt.built)) == prompt.built
     with pytest.raises(TypeError, match="__init__"):
         vpcore.PadPrompt()
+
+
+def test_a_model_that_is_frozen_for_use_is_saved_whole(tmp_path):
+    images = torch.rand(4, 3, 32, 32)
+    for case in [
+        (vpcore.PadPrompt, {"init": "normal"}), (vpcore.NoPrompt, {}, vpcore.LoRA, "mlp"),
+        (vpcore.PadPrompt, {}, None, "mapping"),
+    ]:  # fmt: skip
+        model = whole(*case)
+        names = set(model.learned())
+        model.requires_grad_(False).save(tmp_path / "model")
+        assert set(read_tensors(tmp_path / "model")[0]) == names
+        assert torch.equal(vpcore.load_model(tmp_path / "model")(images), model(images))
+        whole(*case).requires_grad_(False).load(tmp_path / "model")
+
+
+@pytest.mark.parametrize("freeze", [
+    lambda model: model.requires_grad_(False),
+    lambda model: model.backbone.blocks[0].requires_grad_(False),
+    lambda model: model.backbone.freeze(),
+    lambda model: vpcore.Prompted(model.backbone, vpcore.NoPrompt(model.backbone.spec), vpcore.LinearHead(8, 3)),
+])  # fmt: skip
+def test_a_trained_backbone_is_saved_also_when_it_was_frozen_since(freeze, tmp_path):
+    model, images = tiny_model(), torch.rand(4, 1, 8, 8)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.1)
+    freeze(model)
+    model.eval().save(tmp_path / "model")
+    again = vpcore.load_model(tmp_path / "model", width=2)
+    assert torch.equal(again(images), model(images))
+    tiny_model(seed=3).load(tmp_path / "model")
+    model.load(tmp_path / "model")

@@ -75,6 +75,11 @@ def test_what_cannot_be_compared_is_refused():
         linear_cka(torch.rand(3, 2), torch.rand(4, 2))
     with pytest.raises(ValueError, match="same for every image"):
         linear_cka(torch.full((5, 2), 0.1), torch.rand(5, 2))
+    for bad in (torch.nan, torch.inf):
+        with pytest.raises(ValueError, match="features hold values that are not finite: look for a division by zero"):
+            linear_cka(torch.rand(5, 2), torch.tensor([[bad, 1.0], *[[0.0, 1.0]] * 4]))
+    with pytest.raises(ValueError, match="a comparison needs at least 2 images, got 1: give more"):
+        linear_cka(torch.rand(1, 2), torch.rand(1, 2))
     with pytest.raises(ValueError, match="below the 5 images, got 30"):
         tsne(torch.rand(5, 2))
     with pytest.raises(ValueError, match="not finite"):

@@ -74,6 +74,14 @@ def test_pairs_matter_and_sign_is_treated_minus_baseline():
     assert shuffled.high - shuffled.low > 1
 
 
+def test_equal_values_that_round_otherwise_differ_in_nothing():
+    interval = paired_interval([57.0, 29.0, 58.0], [100 * share for share in (0.57, 0.29, 0.58)])
+    assert interval == (0, -math.inf, math.inf)
+    assert interval.verdict() == "cannot tell"
+    mixed = paired_interval([57.0, 29.0, 58.0], [100 * 0.57, 100 * 0.29, 59.0])
+    assert mixed == paired_interval([0.0, 0.0, 0.0], [0.0, 0.0, 1.0])
+
+
 def test_intervals_cover_as_often_as_they_say():
     draws = np.random.default_rng(0).normal(0.3, 2.0, size=(2000, 5))
     for level in (0.5, 0.95):

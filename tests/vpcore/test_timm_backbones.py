@@ -271,6 +271,23 @@ def test_upto_of_a_training_backbone_trains():
     assert all(p.requires_grad for p in backbone.parameters())
 
 
+def test_upto_of_a_training_backbone_is_a_copy_and_a_probe_of_it_leaves_the_rest_alone():
+    backbone = vpcore.load_backbone("resnet18_small", pretrained=False, image_size=8)
+    model = vpcore.Prompted(
+        backbone, vpcore.NoPrompt(backbone.spec), vpcore.LinearHead(backbone.spec.dim, 4), train_backbone=True
+    )
+    for mode in (True, False):
+        model.train(mode)
+        view = backbone.upto(2)
+        assert {module.training for module in [*view.modules(), *backbone.modules()]} == {mode}
+    images = torch.randn(2, 3, 8, 8)
+    assert torch.equal(view(images), backbone.activations(images, 2).mean((2, 3)))
+    vpcore.Prompted(view, vpcore.NoPrompt(view.spec), vpcore.LinearHead(view.spec.dim, 4))
+    assert view.frozen
+    assert not backbone.frozen
+    assert all(p.requires_grad for p in backbone.parameters())
+
+
 def test_a_file_that_holds_itself_or_other_keys_is_refused_in_one_line(tmp_path):
     loop: dict = {}
     loop["state_dict"] = loop

@@ -259,6 +259,24 @@ def test_upto_averages_tokens_that_change_size():
     assert view.spec.dim == z.shape[-1]
 
 
+def test_a_tuned_pass_leaves_nothing_in_a_network_that_caches_its_attention_biases():
+    backbone, images = load("levit_128s"), torch.rand(2, 3, 64, 64)
+    tuning = vpcore.FullTuning(backbone)
+    with torch.no_grad():
+        for name, parameter in tuning.named_parameters():
+            if "attention_biases" in name:
+                parameter.normal_(std=3)
+    head = vpcore.LinearHead(backbone.spec.dim, 3)
+    plain = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head).eval()
+    tuned = vpcore.Prompted(backbone, vpcore.NoPrompt(backbone.spec), head, tuning=tuning).eval()
+    before, changed = plain.features(images), tuned.features(images)
+    assert not torch.allclose(changed, before)
+    assert torch.equal(plain.features(images), before)
+    tuned.features(images)
+    assert torch.equal(copy.deepcopy(tuned).features(images), changed)
+    assert torch.allclose(tuning.merge(backbone)(tuned.normalize(images)), changed, atol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "size"), [("deit_tiny_distilled_patch16_224", 32), ("pit_ti_distilled_224", 224)])
 def test_a_distilled_vit_whose_heads_read_two_tokens_has_features_and_no_classifier(name, size):
     net, backbone = twins(name, size)

@@ -135,13 +135,13 @@ def mix(
 
     Args:
         images: floats in [0, 1].
-        targets: one-hot or soft class probabilities.
+        targets: one-hot or soft class probabilities, floats.
         generator: source of every draw.
         alpha_mixup: α of mixup; 0 turns it off.
         alpha_cutmix: α of CutMix; 0 turns it off.
 
     Raises:
-        TypeError: images are not floats.
+        TypeError: images or targets are not floats.
         ValueError: a negative α, or a different number of images and targets.
     """
     require_floats(images)
@@ -150,6 +150,8 @@ def mix(
     if targets.ndim != 2 or len(targets) != len(images):
         got = f"{tuple(targets.shape)} for {len(images)} images"
         raise ValueError(f"targets must be (batch, classes), got {got}: use torch.nn.functional.one_hot(...).float()")
+    if not targets.is_floating_point():
+        raise TypeError(f"targets must be floats, got {targets.dtype}: use torch.nn.functional.one_hot(...).float()")
     if alpha_mixup == alpha_cutmix == 0:
         return images, targets
     weight = _pixel_weights(images, generator, alpha_mixup, alpha_cutmix)

@@ -186,7 +186,8 @@ def _warn_of_layout(root: Path, found: dict[str, Path]) -> None:
     deeper = [folder for folder in classes if not _own_images(folder) and _holds_a_set(folder)]
     if deeper:
         says = f"{deeper[0].name}/ counts as one class and holds folders of images"
-        warnings.warn(f"{says}: if those are the classes, give {deeper[0]}", stacklevel=4)
+        fix = f"move them up into {deeper[0].parent}, in every split" if found else f"give {deeper[0]}"
+        warnings.warn(f"{says}: if those are the classes, {fix}", stacklevel=4)
     skipped = _images(root, OTHER_SUFFIXES)
     if skipped:
         says = f"pictures in other formats are not read ({len(skipped)}), such as {skipped[0]}"

@@ -6,6 +6,7 @@ import hashlib
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
 from vpcore.data.splits import Split, Splits, ahead, finish
+from vpcore.tensorfile import as_json
 
 TRANSFORM = "v2.Compose([v2.ToImage(), v2.Resize((32, 32)), v2.ToDtype(torch.float32, scale=True)])"
 OUTSIDE = 0.25  # how far beyond [0, 1] an interpolation may go
@@ -29,6 +31,7 @@ class Loaded:
 
     Raises:
         TypeError: it has no length.
+        ValueError: it drops all of its images.
     """
 
     def __init__(self, loader: DataLoader) -> None:
@@ -39,6 +42,9 @@ class Loaded:
             self._steps = len(loader)
         except TypeError as error:
             raise TypeError("a DataLoader needs a length: give its dataset __len__, the number of images") from error
+        if not self._steps and len(self):
+            fix = "give it drop_last=False, or a smaller batch_size"
+            raise ValueError(f"a DataLoader gives no batch of its {len(self)} images: {fix}")
 
     def __len__(self) -> int:
         return len(self.loader.dataset)  # type: ignore[arg-type]
@@ -60,24 +66,28 @@ class Loaded:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the loader's batches; its sampler and transforms draw from a stream of their own, seeded by `order`.
 
+        So do generators that the loader or its sampler was given; afterwards they stand where they stood.
+
         Raises:
             TypeError: an item is no pair of images and labels.
             ValueError: labels are beyond the model's classes.
         """
         seed = 0 if order is None else int(torch.randint(2**62, (), generator=order))
-        for images, labels in ahead(map(self._read, own_draws(self.loader, seed)), device):
-            yield finish(images, augment, generator), labels
+        with reseeded(self.loader, seed):
+            for images, labels in ahead(map(self._read, own_draws(self.loader, seed)), device):
+                yield finish(images, augment, generator), labels
 
     def first(self, device: torch.device) -> Tensor:
         """Return one image (1, C, H, W) on a device, as floats."""
-        images, _ = self._read(next(own_draws(self._samples(), seed=0)))
+        with reseeded(self.loader, seed=0):
+            images, _ = self._read(next(own_draws(self._samples(), seed=0)))
         return finish(images[:1].to(device))
 
     def fingerprint(self) -> str:
         """Return what is known without reading all images: kind and number, and the labels where they are listed."""
         dataset: Any = self.loader.dataset
         listed = next((getattr(dataset, name) for name in ("targets", "labels") if hasattr(dataset, name)), ())
-        digest = hashlib.sha256(repr(list(map(int, listed))).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(as_json(listed).encode()).hexdigest()[:16]
         return f"{type(dataset).__qualname__} of {len(self)}, labels {digest}"
 
     def _samples(self) -> Iterable[Any]:
@@ -110,6 +120,7 @@ def as_batches(data: Source, batch_size: int, shuffle: bool = False) -> Any:
 
     Raises:
         TypeError: anything else.
+        ValueError: a DataLoader that drops all of its images.
     """
     if hasattr(data, "batches"):
         return data
@@ -144,6 +155,22 @@ def own_draws(items: Iterable[Any], seed: int) -> Iterator[Any]:
                 raise
             stream = torch.get_rng_state()
         yield item
+
+
+@contextmanager
+def reseeded(loader: DataLoader, seed: int) -> Iterator[None]:
+    """Seed inside the generators that a loader and its samplers were given, and put them back as they were."""
+    batches = loader.batch_sampler
+    holders = (loader, loader.sampler, batches, getattr(batches, "sampler", None))
+    held = [getattr(each, "generator", None) for each in holders]
+    states = {each: each.get_state() for each in held if isinstance(each, torch.Generator)}
+    for each in states:
+        each.manual_seed(seed)
+    try:
+        yield
+    finally:
+        for each, state in states.items():
+            each.set_state(state)
 
 
 def images_and_labels(item: Any) -> tuple[Tensor, Tensor]:

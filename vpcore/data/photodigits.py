@@ -10,7 +10,7 @@ import torch
 from vpcore.data.splits import Split, stratified_order
 
 SIZE = 32  # height and width of a photodigits image
-NUM_TRAIN, NUM_VALID, NUM_TEST = 1100, 300, 397  # of the 1,797 digits
+NUM_TRAIN, NUM_TEST = 1100, 397  # of the 1,797 digits; the 300 between them are for validation
 STRIPS = {"train": (0.0, 0.55), "test": (0.55, 0.78), "valid": (0.78, 1.0)}  # of the photographs' width
 CROP = (32, 96)  # smallest and largest side of a photograph's crop
 WIDTH = (18, 30)  # smallest and largest width of a pasted digit
@@ -41,8 +41,8 @@ def _partition(seed: int, split: str) -> dict[str, Instances]:
     source = load_digits()
     planes, labels = source.images / 16.0, source.target.astype(np.int64)  # type: ignore[attr-defined]
     if split == "contiguous":
-        ends = np.cumsum([NUM_TRAIN, NUM_VALID, NUM_TEST])
-        places = zip(("train", "valid", "test"), np.split(np.arange(len(labels)), ends[:-1]), strict=True)
+        cuts = np.split(np.arange(len(labels)), [NUM_TRAIN, -NUM_TEST])
+        places = zip(("train", "valid", "test"), cuts, strict=True)
         return {part: (planes[where], labels[where]) for part, where in places}
     fixed = stratified_order(labels, seed=0)
     rest, test = fixed[:-NUM_TEST], fixed[-NUM_TEST:]

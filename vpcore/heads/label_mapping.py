@@ -20,7 +20,7 @@ def count_pairs(
     predictions: Int64[Tensor, " n"], labels: Int64[Tensor, " n"], num_source: int, num_classes: int
 ) -> Int64[Tensor, "source classes"]:
     """Count how often source class s was predicted for an image of target class k; absent classes count 0."""
-    flat = torch.bincount(predictions * num_classes + labels, minlength=num_source * num_classes)
+    flat = torch.bincount(predictions.long() * num_classes + labels.long(), minlength=num_source * num_classes)
     return flat.view(num_source, num_classes)
 
 
@@ -65,7 +65,7 @@ class LabelMapping(Built, nn.Module):
     "optimal" (ours) maximizes the sum of the same counts. The mapping is a buffer and is saved with the prompt.
 
     Args:
-        backbone: one with a source classifier; it stays frozen, and the same object.
+        backbone: one with a source classifier; its classifier stays frozen, in eval mode, and the same object.
         num_classes: number of target classes, 2 … source classes.
         kind: "random", "identity", "frequency" or "iterative".
         assignment: "greedy" or "optimal".
@@ -95,7 +95,7 @@ class LabelMapping(Built, nn.Module):
         if num_classes < 2:
             raise ValueError(f"num_classes must be at least 2, got {num_classes}")
         self.num_classes, self.kind, self.assignment = num_classes, kind, assignment
-        self.classifier = backbone.classifier.requires_grad_(False)
+        self.classifier = backbone.classifier.requires_grad_(False).eval()
         weight = next(self.classifier.parameters())
         with torch.no_grad():
             self.num_source = self.classifier(weight.new_zeros(1, backbone.spec.dim)).shape[1]
@@ -108,6 +108,12 @@ class LabelMapping(Built, nn.Module):
     def forward(self, features: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch classes"]:
         """Map features to the logits of the mapped source classes."""
         return self.classifier(features)[:, self.mapping]
+
+    def train(self, mode: bool = True) -> LabelMapping:
+        """Set training mode; the source classifier stays in eval mode."""
+        super().train(mode)
+        self.classifier.eval()
+        return self
 
     def start_epoch(self, model: nn.Module, train: Split | Loaded) -> None:
         """Count and assign anew if it is time; `fit` calls this before each epoch.

@@ -95,6 +95,6 @@ def confusion_matrix(
     if len(both) and (int(both.min()) < 0 or int(both.max()) >= num_classes):
         got = f"{int(both.min())} to {int(both.max())}"
         raise ValueError(f"classes must be in 0 … {num_classes - 1}, got {got}: raise num_classes")
-    counts = torch.bincount(labels * num_classes + predictions, minlength=num_classes**2).double()
+    counts = torch.bincount(labels.long() * num_classes + predictions.long(), minlength=num_classes**2).double()
     counts = counts.view(num_classes, num_classes)
     return counts / counts.sum(1, keepdim=True).clamp(min=1) if normalize else counts

@@ -22,7 +22,8 @@ def linear_cka(x: Float[Tensor, "images first"], y: Float[Tensor, "images second
         y: the same images in the same order.
 
     Raises:
-        ValueError: different numbers of images, or features that are the same for every image.
+        ValueError: different numbers of images, or fewer than two; features that are not finite, or the same for every
+            image.
     """
     if len(x) != len(y):
         raise ValueError(f"both need the same images, got {len(x)} and {len(y)} rows: give one row per image")
@@ -86,15 +87,22 @@ def tsne(
 
     if not 0 < perplexity < len(features):
         raise ValueError(f"perplexity must be above 0 and below the {len(features)} images, got {perplexity}")
-    if not features.isfinite().all():
-        raise ValueError("features hold values that are not finite: look for a division by zero where they are made")
+    _check_finite(features)
     rows = features.detach().cpu().double().flatten(1).numpy()
     placed = TSNE(perplexity=perplexity, init="pca", learning_rate="auto", random_state=seed).fit_transform(rows)
     return torch.from_numpy(placed).float()
 
 
+def _check_finite(features: Tensor) -> None:
+    if not features.isfinite().all():
+        raise ValueError("features hold values that are not finite: look for a division by zero where they are made")
+
+
 def _products(x: Tensor) -> Float[Tensor, "images images"]:
     """Return the inner products of centered rows, scaled to norm 1."""
+    if len(x) < 2:
+        raise ValueError(f"a comparison needs at least 2 images, got {len(x)}: give more")
+    _check_finite(x)
     centered = x.detach().double().flatten(1)
     centered = centered - centered.mean(0)
     products = centered @ centered.mT

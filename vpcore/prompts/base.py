@@ -74,9 +74,11 @@ class Prompt(Built, nn.Module):
         return {key: generator.get_state() for key, generator in self.generators.items()}
 
     def set_extra_state(self, state: dict[str, Tensor]) -> None:
-        """Restore what `get_extra_state` returned."""
+        """Restore what `get_extra_state` returned; generators of a GPU that is not here are left out."""
         for key, value in state.items():
-            self.generator(key).set_state(value.cpu())
+            device = torch.device(key)
+            if device.type == "cpu" or (device.index or 0) < torch.cuda.device_count():
+                self.generator(key).set_state(value.cpu())
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "generators": self.get_extra_state()}

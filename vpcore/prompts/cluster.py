@@ -82,10 +82,10 @@ class ClusterPrompt(Prompt):
         if images.dtype != torch.uint8 or len(images) < count:
             raise ValueError(f"prepare needs at least {count} uint8 images, got {len(images)} of {images.dtype}")
         self.attach(backbone)
-        device = next(backbone.parameters()).device
+        weight = next(backbone.parameters())
         mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (self.spec.mean, self.spec.std))
         chunks = ((chunk.cpu().float() / 255 - mean) / std for chunk in images.split(batch_size))
-        features = torch.cat([self._features(chunk.to(device)).cpu() for chunk in chunks])
+        features = torch.cat([self._features(chunk.to(weight)).cpu() for chunk in chunks])
         fitted = KMeans(count, n_init="auto", random_state=self.seed).fit(features.double().numpy())
         self.centers.copy_(torch.as_tensor(fitted.cluster_centers_))
         return self

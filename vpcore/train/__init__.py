@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from numbers import Integral
+from operator import index
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,9 @@ def fit(
 ) -> History:
     """Train what requires a gradient, and leave the model with its best validation epoch.
 
-    Batches, augmentation and dropout depend on `seed` alone, never on what else drew random numbers before.
+    Batches, augmentation and dropout depend on `seed` alone, never on what else drew random numbers before; so do those
+    of a DataLoader with a generator of its own. A prompt that draws, as `PatchPrompt(position="random")`, goes on with
+    its own generators from where they stand.
     Validation images are never augmented. Whatever ends a run early, Ctrl-C too, the model gets its best epoch so far,
     or the weights it came with, and the error has the epochs so far as its attribute `history`.
 
@@ -117,8 +120,8 @@ def fit(
         on_epoch: called with each epoch's record; what it draws at random does not change the run. False stops it.
         progress: show a line that counts steps; None shows it in a terminal, and not in a test or a notebook.
         checkpoint: a file to write after each epoch and, if it is there, to go on from, bit-identically on the CPU. It
-            takes the same images, frozen weights and options; epochs may become more, and a cosine then goes on where
-            the longer one would be.
+            takes the same images, frozen weights and options, and the same kind of device; epochs may become more, and
+            a cosine then goes on where the longer one would be.
         compile: compile the model for full batches with torch.compile; None as `speedups` around says, else no.
         cuda_graph: compile it to CUDA graphs (torch.compile's "reduce-overhead"), which spares the launches of small
             networks; the same default. Both round otherwise; the smaller last batch of an epoch runs plainly, none is
@@ -136,6 +139,7 @@ def fit(
     precision = choose_precision(precision, device)
     speedups = choose_speedups(compile, cuda_graph, device)
     _check(epochs, batch_size, accumulate, early_stopping, clip_grad, loss, speedups.cuda_graph)
+    epochs, batch_size, accumulate, seed = map(index, (epochs, batch_size, accumulate, seed))  # of numpy, too
     feed, held_out = as_batches(train, batch_size, shuffle=True), as_batches(valid, batch_size)
     if not len(feed) or not len(held_out):
         raise ValueError(f"fit needs images to train on and to choose with, got {len(feed)} and {len(held_out)}")

@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from torch.amp.grad_scaler import GradScaler
 from torch.optim.swa_utils import AveragedModel
 
-from vpcore.tensorfile import read_tensors, write_tensors
+from vpcore.device import is_here
+from vpcore.tensorfile import as_json, read_tensors, write_tensors
 from vpcore.train.protocol import Draws, Freezes, parts
 from vpcore.train.records import EpochRecord, History
 
@@ -109,7 +110,7 @@ class RunState:
         return [{k: v for k, v in group.items() if isinstance(v, (int, float))} for group in groups]
 
     def load(self, tensors: dict[str, Tensor], groups: list[dict[str, float]]) -> None:
-        """Restore what `tensors` and `groups` returned.
+        """Restore what `tensors` and `groups` returned, but the learning rates: each step sets its own.
 
         Raises:
             ValueError: the tensors belong to another model; nothing is changed then.
@@ -125,10 +126,11 @@ class RunState:
         self.best = {name: torch.empty_like(mine[name]).copy_(tensor) for name, tensor in best.items()} or None
         param_groups = self.optimizer.state_dict()["param_groups"]
         for group, numbers in zip(param_groups, groups, strict=False):
-            group.update(numbers)
+            group.update({name: number for name, number in numbers.items() if name != "lr"})
         self.optimizer.load_state_dict({"state": slots, "param_groups": param_groups})
 
-    def _load_random(self, states: dict[str, Tensor]) -> None:
+    def _load_random(self, saved: dict[str, Tensor]) -> None:
+        states = {name: each for name, each in saved.items() if "@" not in name or is_here(name.rpartition("@")[2])}
         for name, part in parts(self.model, Draws):  # generators made on first use, after the model was built
             for key in [key for key in states if key.startswith(f"{name}@")]:
                 part.generator(key.removeprefix(f"{name}@"))
@@ -183,7 +185,7 @@ def write_run(path: str | Path | None, state: RunState, records: list[EpochRecor
         "format": RUN_FORMAT,
         "records": json.dumps([asdict(record) for record in records]),
         "scaler": json.dumps(state.scaler.state_dict()),
-        "settings": json.dumps(settings, default=dict),
+        "settings": as_json(settings),
         "groups": json.dumps(state.groups()),
         "slots": str(len(_under("optimizer/", tensors))),
     }
@@ -195,7 +197,8 @@ def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any])
 
     Raises:
         OSError: the folder for the checkpoint does not exist, or the path is a folder.
-        ValueError: the file is damaged, belongs to another model, or was written with other settings.
+        ValueError: the file is damaged, belongs to another model, or was written with other settings, or on another
+            kind of device.
     """
     if path is None:
         return []
@@ -207,9 +210,13 @@ def read_run(path: str | Path | None, state: RunState, settings: dict[str, Any])
     fix = "choose another file, or delete it to start afresh"
     if metadata.get("format") != RUN_FORMAT:
         raise ValueError(f"{path} is no checkpoint of a run: {fix}")
+    written, here = "cuda" if "random/cuda" in tensors else "cpu", state.noise.device.type
+    if written != here:
+        go_on = f"give device={written!r}, or choose another file"
+        raise ValueError(f"{path} was written on {written}, this run is on {here}: {go_on}")
     try:
         saved = json.loads(metadata.get("settings", "{}"))
-        for key, value in settings.items():
+        for key, value in json.loads(as_json(settings)).items():
             longer = key == "epochs" and value > saved.get(key, 0)
             if key in saved and saved[key] != value and not longer:
                 raise ValueError(f"it was written with {key}={saved[key]!r}, this run has {key}={value!r}")

@@ -49,14 +49,16 @@ class Tuning(Built, nn.Module):
         self, backbone: Backbone, x: Tensor, edit: Edit | None = None, start: int | None = None
     ) -> Float[Tensor, "batch dim"]:
         """Run the backbone with the weights that differ; arguments as in `Backbone.forward`."""
-        for module in backbone.modules():  # LeViT and its kin keep, in eval mode, what they once made of their biases
-            getattr(module, "attention_bias_cache", {}).clear()
+        _clear_caches(backbone)
         if x.device.type == "cpu" and any(isinstance(module, nn.GroupNorm) for module in backbone.modules()):
             # torch's group norm crashes where it learns and its input, channels last inside some networks, does not
             x = x if x.requires_grad else x.detach().requires_grad_()
         # Without ties: of a module that two blocks share, torch would put back the tuned weights as its own.
         changed, options = self.weights(backbone), {"edit": edit, "start": start}
-        return functional_call(backbone, changed, (x,), options, tie_weights=False)
+        try:
+            return functional_call(backbone, changed, (x,), options, tie_weights=False)
+        finally:
+            _clear_caches(backbone)
 
     def merge(self, backbone: Backbone) -> Backbone:
         """Return a new frozen backbone that has the learned weights built in and costs nothing extra to run."""
@@ -69,6 +71,12 @@ class Tuning(Built, nn.Module):
     def num_learned(self) -> int:
         """Return how many numbers the method learns."""
         return sum(parameter.numel() for parameter in self.parameters() if parameter.requires_grad)
+
+
+def _clear_caches(backbone: Backbone) -> None:
+    """Make LeViT and its kin forget what they keep, in eval mode, of the biases that they last ran with."""
+    for module in backbone.modules():
+        getattr(module, "attention_bias_cache", {}).clear()
 
 
 def _layer_of(name: str, depth: int) -> int:

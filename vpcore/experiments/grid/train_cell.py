@@ -123,6 +123,11 @@ def _rising(cell: Cell, data: Splits) -> int:
     return round((cell.warmup or 0) * cell.epochs * data.train.steps(cell.batch_size))
 
 
+def _precision(cell: Cell) -> str | None:
+    """Return the precision that a cell is trained and tested in; None as `fit` and `evaluate` choose it."""
+    return cell.precision or ("float32" if cell.recipe else None)
+
+
 def _too_few(cell: Cell, data: Splits) -> str:
     """Say why there is nothing to choose or to test with."""
     if any(most is not None and most < 1 for most in (cell.max_valid, cell.max_test)):
@@ -142,7 +147,7 @@ def train_cell(
     model = build_model(cell, data, choose_device(device))
     train, valid = (store.split(cell, model, data, part) for part in ("train", "valid"))
     shared = {name: getattr(cell, name) for name in SHARED} | {"device": device, "on_epoch": on_epoch}
-    shared |= {"precision": cell.precision or ("float32" if cell.recipe else None), "warmup_steps": _rising(cell, data)}
+    shared |= {"precision": _precision(cell), "warmup_steps": _rising(cell, data)}
     train_model = fit_to_the_last if cell.recipe else fit
     return model, train_model(model, train, valid, augment=choose_augment(cell), progress=False, **shared)
 
@@ -173,7 +178,7 @@ def run_cell(
     store = FeatureStore() if store is None else store
     model, history = trained or train_cell(cell, data, device, on_epoch, store)
     chosen = history.epochs[-1] if cell.recipe else history.best
-    test = evaluate(model, store.split(cell, model, data, "test"), precision=cell.precision)
+    test = evaluate(model, store.split(cell, model, data, "test"), precision=_precision(cell))
     return {
         "key": cell.key(),
         "cell": asdict(cell),

@@ -78,7 +78,7 @@ def load_named(
     kind, _, folder_name = name.partition(":")
     place = data_root(text, root) / folder_name if folder_name else root
     given: dict[str, Any] = {key: int(value) if key in COUNTS else value for key, value in options.items()}
-    own = given.pop("split", None)
-    cut = own if own in IN_ORDER["split"] else split
-    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, split=cut, **given)
-    return vtab_1k(data) if own in SPLIT["split"] else data
+    vtab = given.get("split") in SPLIT["split"]
+    given["split"] = split if vtab else given.get("split", split)
+    data = load_data(kind, root=place, image_size=image_size, in_chans=in_chans, **given)
+    return vtab_1k(data) if vtab else data
