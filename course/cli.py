@@ -219,7 +219,7 @@ def grade(
     from course.grading.grade import grade as grade_all
     from course.grading.outputs import Inputs
     from course.grading.progress import Progress
-    from course.grading.submission import archive_notes
+    from course.grading.submission import folder_notes
 
     progress = Progress()
     graded = grade_all(
@@ -228,7 +228,7 @@ def grade(
     )  # fmt: skip
     for change in graded.changes:
         typer.echo(change_line(change))
-    for note in (*archive_notes(submissions), *(f"note: {note}" for note in graded.notes)):
+    for note in (*folder_notes(submissions), *(f"note: {note}" for note in graded.notes)):
         typer.echo(note, err=True)
     typer.echo(f"{graded.new} graded now, {len(graded.marks) - graded.new} before; isolation: {graded.isolation}")
     typer.echo(f"table: {out}   feedback: {graded.feedback}")

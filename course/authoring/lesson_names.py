@@ -23,6 +23,11 @@ def handed_out(root: Path = ROOT) -> Path:
     return root / "notebooks" if is_clone(root) or lessons_in(root / "notebooks") else root / "course" / "notebooks"
 
 
+def is_lab(name: str, root: Path = ROOT) -> bool:
+    """Say whether a name such as "91_lab_one_picture" is that of a notebook of a lab session."""
+    return name in {path.stem for path in (root / "course" / "lessons" / "labs").glob("[0-9]*.py")}
+
+
 def select(paths: Sequence[Path], names: Sequence[str], where: str = "") -> list[Path]:
     """Return the files of the named lessons, in their order; all where none is named.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import socket
 import types
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from course.check.engine import failure
 from course.check.library import forbidden, functions_of
 from course.check.stubs import class_is_stub
 from course.grading.cells import Notebook, Slice, run_slice
+from course.grading.patience import AGAIN
 from course.grading.peer import Peer
 
 
@@ -41,6 +43,7 @@ class Session(Peer):
         self.answer: Any = None
         self._actions["answer"] = lambda request: self._run(self.answer, request["inputs"], [])
         self._actions["make"] = lambda request: {"made": self.answer(*request["inputs"], **request["options"])}
+        self._actions["again"] = lambda request: os._exit(AGAIN)
 
     def serve(self, request: dict[str, Any]) -> dict[str, Any]:
         """Run learner code; a failure is the reply."""
@@ -67,14 +70,14 @@ def serve(connection: socket.socket, task: dict[str, Any], module: types.ModuleT
 
     def load() -> dict[str, Any]:
         nonlocal answer, part
-        part = notebook.slice(task["id"], task["answer"])
+        part = notebook.slice(task["id"], task["answer"], whole=task["whole"])
         place = task["place"]
         if part.own is None and place in notebook.broken:
             raise notebook.broken[place]
         if part.own is None and place is None and not isinstance(part.expression, ast.Constant):
             return {"raised": "missing", "words": "", "line": ""}
         text = notebook.sources[part.own] if part.own is not None else ""
-        told = {"text": text[:5000], "copies": part.copies[:20]}
+        told = {"text": text[:5000], "copies": part.copies[:20], "more": part.more}
         wrong = run_slice(notebook, part, space, lambda said: session.send({**told, "wrong": said}))
         answer = eval(compile(ast.Expression(part.expression), "<check>", "eval"), space)
         stub = class_is_stub(answer, tuple(task["methods"]))

@@ -4,6 +4,9 @@ A check sees what its names are bound to where it stands. So the names in `check
 the statement that binds them last above it, the names in that statement to others, and so on. Nothing else runs:
 training, figures, debug lines and magics cost no time and cannot fail. A name that nothing above binds is looked for
 below, as after cells were run in another order, and then in the lesson's own cells.
+
+A call can fill an object in ways that no statement says. So an answer that is not right is looked at once more as a
+whole: with all that the learner wrote above the check and that may touch it.
 """
 
 from __future__ import annotations
@@ -51,6 +54,11 @@ class Statement:
     now: frozenset[str]
     later: frozenset[str]
 
+    @property
+    def names(self) -> frozenset[str]:
+        """All names that it says."""
+        return self.binds | self.changes | self.now | self.later
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -62,6 +70,7 @@ class Slice:
         own: the cell that binds the checked name; None if no cell does.
         copies: numbers, from 1, of all cells that bind it above the check, where there are several.
         known: every name that the notebook binds anywhere.
+        more: whether the learner wrote other statements that may touch it.
     """
 
     expression: ast.expr
@@ -69,6 +78,7 @@ class Slice:
     own: int | None
     copies: list[int]
     known: frozenset[str]
+    more: bool
 
 
 @dataclass(frozen=True)
@@ -114,12 +124,13 @@ class Notebook:
             self._checks += [(len(self._statements) + at, call) for at, call in read.checks if place >= 0]
             self._statements += read.statements
 
-    def slice(self, exercise: str, answer: str) -> Slice:
+    def slice(self, exercise: str, answer: str, *, whole: bool = False) -> Slice:
         """Return what the last check of an exercise needs.
 
         Args:
             exercise: its id.
             answer: the expression that is checked where no check of the exercise stands in the notebook.
+            whole: add what the learner wrote above the check and that may touch the answer in a way that no name shows.
         """
         mine = [(at, call) for at, call in self._checks if _checks(call, exercise)]
         at, expression = (mine[-1][0], mine[-1][1].args[1]) if mine else (len(self._statements), _expression(answer))
@@ -127,13 +138,18 @@ class Notebook:
         names = _names(ast.Expr(expression))
         self._follow(names[0] | names[1], at, at, chosen)
         root = next((node.id for node in ast.walk(expression) if isinstance(node, ast.Name)), "")
+        touching = self._touching({root}, chosen, at)
+        for number in touching if whole else ():
+            chosen[number] = statement = self._statements[number]
+            self._follow(statement.now, number, at, chosen)
+            self._follow(statement.later, at, at, chosen)
         binders = [number for number in self._binders(root, at) if root in self._statements[number].binds]
         places = list(dict.fromkeys(self._statements[number].place for number in binders))
         above = [p + 1 for p in dict.fromkeys(s.place for s in self._statements[:at] if root in s.binds) if p >= 0]
         known = frozenset(name for statement in self._statements for name in (*statement.binds, *statement.changes))
         ordered = [chosen[number] for number in sorted(chosen)]
         own = places[0] if places else None
-        return Slice(expression, ordered, own, above if len(above) > 1 and mine else [], known)
+        return Slice(expression, ordered, own, above if len(above) > 1 and mine else [], known, bool(touching))
 
     def compiled(self, part: Slice) -> Iterator[tuple[Statement, types.CodeType]]:
         """Compile the statements of a slice, so that messages name the learner's lines."""
@@ -165,6 +181,27 @@ class Notebook:
                     chosen[number] = statement
                     waiting += [(other, number) for other in statement.now]
                     waiting += [(other, end) for other in statement.later]
+
+    def _touching(self, names: set[str], chosen: dict[int, Statement], at: int) -> list[int]:
+        """Return the numbers of other statements of the learner's that share a name with a slice, or with each other.
+
+        A statement of the lesson's own is none of them, and neither is a check.
+        """
+        lesson = {ast.unparse(statement.node) for statement in self._statements if statement.place < 0}
+        imported = frozenset().union(*(s.binds for s in self._statements if _imports(s.node)))
+        touched = names.union(*(s.names for s in chosen.values())) - imported - set(dir(builtins))
+        waiting = [
+            number
+            for number, statement in enumerate(self._statements[:at])
+            if statement.place >= 0 and number not in chosen and "check" not in statement.now
+        ]
+        waiting = [number for number in waiting if ast.unparse(self._statements[number].node) not in lesson]
+        found: list[int] = []
+        while new := [number for number in waiting if touched & self._statements[number].names]:
+            touched = touched.union(*(self._statements[n].binds | self._statements[n].changes for n in new))
+            found += new
+            waiting = [number for number in waiting if number not in new]
+        return sorted(found)
 
     def _binders(self, name: str, before: int) -> list[int]:
         """Return the numbers of the statements that give a name its value at a place."""

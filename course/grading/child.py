@@ -21,7 +21,7 @@ import types
 from typing import Any
 
 from course.grading.cells import Notebook
-from course.grading.patience import PATIENCE
+from course.grading.patience import AGAIN, PATIENCE
 
 GRACE = 5.0  # seconds an exercise may live longer than its limit, before it is killed from outside
 
@@ -40,21 +40,31 @@ def main() -> None:
     gc.freeze()  # a collection in an exercise would copy the memory of all that was imported
     shared = {"cells": job["cells"], "lesson": job["lesson"]}
     for task in job["tasks"]:
-        child = os.fork()
-        if child == 0:
-            try:
-                _exercise({**shared, **task}, sockets)
-            finally:
-                os._exit(0)
-        _wait(child, sockets[task["socket"]], PATIENCE * task["seconds"] + GRACE, task["processes"])
+        for whole in (False, True):
+            child = os.fork()
+            if child == 0:
+                try:
+                    _exercise({**shared, **task, "whole": whole}, sockets)
+                finally:
+                    os._exit(0)
+            seconds = PATIENCE * task["seconds"] + GRACE
+            if _wait(child, sockets[task["socket"]], seconds, task["processes"]) != AGAIN:
+                break
         sockets[task["socket"]].close()
 
 
-def _wait(child: int, connection: socket.socket, seconds: float, processes: int) -> None:
-    """Wait for an exercise; end it and all it left running when the grader hangs up, or it takes too much."""
+def _wait(child: int, connection: socket.socket, seconds: float, processes: int) -> int | None:
+    """Wait for an exercise; end it and all it left running when the grader hangs up, or it takes too much.
+
+    Returns:
+        Its exit status; None if it did not end by itself.
+    """
     end, hung_up = time.monotonic() + seconds, select.poll()
     hung_up.register(connection, select.POLLRDHUP)
-    while time.monotonic() < end and len(_others()) <= processes and not _ended(child) and not hung_up.poll(0):
+    status = None
+    while time.monotonic() < end and len(_others()) <= processes and not hung_up.poll(0):
+        if (status := _ended(child)) is not None:
+            break
         time.sleep(0.01)
     for _ in range(1000):
         others = _others()
@@ -64,13 +74,15 @@ def _wait(child: int, connection: socket.socket, seconds: float, processes: int)
             with contextlib.suppress(OSError):
                 os.kill(other, signal.SIGKILL)
         _ended(-1)
+    return status
 
 
-def _ended(child: int) -> bool:
+def _ended(child: int) -> int | None:
     try:
-        return os.waitpid(child, os.WNOHANG)[0] != 0
+        ended, status = os.waitpid(child, os.WNOHANG)
     except ChildProcessError:
-        return True
+        return 0
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _others() -> list[int]:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from course.authoring.lesson_names import ROOT
+from course.authoring.lesson_names import ROOT, lesson_paths
 from course.authoring.notebook_file import write_text
 from course.grading import changes
-from course.grading.marks import Item, Ledger, Mark, page, page_path
+from course.grading.marks import Ledger, Mark, page, page_path
 from course.grading.outputs import Inputs, read_inputs, write_tables
 from course.grading.plan import Plan, make_plan
 from course.grading.remote import NotStarted
-from course.grading.sandbox import isolation
-from course.grading.submission import find_files, learner_of
+from course.grading.sandbox import BUBBLEWRAP, isolation
+from course.grading.submission import find_files, learner_of, some
 from course.grading.worker import SECONDS, Opened, grade_one, open_submission
 
 ALL = "all"
@@ -87,35 +87,44 @@ def grade(
     paths, plans, given = find_files(folder), _plans(root, lessons), read_inputs(inputs)
     _check_regrade(regrade, plans)
     mode = mode or isolation()
-    opened = [open_submission(path, folder, plans) for path in paths]
+    course = {path.stem for path in lesson_paths(root)}
+    read = [open_submission(path, folder, plans, course) for path in paths]
+    opened, others = [one for one in read if not one.other], [one.file for one in read if one.other]
     pages = out.with_name(f"{out.stem}_feedback")
     ledger = Ledger(out.with_suffix(".jsonl"))
     before = dict(ledger.before)
     try:
-        waiting = [one for one in opened if _must_run(one, ledger, regrade)]
+        waiting = [one for one in opened if _must_run(ledger.marks.get(one.key), mode, regrade)]
         on_start(len(waiting))
-        kept = {one.file: _kept(one, before.get(one.file), regrade) for one in waiting}
+        kept = {one.file: _kept(one, before.get(one.file), mode, regrade) for one in waiting}
         failed = _grade_all(waiting, kept, mode, workers, seconds, ledger, pages, on_mark)
     finally:
         ledger.close()
     marks = [failed.get(one.file) or ledger.marks[one.key] for one in opened]
     changed = tuple(changes.changes(before, marks))
     marks, notes, files = write_tables(marks, folder, out, plans, given, changed)
+    if others:
+        notes.append(f"files of other lessons were skipped, {some(others)}: name their lessons with --lesson, too")
     return Graded(marks, len(waiting), mode, pages, tuple(notes), tuple(files), changed)
 
 
-def _must_run(opened: Opened, ledger: Ledger, regrade: tuple[str, ...]) -> bool:
-    if opened.key not in ledger.marks or ALL in regrade:
+def _must_run(before: Mark | None, mode: str, regrade: tuple[str, ...]) -> bool:
+    if before is None or ALL in regrade or _was_not_run(before, mode):
         return True
-    return bool({item.id for item in ledger.marks[opened.key].items} & set(regrade))
+    return bool({item.id for item in before.items} & set(regrade))
 
 
-def _kept(opened: Opened, before: Mark | None, regrade: tuple[str, ...]) -> dict[str, Item]:
-    """Return the items of an earlier mark of the same bytes that stay: where exercises are named, all others."""
-    if not regrade or ALL in regrade or before is None or opened.submission is None:
-        return {}
+def _was_not_run(before: Mark, mode: str) -> bool:
+    """Say whether bubblewrap works now, and did not when a mark was made."""
+    return mode == BUBBLEWRAP != before.isolation
+
+
+def _kept(opened: Opened, before: Mark | None, mode: str, regrade: tuple[str, ...]) -> Mark | None:
+    """Return an earlier mark of the same bytes with the items that stay: where exercises are named, all others."""
+    if not regrade or ALL in regrade or before is None or opened.submission is None or _was_not_run(before, mode):
+        return None
     same = before.content == opened.submission.digest and opened.plan and before.lesson == opened.plan.lesson
-    return {item.id: item for item in before.items if item.id not in regrade} if same else {}
+    return replace(before, items=tuple(item for item in before.items if item.id not in regrade)) if same else None
 
 
 def _check_regrade(regrade: tuple[str, ...], plans: dict[str, Plan]) -> None:
@@ -127,7 +136,7 @@ def _check_regrade(regrade: tuple[str, ...], plans: dict[str, Plan]) -> None:
 
 def _grade_all(
     waiting: list[Opened],
-    kept: dict[str, dict[str, Item]],
+    kept: dict[str, Mark | None],
     mode: str,
     workers: int,
     seconds: float,
@@ -160,8 +169,6 @@ def _grade_all(
 
 
 def _plans(root: Path, lessons: tuple[str, ...]) -> dict[str, Plan]:
-    from course.authoring.lesson_names import lesson_paths
-
     plans = {path.stem: make_plan(path) for path in lesson_paths(root, lessons)}
     if not plans:
         raise ValueError("no lesson is there to grade: work in a clone of the course")

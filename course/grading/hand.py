@@ -2,41 +2,40 @@
 
 from __future__ import annotations
 
-import csv
 import html
-import io
 from dataclasses import replace
 from pathlib import Path
 
 from course.check.texts import plural
 from course.grading.marks import Item, Mark, badge, document, plain
 from course.grading.plan import Plan
+from course.grading.tables import read_table, table_text
 
 FIELDS = ("file", "version", "exercise", "title", "of", "points", "comment")
 SHORT = 12  # characters of a file's hash, enough to see that it changed
 
 
 def read_hand(path: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Return the filled rows of a table of marks by (file, exercise).
+    """Return the rows of a table of marks in which points or a comment stand, by (file, exercise).
 
     Raises:
-        ValueError: a column is missing, or a row has no number of points.
+        ValueError: it is no UTF-8, a column is missing, or points are no number.
         OSError: it cannot be read.
     """
-    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
-    missing = [name for name in ("file", "exercise", "points") if rows and name not in rows[0]]
+    fields, rows = read_table(path)
+    missing = [name for name in ("file", "exercise", "points") if rows and name not in fields]
     if missing:
         raise ValueError(f"{path.name} needs the columns file, exercise and points, and has no {missing[0]}: add it")
     found: dict[tuple[str, str], dict[str, str]] = {}
     for number, row in enumerate(rows, 2):
-        if not (row["points"] or "").strip():
+        if not (row["points"].strip() or row.get("comment", "").strip()):
             continue
         try:
-            float(row["points"].replace(",", "."))
+            float(row["points"].strip().replace(",", ".") or 0)
         except ValueError as error:
             said = f"line {number} of {path.name}: points must be a number, got {row['points']!r}"
             raise ValueError(said) from error
-        found[row["file"].removeprefix("'"), row["exercise"]] = {key: value or "" for key, value in row.items() if key}
+        found[row["file"].removeprefix("'"), row["exercise"]] = row
     return found
 
 
@@ -61,9 +60,7 @@ def give(marks: list[Mark], rows: dict[tuple[str, str], dict[str, str]], name: s
 
 def table(marks: list[Mark]) -> str:
     """Return the table to fill: a row for each answer that waits, or was marked, or got no points from its check."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FIELDS)
+    rows = []
     for mark, item in _to_mark(marks):
         points, comment = (f"{item.given:g}", item.sentence) if item.outcome == "marked" else ("", "")
         row = (
@@ -75,8 +72,8 @@ def table(marks: list[Mark]) -> str:
             points,
             plain(comment),
         )
-        writer.writerow(row)
-    return text.getvalue()
+        rows.append(row)
+    return table_text(FIELDS, rows)
 
 
 def page(marks: list[Mark], plans: dict[str, Plan]) -> str:
@@ -100,10 +97,10 @@ def page(marks: list[Mark], plans: dict[str, Plan]) -> str:
 
 
 def is_filled(path: Path) -> bool:
-    """Say whether a table holds points that somebody entered."""
+    """Say whether a table holds points or comments that somebody entered."""
     try:
         return bool(read_hand(path))
-    except (OSError, ValueError, UnicodeError):
+    except (OSError, ValueError):
         return path.exists()
 
 
@@ -113,6 +110,8 @@ def _to_mark(marks: list[Mark]) -> list[tuple[Mark, Item]]:
 
 
 def _problem(mark: Mark, item: Item, row: dict[str, str]) -> str:
+    if not row["points"].strip():
+        return "has a comment and no points: enter points"
     points, version = float(row["points"].replace(",", ".")), row.get("version", "").strip()
     if version and version != mark.content[:SHORT]:
         return "the file changed since it was marked: look again, and correct the version"

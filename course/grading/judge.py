@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from course.check import texts
@@ -60,7 +60,8 @@ def judge(
     Args:
         exercise: of one of KINDS.
         prepared: its right answers.
-        connection: the socket of this exercise.
+        connection: the socket of this exercise. An answer that is not right is looked at once more, in a fresh process,
+            with all that the learner wrote and that may touch it; it passes if it is right then.
         seconds: the learner's code may take so long.
         start: seconds to wait until the sandbox comes to this exercise.
         used: processor time of the sandbox so far, if it is known.
@@ -70,6 +71,23 @@ def judge(
         Unsendable: an input of the check is of a type that cannot be sent.
     """
     remote = RemoteFunction(connection, seconds, start, used)
+    judged = _judged(exercise, prepared, remote, seconds)
+    finding = judged.verdict.finding
+    if judged.verdict.passed or remote.first.get("stub") or (finding and finding.stage in ("time", "died")):
+        return judged
+    try:
+        again = remote.again(seconds, start, used)
+    except NotStarted as error:
+        return replace(judged, doubt=judged.doubt or str(error))
+    except WireError:
+        return judged
+    if again is None:
+        return judged
+    whole = _judged(exercise, prepared, again, seconds)
+    return whole if whole.verdict.passed else replace(judged, doubt=judged.doubt or whole.doubt)
+
+
+def _judged(exercise: Exercise, prepared: Any, remote: RemoteFunction, seconds: float) -> Judged:
     try:
         remote.load()
         finding = _examine(exercise, prepared, remote)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import tomllib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from course.grading.tables import read_table, read_text
 
 FIELDS = {"deadline", "per_day", "at_most", "grace_minutes", "times"}
 
@@ -49,11 +49,11 @@ def read_policy(path: Path) -> Policy:
     """Read a late policy, a TOML file.
 
     Raises:
-        ValueError: a field is missing, unknown or of another type; says which.
+        ValueError: it is no TOML in UTF-8, or a field is missing, unknown or of another type; says which.
         OSError: it cannot be read.
     """
     try:
-        found = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        found = tomllib.loads(read_text(path))
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path.name} is no TOML file ({error})") from error
     unknown = sorted(set(found) - FIELDS)
@@ -63,19 +63,22 @@ def read_policy(path: Path) -> Policy:
     if not isinstance(deadline, datetime) or deadline.tzinfo is None:
         raise ValueError(f"{path.name} needs a deadline with a time zone, such as 2026-10-05T23:59:00+02:00")
     for name in ("per_day", "at_most", "grace_minutes"):
-        if type(found.get(name, 0)) not in (int, float) or found.get(name, 0) < 0:
+        if type(found.get(name, 0)) not in (int, float) or not 0 <= found.get(name, 0) < math.inf:
             raise ValueError(f"{path.name}: {name} must be a number from 0 up, got {found[name]!r}")
+    most, times = found.get("at_most", 100.0), found.get("times", "")
+    if most > 100:
+        raise ValueError(f"{path.name}: at_most must be at most 100, got {most!r}")
+    if type(times) is not str:
+        raise ValueError(f"{path.name}: times must be the name of a table, got {times!r}")
     grace = timedelta(minutes=found.get("grace_minutes", 0))
-    times = _times(path.parent / found["times"]) if found.get("times") else ()
-    return Policy(deadline, found.get("per_day", 10.0), found.get("at_most", 100.0), grace, times)
+    return Policy(deadline, found.get("per_day", 10.0), most, grace, _times(path.parent / times) if times else ())
 
 
 def _times(path: Path) -> tuple[tuple[str, datetime], ...]:
-    rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"))))
     made = []
-    for number, row in enumerate(rows, 2):
+    for number, row in enumerate(read_table(path)[1], 2):
         try:
-            time = datetime.fromisoformat((row["time"] or "").strip())
+            time = datetime.fromisoformat(row["time"].strip())
             made.append((row["file"], time if time.tzinfo else time.astimezone()))
         except (KeyError, ValueError) as error:
             said = "columns file and time, such as 2026-10-05T23:59:00+02:00"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from course.grading.late import Policy
-from course.grading.lms import fill_canvas, fill_moodle, moodle_time, sender
+from course.grading.lms import Sender, fill_canvas, fill_moodle, moodle_time, sender
 from course.grading.marks import Mark, plain
 from course.grading.roster import CANVAS, MOODLE, Person, Roster
+from course.grading.submission import some
+from course.grading.tables import table_text
 
 
 @dataclass(frozen=True)
@@ -48,22 +48,29 @@ class Learner:
 def join(
     marks: list[Mark], folder: Path, roster: Roster | None, policy: Policy | None
 ) -> tuple[list[Learner], list[str]]:
-    """Join the files of each learner, in the order of the class list; returns a line on each file of nobody as well.
+    """Join the files of each learner, in the order of the class list.
 
+    Returns a line on each file of nobody as well, and lines on times that a late policy cannot use.
     Of several files for one lesson the one that was handed in last counts; Canvas's numbers -1, -2 decide first.
     """
     files: dict[str, list[tuple[int, datetime, Mark]]] = {}
     people: dict[str, Person] = {person.id: person for person in roster.people if person} if roster else {}
-    times, problems = _platform_times(roster, policy), []
+    times, problems = _platform_times(roster, policy)
+    problems += _unused_times(marks, folder, policy)
+    early = []
     for mark in marks:
-        who = sender(mark.file)
-        person = roster.find(who) if roster else Person(who.user or who.name, who.name)
+        who, person = _whose(mark.file, roster)
         if isinstance(person, str):
             problems.append(f"{mark.file}: {person}")
             continue
         people.setdefault(person.id, person)
         time = times.get(person.id) or _time(mark.file, folder, policy)
+        if policy and who.late and time <= policy.deadline:
+            early.append(mark.file)
         files.setdefault(person.id, []).append((who.again, time, mark))
+    if early:
+        cure = "enter them into the late policy's times"
+        problems.append(f"Canvas says LATE and the time used does not, {some(early)}: {cure}")
     return [_learner(person, files.get(name, []), policy) for name, person in people.items()], problems
 
 
@@ -81,7 +88,7 @@ def table(learners: list[Learner], full: dict[str, float]) -> str:
         person = [plain(text) for text in (learner.person.id, learner.person.name, learner.person.section)]
         words = [plain(late), plain("; ".join([*said, *learner.problems]))]
         rows.append([*person, *points, total, f"{sum(full.values()):g}", waiting, *words])
-    return _csv(header, rows)
+    return table_text(header, rows)
 
 
 def platform_table(roster: Roster, learners: list[Learner], full: dict[str, float], titles: dict[str, str]) -> str:
@@ -98,7 +105,7 @@ def platform_table(roster: Roster, learners: list[Learner], full: dict[str, floa
         fields, rows = roster.fields, fill_moodle(roster.rows, shares, words)
     else:
         return ""
-    return _csv(fields, [[plain(row.get(name, "")) for name in fields] for row in rows])
+    return table_text(fields, [[plain(row.get(name, "")) for name in fields] for row in rows])
 
 
 def notes(counted: Counted) -> tuple[str, ...]:
@@ -120,12 +127,30 @@ def _learner(person: Person, files: list[tuple[int, datetime, Mark]], policy: Po
     return Learner(person, lessons, tuple(mark.problem for _, _, mark in files if not mark.lesson))
 
 
-def _platform_times(roster: Roster | None, policy: Policy | None) -> dict[str, datetime]:
+def _whose(file: str, roster: Roster | None) -> tuple[Sender, Person | str]:
+    """Return who handed in a file; a folder that the class list knows decides, whatever the file in it is called."""
+    who, folder = sender(file), Sender(Path(file).parts[0])
+    if roster is None:
+        return who, Person(who.user or who.name, who.name)
+    person = roster.find(folder)
+    return (folder, person) if isinstance(person, Person) else (who, roster.find(who))
+
+
+def _platform_times(roster: Roster | None, policy: Policy | None) -> tuple[dict[str, datetime], list[str]]:
+    """Return the times of Moodle's worksheet by learner, and a line on those that cannot be read."""
     if roster is None or roster.kind != MOODLE or policy is None:
-        return {}
-    told = [row.get("Last modified (submission)", "") for row in roster.rows]
+        return {}, []
+    told = [row.get("Last modified (submission)", "").strip() for row in roster.rows]
     found = [moodle_time(text, policy.deadline.tzinfo) for text in told]
-    return {person.id: time for person, time in zip(roster.people, found, strict=True) if person and time}
+    strange = [text for text, time in zip(told, found, strict=True) if time is None and text not in ("", "-")]
+    notes = [f"Moodle's times cannot be read, {some(strange)}: download the worksheet in English"] if strange else []
+    return {person.id: time for person, time in zip(roster.people, found, strict=True) if person and time}, notes
+
+
+def _unused_times(marks: list[Mark], folder: Path, policy: Policy | None) -> list[str]:
+    known = {mark.file for mark in marks}
+    strange = [file for file, _ in policy.times if file not in known and not (folder / file).exists()] if policy else []
+    return [f"the late policy's times name no such file, {some(strange)}: correct the names"] if strange else []
 
 
 def _time(file: str, folder: Path, policy: Policy | None) -> datetime:
@@ -140,13 +165,3 @@ def _time(file: str, folder: Path, policy: Policy | None) -> datetime:
 def _words(counted: Counted) -> str:
     late = f", {counted.cost:g} % off for lateness" if counted.cost else ""
     return f"{counted.mark.lesson}: {counted.points:g} of {counted.mark.total_of:g} points{late}"
-
-
-def _csv(header: list[str], rows: list[list[str]]) -> str:
-    """Return a table that spreadsheets read as UTF-8: with its mark of byte order."""
-    text = io.StringIO()
-    text.write("\ufeff")
-    writer = csv.writer(text, lineterminator="\r\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return text.getvalue()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from pathlib import Path
 
-CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)\.ipynb")
+CANVAS = re.compile(r"(?P<name>[^_/]+)_(?P<late>LATE_)?(?P<user>\d+)_(?P<number>\d+)_(?P<file>.+)(?i:\.ipynb)")
 MOODLE = re.compile(r"(?P<name>[^/]+?)_(?P<user>\d+)_assignsubmission_file_?(?P<file>.*)")
 AGAIN = re.compile(r"-(\d+)$")
 TIMES = ("%A, %d %B %Y, %I:%M %p", "%A, %B %d, %Y, %I:%M %p", "%A, %d %B %Y, %H:%M", "%Y-%m-%d %H:%M:%S")
@@ -40,7 +40,7 @@ class Sender:
 def sender(file: str) -> Sender:
     """Return who handed in a file, by its path below the folder of submissions."""
     first, *rest = Path(file).parts
-    if found := MOODLE.fullmatch(first.removesuffix(".ipynb")):
+    if found := MOODLE.fullmatch(first):
         return Sender(found["name"], found["user"])
     if found := CANVAS.fullmatch(first if not rest else Path(file).name):
         again = AGAIN.search(found["file"])
@@ -50,9 +50,10 @@ def sender(file: str) -> Sender:
 
 def moodle_time(text: str, zone: tzinfo | None) -> datetime | None:
     """Return a time as Moodle's worksheet writes it in English, or None."""
+    text = " ".join(text.split())
     for form in TIMES:
         try:
-            return datetime.strptime(text.strip(), form).replace(tzinfo=zone)
+            return datetime.strptime(text, form).replace(tzinfo=zone)
         except ValueError:
             continue
     return None

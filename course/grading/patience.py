@@ -10,6 +10,8 @@ from pathlib import Path
 START_SECONDS = 600.0  # by the clock, until libraries are imported; no learner code runs before that
 PATIENCE = 6  # times the limit that an exercise may take by the clock while others use the processors
 
+AGAIN = 75  # exit status of an exercise whose answer is looked at once more, with the same time
+
 
 class Limit:
     """The end of an exercise's time, which moves on while the machine is busy with other things.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import functools
 import hashlib
 import re
@@ -35,6 +36,7 @@ class Task:
         automatic: whether the sandbox can check it; an instructor grades the others.
         title: what its heading calls it; the id if it has none.
         rubric: for whom grades it by hand; empty if the lesson has none.
+        given: ids and texts of the cells that the lesson hands out.
     """
 
     id: str
@@ -46,6 +48,7 @@ class Task:
     automatic: bool
     title: str = ""
     rubric: str = ""
+    given: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ class Plan:
     Attributes:
         lesson: such as "02_multiscale_prompts".
         tasks: its exercises in order.
-        cells: source of each named cell that the lesson itself brings, for a notebook that has lost one.
+        cells: source of each cell that the lesson itself brings, those with a name last, for a notebook that lost one.
         preload: modules that the right answers import.
         digest: changes with the lesson's source, its checks, the code that grades, the library and its versions.
         title: the lesson's first heading.
@@ -91,6 +94,7 @@ def make_plan(path: Path) -> Plan:
         LessonError: the lesson breaks a rule, or a check cell cannot be graded.
         ValueError: the course has no check of an exercise's id.
     """
+    from course.authoring.learner import add_model_answers
     from course.authoring.lesson import solved_notebook
 
     notebook = solved_notebook(path)
@@ -101,9 +105,12 @@ def make_plan(path: Path) -> Plan:
     }
     answers = [cell for cell in notebook.cells if "exercise" in cell.metadata]
     titles = _titles(notebook.cells)
-    tasks = tuple(_task(cell, titles, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
+    whole = add_model_answers(copy.deepcopy(notebook), notebook).cells
+    given = frozenset(text for cell in whole for text in (cell.id, cell.source.strip()))
+    tasks = tuple(_task(cell, titles, given, *checks.get(cell_name(cell), ("written", ""))) for cell in answers)
     named = [cell for cell in notebook.cells if cell.cell_type == "code" and cell.metadata.get("name")]
-    cells = {cell_name(cell): cell.source for cell in named}
+    plain = [cell for cell in notebook.cells if cell.cell_type == "code" and not cell_name(cell)]
+    cells = {cell.id: cell.source for cell in plain} | {cell_name(cell): cell.source for cell in named}
     solved = Notebook([cell.source if cell.cell_type == "code" else None for cell in notebook.cells], [])
     needed = [s.node for task in tasks if task.automatic for s in solved.slice(task.id, task.answer).statements]
     folder = Path(__file__).parents[1] / "exercises" / f"lesson_{path.stem[:2]}"
@@ -154,7 +161,7 @@ def _titles(cells: list[Any]) -> dict[str, str]:
     return titles
 
 
-def _task(cell: Any, titles: dict[str, str], function: str, answer: str) -> Task:
+def _task(cell: Any, titles: dict[str, str], given: frozenset[str], function: str, answer: str) -> Task:
     from course.check.guards import guarded
     from course.check.registry import find
     from course.grading.judge import KINDS
@@ -176,7 +183,9 @@ def _task(cell: Any, titles: dict[str, str], function: str, answer: str) -> Task
                 automatic = True
     rubric = "\n".join(RUBRIC.findall(cell.source)).strip()
     title = titles[metadata["id"]]
-    return Task(metadata["id"], metadata["points"], cell.id, answer, exercise, prepared, automatic, title, rubric)
+    return Task(
+        metadata["id"], metadata["points"], cell.id, answer, exercise, prepared, automatic, title, rubric, given
+    )
 
 
 def _function(node: ast.expr) -> str:

@@ -79,6 +79,18 @@ class RemoteFunction(Peer, Watched):
             self.told, reply = reply, self.reply()
         self.first = {"stub": False, "callable": False, "value": None, **reply}
 
+    def again(self, seconds: float, start: float, used: Callable[[], float]) -> RemoteFunction | None:
+        """Return the answer once more, with all that may touch it, from a fresh process; None if there is no more.
+
+        Raises:
+            NotStarted: there is no fresh process.
+            WireError: this process is gone.
+        """
+        if self.told.get("more") is not True:
+            return None
+        self.send({"do": "again"})
+        return RemoteFunction(self._connection, seconds, start, used)
+
     def __call__(self, *inputs: Any) -> Any:
         """Return what the learner's function returns, with its inputs changed as it changed them."""
         return self._called({"do": "answer", "inputs": inputs}, inputs, [])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from course.grading.lms import Sender
+from course.grading.tables import read_table
 
 PLAIN, CANVAS, MOODLE = "a class list", "a Canvas gradebook", "a Moodle worksheet"
 NEEDS = {PLAIN: ("id", "name"), CANVAS: ("Student", "ID", "Section"), MOODLE: ("Identifier", "Full name")}
@@ -54,12 +53,10 @@ def read_roster(path: Path) -> Roster:
     """Read a class list: columns id, name and section, or a Canvas gradebook, or a Moodle grading worksheet.
 
     Raises:
-        ValueError: it is none of these, or an id is there twice.
+        ValueError: it is none of these, no UTF-8, or an id is there twice.
         OSError: it cannot be read.
     """
-    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig")))
-    rows = [{key: value or "" for key, value in row.items() if key} for row in reader]
-    fields = list(reader.fieldnames or ())
+    fields, rows = read_table(path)
     kind = next((kind for kind, needs in NEEDS.items() if set(needs) <= set(fields)), "")
     if not kind:
         said = ", or ".join(f"{', '.join(needs)} ({kind})" for kind, needs in NEEDS.items())

@@ -12,6 +12,7 @@ from course.check.verdict import SYMBOLS
 from course.grading.plan import Task
 
 MEGABYTES = 20
+NOTEBOOK = ".ipynb"
 ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar")
 
 
@@ -46,17 +47,37 @@ def find_files(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise ValueError(f"SUBMISSIONS must be a folder of notebooks, and {folder} is none: give the folder")
-    found = [path for path in sorted(folder.rglob("*.ipynb")) if not _hidden(path.relative_to(folder))]
+    found = [path for path in _below(folder) if path.suffix.lower() == NOTEBOOK]
     if not found:
         raise ValueError(f"no notebook (*.ipynb) lies below {folder}: give the folder that holds the submissions")
     return found
 
 
-def archive_notes(folder: Path) -> list[str]:
-    """Return a line on the archives below a folder, if any: they may hold submissions, and nothing here opens them."""
-    packed = [str(path.relative_to(folder)) for path in sorted(folder.rglob("*")) if path.suffix.lower() in ARCHIVES]
-    shown = ", ".join([*packed[:3], *(["…"] if packed[3:] else [])])
-    return [f"note: archives are not opened, {len(packed)} here ({shown}): unpack them and run again"] if packed else []
+def folder_notes(folder: Path) -> list[str]:
+    """Return lines on what may hold submissions and is not read: archives, notebooks that are called something else,
+    and learners' folders without any of these.
+    """
+    files = _below(folder)
+    packed = [file_name(path, folder) for path in files if path.suffix.lower() in ARCHIVES]
+    plain = (path for path in files if path.is_file() and not path.is_symlink())
+    others = [path for path in plain if path.suffix.lower() not in (NOTEBOOK, *ARCHIVES)]
+    named = [file_name(path, folder) for path in others if NOTEBOOK in path.name.lower() or _holds_notebook(path)]
+    books = [file_name(path, folder) for path in files if path.suffix.lower() == NOTEBOOK]
+    full = {Path(name).parts[0] for name in (*packed, *named, *books)}
+    first = [path for path in sorted(folder.iterdir()) if path.is_dir() and not _hidden(path.relative_to(folder))]
+    empty = [name for name in (file_name(path, folder) for path in first) if name not in full]
+    ends = f"notebooks whose name does not end in {NOTEBOOK} are not read"
+    said = (
+        (packed, "archives are not opened", "unpack them and run again"),
+        (named, ends, "rename them and run again"),
+        (empty, "no notebook lies in these folders", "ask for the notebooks"),
+    )
+    return [f"note: {what}, {some(names)}: {cure}" for names, what, cure in said if names]
+
+
+def some(names: list[str]) -> str:
+    """Return how many names there are and the first of them, for a note."""
+    return f"{len(names)} here ({', '.join([*names[:3], *(['…'] if names[3:] else [])])})"
 
 
 def file_name(path: Path, folder: Path) -> str:
@@ -106,9 +127,18 @@ def answer_place(submission: Submission, task: Task) -> int | None:
 
 
 def answer_source(submission: Submission, task: Task) -> str:
-    """Return the text of the learner's cell of an exercise; empty if it is gone."""
-    place = answer_place(submission, task)
-    return "" if place is None else submission.cells[place]["source"]
+    """Return the text of the learner's cells of an exercise; empty if they are gone.
+
+    A written answer may go on in texts below that the learner added, up to the next cell of the lesson.
+    """
+    wanted, texts, below = {task.id, task.cell_id}, [], False
+    for cell in submission.cells:
+        mine = bool(cell["names"] & wanted)
+        given = cell["names"] & task.given or cell["source"].strip() in task.given
+        below = mine or (below and not given)
+        if mine or (below and task.exercise is None and cell["type"] == "markdown"):
+            texts.append(cell["source"])
+    return "\n\n".join(texts)
 
 
 def says_passed(submission: Submission, task: Task) -> bool:
@@ -159,6 +189,22 @@ def _shown(cell: dict[str, Any]) -> str:
 def _part(found: dict[str, Any], key: str) -> dict[str, Any]:
     part = found.get(key)
     return part if type(part) is dict else {}
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return everything below a folder that is not hidden, in order."""
+    return [path for path in sorted(folder.rglob("*")) if not _hidden(path.relative_to(folder))]
+
+
+def _holds_notebook(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            if file.read(1000).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] != b"{":
+                return False
+        data = _bytes(path, "")
+    except (OSError, BadSubmission):
+        return False
+    return b'"cells"' in data and b'"nbformat"' in data
 
 
 def _hidden(path: Path) -> bool:

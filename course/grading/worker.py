@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -37,12 +38,14 @@ COPIES = "{file}: cells {numbers} give the answer of {id}; the last one above it
 
 @dataclass(frozen=True)
 class Opened:
-    """A submission that was read, with its lesson; or why it could not be."""
+    """A submission that was read, with its lesson; or why it could not be, or that another lesson of the course is
+    its lesson."""
 
     file: str
     submission: Submission | None
     plan: Plan | None
     problem: str = ""
+    other: bool = False
 
     @property
     def key(self) -> str:
@@ -51,8 +54,8 @@ class Opened:
         return "|".join([*parts, self.plan.digest if self.plan else ""])
 
 
-def open_submission(path: Path, folder: Path, plans: dict[str, Plan]) -> Opened:
-    """Read a submission and find its lesson; never raises for a bad file."""
+def open_submission(path: Path, folder: Path, plans: dict[str, Plan], course: Collection[str] = ()) -> Opened:
+    """Read a submission and find its lesson, in plans or among all of a course; never raises for a bad file."""
     file = file_name(path, folder)
     try:
         submission = read_submission(path, folder)
@@ -60,17 +63,21 @@ def open_submission(path: Path, folder: Path, plans: dict[str, Plan]) -> Opened:
         return Opened(file, None, None, f"{error}; grade 0")
     except Exception as error:  # whatever a file makes json or a disk raise: it costs only itself
         return Opened(file, None, None, f"{file}: cannot be read ({type(error).__name__}); grade 0")
-    plan = plans.get(submission.lesson) or plans.get(path.stem) or (None if len(plans) > 1 else _only(plans))
+    names = (submission.lesson, path.stem)
+    plan = next((plans[name] for name in names if name in plans), None)
+    other = plan is None and not set(names).isdisjoint(course)
+    if plan is None and not other and len(plans) == 1:
+        plan = next(iter(plans.values()))
     if plan is None:
         known = ", ".join(plans)
         said = submission.lesson[:60]
         problem = f"{file}: is of lesson {said!r}, and the lessons are {known}; name one with --lesson; grade 0"
-        return Opened(file, submission, None, problem)
+        return Opened(file, submission, None, problem, other)
     return Opened(file, submission, plan)
 
 
-def grade_one(opened: Opened, mode: str, seconds: float = SECONDS, kept: dict[str, Item] | None = None) -> Mark:
-    """Grade an opened submission; items in `kept` stay as they are.
+def grade_one(opened: Opened, mode: str, seconds: float = SECONDS, kept: Mark | None = None) -> Mark:
+    """Grade an opened submission; items in `kept`, and what an earlier mark says about them, stay as they are.
 
     Raises:
         NotStarted: the sandbox did not start; nothing is known about the submission.
@@ -78,11 +85,13 @@ def grade_one(opened: Opened, mode: str, seconds: float = SECONDS, kept: dict[st
     submission, plan = opened.submission, opened.plan
     if submission is None or plan is None:
         return Mark(opened.file, learner_of(opened.file), "", opened.key, mode, (), opened.problem)
-    kept = kept or {}
-    again = replace(plan, tasks=tuple(task for task in plan.tasks if task.id not in kept))
+    old = {item.id: item for item in kept.items} if kept else {}
+    again = replace(plan, tasks=tuple(task for task in plan.tasks if task.id not in old))
     judged = judge_all(submission, again, seconds) if mode == BUBBLEWRAP else _nothing_run(again)
-    items = tuple(kept.get(task.id) or _item(submission, task, judged.get(task.id)) for task in plan.tasks)
-    problems = [line for task in plan.tasks for line in _problems(submission, task, judged.get(task.id))]
+    items = tuple(old.get(task.id) or _item(submission, task, judged.get(task.id)) for task in plan.tasks)
+    said = kept.problem.split("\n") if kept else []
+    problems = [line for name in old for line in said if f" the answer of {name};" in line]
+    problems += [line for task in again.tasks for line in _problems(submission, task, judged.get(task.id))]
     name = learner_of(submission.file)
     return Mark(submission.file, name, plan.lesson, opened.key, mode, items, "\n".join(problems))
 
@@ -154,7 +163,3 @@ def _job(submission: Submission, task: Task, seconds: float) -> dict[str, Any]:
     spec = {"id": task.id, "answer": task.answer, "place": answer_place(submission, task), "seconds": seconds}
     methods = list(getattr(task.exercise, "methods", ()))
     return {**spec, "forbids": list(task.exercise.forbids), "methods": methods}
-
-
-def _only(plans: dict[str, Plan]) -> Plan | None:
-    return next(iter(plans.values()), None)

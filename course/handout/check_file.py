@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from course.authoring.lesson_names import ROOT, handed_out, lessons_in
+from course.authoring.lesson_names import ROOT, handed_out, is_lab, lessons_in
 from course.authoring.notebook_file import read_notebook
 from course.check.texts import join
 from course.check.variants import plain_id
@@ -23,6 +23,9 @@ MISSING = "{id}: no cell gives its answer; write it again, as the cell above its
 MISSING_TEXT = "{id}: its cell is gone; take it from the notebook as it was handed out"
 COPIES = "{id}: cells {numbers} give its answer; the last one above its check counts"
 NO_CHECK = "{id}: its check is gone; the last cell that gives its answer counts"
+GONE = "{file}: there is no such file; give the path of your notebook"
+NAMED = "{file}: the grader does not read a file of this name; rename it to {stem}.ipynb"
+LAB = "{file}: a notebook of a lab session; it can be graded, and check-file knows lessons only"
 OTHER = "{file}: is of lesson {lesson!r}; there are: {known}"
 
 
@@ -57,11 +60,17 @@ def check_file(path: Path, root: Path = ROOT) -> Said:
     books = {found.stem: found for found in lessons_in(handed_out(root))}
     if not books:
         raise ValueError("notebooks/ holds no lesson to compare with; run this in a clone of the course")
+    if not path.exists():
+        return Said([GONE.format(file=path.name)], fine=False)
+    if path.is_file() and path.suffix.lower() != ".ipynb":
+        return Said([NAMED.format(file=path.name, stem=path.name.split(".")[0])], fine=False)
     try:
         submission = read_submission(path, path.parent)
     except BadSubmission as error:
         return Said([str(error).replace("ask for", "give")], fine=False)
     lesson = next((name for name in (submission.lesson, path.stem) if name in books), "")
+    if not lesson and is_lab(submission.lesson, root):
+        return Said([LAB.format(file=submission.file)], fine=True)
     if not lesson:
         other = OTHER.format(file=submission.file, lesson=submission.lesson[:60], known=", ".join(books))
         return Said([other], fine=False)

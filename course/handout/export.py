@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
 from course.authoring.learner import ANSWER_STUB, STUB
 from course.authoring.lesson_names import ROOT, lesson_paths
-from course.authoring.notebook_file import notebook_text, write_text
+from course.authoring.notebook_file import make_folder, notebook_text, write_text
 
 KINDS = ("nbgrader", "html", "colab", "slides")
 CHOOSING = ("nbgrader", "slides")  # kinds that take --lesson
@@ -86,16 +87,20 @@ def export_to(
         from course.handout.colab import export_colab
 
         return export_colab(folder, root)
-    return export_nbgrader(folder, names, root)
+    return export_nbgrader(folder, names, root, tell=tell)
 
 
-def export_nbgrader(folder: Path, names: tuple[str, ...] = (), root: Path = ROOT) -> list[Path]:
+def export_nbgrader(
+    folder: Path, names: tuple[str, ...] = (), root: Path = ROOT, *, tell: Tell = lambda _: None
+) -> list[Path]:
     """Write a course folder of nbgrader; returns the files.
 
     Args:
-        folder: new or empty, or an earlier export: only our files in it are replaced.
+        folder: new or empty, or an earlier export: only our files in it are replaced, and those that say something
+            else are moved to a folder of their own in it. A configuration that is there stays.
         names: lessons, by the start of their name; all when empty.
         root: holds course/lessons.
+        tell: called with a sentence when a file stayed or was moved.
 
     Raises:
         LessonError: a lesson breaks a rule, or a check cell cannot be graded.
@@ -112,11 +117,26 @@ def export_nbgrader(folder: Path, names: tuple[str, ...] = (), root: Path = ROOT
         source = nbgrader_source(path)
         for part, notebook in (("source", source), ("release", nbgrader_release(source))):
             texts[folder / part / path.stem / f"{path.stem}.ipynb"] = notebook_text(notebook)
-    texts[folder / "nbgrader_config.py"] = CONFIG
     texts[folder / "README.md"] = README.format(lesson=paths[0].stem)
+    config = folder / "nbgrader_config.py"
+    if not config.is_file() or _says(config, CONFIG):
+        texts[config] = CONFIG
+    else:
+        tell(f"{config.name} was changed and stays: see that it still installs the guard, as course/instructor.md says")
+    changed = [path for path, text in texts.items() if path.is_file() and not _says(path, text)]
+    kept = next(place for n in count(1) if not (place := folder / f"before_{n}").exists())
+    for path in changed:
+        make_folder((kept / path.relative_to(folder)).parent)
+        path.replace(kept / path.relative_to(folder))
+    if changed:
+        tell(f"{len(changed)} files were not as this export writes them: the old ones lie in {kept.name}/")
     for path, text in texts.items():
         write_text(path, text)
     return list(texts)
+
+
+def _says(path: Path, text: str) -> bool:
+    return path.read_bytes() == text.encode()
 
 
 def export_path(folder: Path, name: str, root: Path = ROOT, names: tuple[str, ...] = ()) -> list[Path]:

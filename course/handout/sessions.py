@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shlex
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -53,7 +54,7 @@ def export_sessions(labs: Path, lessons: Mapping[str, Path], folder: Path) -> li
         release = plain_values(learner_notebook(solved_notebook(sources / path.name)))
         written.append(folder / "release" / f"{path.stem}.ipynb")
         write_text(written[-1], notebook_text(release))
-    write_text(folder / "README.md", README.format(source=folder / "source"))
+    write_text(folder / "README.md", README.format(source=shlex.quote(str(folder / "source"))))
     return [*written, folder / "README.md", *(sources / path.name for path in texts)]
 
 

@@ -112,7 +112,7 @@ def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object
     """Writes the site and returns the path of its first page; no notebook is executed.
 
     Args:
-        folder: receives the site; must be new, empty, or a site made before.
+        folder: receives the site; must be new, empty, or a site made before. Other files in a site made before stay.
         root: the folder that holds notebooks/.
         tell: called with a sentence when the site lacks something.
 
@@ -133,10 +133,12 @@ def export_site(folder: Path, root: Path = ROOT, *, tell: Callable[[str], object
         source, site = Path(work) / "source", Path(work) / "site"
         _write_source(source, paths, tell)
         _build(source, site, Path(work) / "doctrees")
-        (site / MARK).touch()
-        if folder.is_dir():
-            shutil.rmtree(folder)
-        os.replace(site, folder)
+        written = sorted(path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file())
+        (site / MARK).write_text("\n".join(written), encoding="utf-8")
+        mark = folder / MARK
+        for name in mark.read_text(encoding="utf-8").splitlines() if mark.is_file() else ():
+            (folder / name).unlink(missing_ok=True)
+        shutil.copytree(site, folder, dirs_exist_ok=True)
     return folder / "index.html"
 
 

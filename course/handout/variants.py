@@ -7,6 +7,7 @@ In each lesson the exercises that have a variant change, and the choices of ever
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 from course.authoring.cells import LessonError
@@ -60,7 +61,7 @@ def export_variant(folder: Path, seed: int, names: tuple[str, ...] = (), root: P
         release = plain_values(learner_notebook(solved_notebook(source)))
         written[folder / "release" / f"{path.stem}.ipynb"] = notebook_text(release)
         notes += [f"- {name}: {variant.words(seed)}" for name, variant in _variants(path.stem[:2]).items()]
-    readme = README.format(seed=seed, notes="\n".join(notes), source=folder / "source")
+    readme = README.format(seed=seed, notes="\n".join(notes), source=shlex.quote(str(folder / "source")))
     written[folder / "README.md"] = readme
     for path, text in written.items():
         write_text(path, text)

@@ -113,6 +113,26 @@ def test_a_wrong_lesson_is_named(clone, solved):
     assert not said.fine
 
 
+def test_a_lab_a_file_that_is_not_there_and_another_ending_are_named(clone, solved):
+    labs = clone / "course" / "lessons" / "labs"
+    labs.mkdir()
+    (labs / "91_lab.py").touch()
+    solved.metadata["course"]["lesson"] = "91_lab"
+    said = told(clone, solved)
+    assert said.fine
+    assert said.lines == [
+        "über file.ipynb: a notebook of a lab session; it can be graded, and check-file knows lessons only"
+    ]
+    said = check_file(clone / "nowhere.ipynb", clone)
+    assert (said.fine, said.lines) == (
+        False, ["nowhere.ipynb: there is no such file; give the path of your notebook"]
+    )  # fmt: skip
+    said = told(clone, solved, "09 mine.ipynb.txt")
+    assert (said.fine, said.lines) == (
+        False, ["09 mine.ipynb.txt: the grader does not read a file of this name; rename it to 09 mine.ipynb"]
+    )  # fmt: skip
+
+
 def test_the_command_prints_lines_and_no_points(clone, solved, capsys):
     path = submit(clone / "mine", "a.ipynb", solved)
     assert main(["check-file", str(path), "--root", str(clone)]) == 0

@@ -13,7 +13,9 @@ from sandboxed import needs_bubblewrap
 
 from course.grading import plan as planning
 from course.grading.grade import ALL, grade
-from course.grading.late import read_policy
+from course.grading.hand import read_hand
+from course.grading.late import _times, read_policy
+from course.grading.learners import join
 from course.grading.lms import moodle_time, sender
 from course.grading.marks import Item, Mark, plain
 from course.grading.outputs import Inputs
@@ -89,6 +91,51 @@ def test_a_row_that_cannot_be_entered_is_named_and_no_filled_table_is_lost(root,
             grade(tmp_path / "all", out, root=root, mode=NONE, inputs=Inputs(hand=waiting))
 
 
+@pytest.mark.parametrize("same", [False, True], ids=["not given", "given"])
+def test_comments_without_points_are_not_lost(root, book, tmp_path, same):
+    submit(tmp_path / "all", "ann.ipynb", answered(book, RIGHT))
+    out, waiting = tmp_path / "g.csv", tmp_path / "g_to_mark.csv"
+    grade(tmp_path / "all", out, root=root, mode=NONE)
+    assert waiting.read_bytes().startswith(b"\xef\xbb\xbffile,")
+    fill(waiting, waiting, {("ann.ipynb", "99-why"): ("", "ask Ann about the interval")})
+    inputs = Inputs(hand=waiting) if same else None
+    done = grade(tmp_path / "all", out, root=root, mode=NONE, inputs=inputs)
+    assert "ask Ann about the interval" in waiting.read_text(encoding="utf-8")
+    said = "ann.ipynb, 99-why: has a comment and no points: enter points" if same else "holds marks already"
+    assert said in done.notes[0]
+
+
+# --- tables of the instructor
+
+TABLES = {
+    "cp1252": "id,name\ns1,Jürgen\n".encode("cp1252"),
+    "xlsx": b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00\xb5\xd0",
+    "utf16": "id,name\ns1,A\n".encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("read", [read_roster, read_hand, _times], ids=["roster", "hand", "times"])
+@pytest.mark.parametrize("data", TABLES.values(), ids=TABLES)
+def test_a_table_that_is_no_utf8_is_named_with_a_cure(tmp_path, read, data):
+    path = tmp_path / "t.csv"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=r"t\.csv is not UTF-8: save it as CSV UTF-8"):
+        read(path)
+    path.write_bytes(b'id,name\ns1,"' + b"x" * 140_000 + b'"\n')
+    with pytest.raises(ValueError, match=r"t\.csv cannot be read as a table \(field larger.*: save it as CSV UTF-8"):
+        read(path)
+
+
+def test_tables_with_semicolons_are_read(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("\ufeffid;name;section\r\ns1;Müller, Jürgen;A\r\n".encode())
+    assert read_roster(path).people[0].name == "Müller, Jürgen"
+    path.write_bytes("\ufefffile;version;exercise;points;comment\r\na.ipynb;;99-why;2,5;schön\r\n".encode())
+    assert read_hand(path)["a.ipynb", "99-why"]["points"] == "2,5"
+    path.write_text("file;time\na.ipynb;2026-10-07T10:00:00+02:00\n")
+    assert _times(path)[0][0] == "a.ipynb"
+
+
 # --- regrading
 
 
@@ -138,6 +185,29 @@ def test_regrading_an_exercise_leaves_the_others_and_says_what_changed(root, boo
     assert grade(tmp_path / "all", out, root=root).new == 0
     with pytest.raises(ValueError, match="--regrade takes all or an exercise of these lessons, got '99-none'"):
         grade(tmp_path / "all", out, root=root, regrade=("99-none",))
+
+
+def test_regrading_keeps_the_problems_of_the_other_exercises(root, book, tmp_path):
+    submit(tmp_path / "all", "ann.ipynb", answered(book, RIGHT))
+    out, ledger = tmp_path / "g.csv", tmp_path / "g.jsonl"
+    grade(tmp_path / "all", out, root=root, mode=NONE)
+    missing = [f"ann.ipynb: no cell gives the answer of {name}; 0 points for it" for name in ("99-double", "99-sum")]
+    line = {**json.loads(ledger.read_text()), "problem": "\n".join(missing)}
+    ledger.write_text(json.dumps(line) + "\n")
+    done = grade(tmp_path / "all", out, root=root, mode=NONE, regrade=("99-sum",))
+    assert done.marks[0].problem == missing[0]
+
+
+@needs_bubblewrap
+@pytest.mark.parametrize("regrade", [(), ("99-sum",)], ids=["again", "one exercise"])
+def test_marks_made_without_bubblewrap_do_not_stay(root, book, tmp_path, regrade):
+    submit(tmp_path / "all", "ann.ipynb", answered(book, RIGHT))
+    out = tmp_path / "g.csv"
+    assert grade(tmp_path / "all", out, root=root, mode=NONE).marks[0].points == 0
+    done = grade(tmp_path / "all", out, root=root, regrade=regrade)
+    assert (done.new, done.marks[0].points) == (1, 4)
+    done = grade(tmp_path / "all", out, root=root, mode=NONE)  # without it again, what was checked stays
+    assert (done.new, done.marks[0].points) == (0, 4)
 
 
 # --- who handed in
@@ -247,7 +317,47 @@ def test_a_class_list_of_one_s_own_finds_ids_and_names_or_says_why_not(tmp_path)
         read_roster(path)
 
 
+def test_the_folder_says_whose_a_file_is_where_the_class_list_has_it(root, book, tmp_path):
+    table = tmp_path / "class.csv"
+    table.write_text("id,name\nana,Ana\n08,Zoe\n7,Max\n")
+    files = {
+        "ana/hw_08_2026_final.ipynb": "ana", "ana/lab_9_12_final.ipynb": "ana", "A/max_7_12_final.ipynb": "7",
+        "lab_08_12_final.ipynb": "08",
+    }  # fmt: skip
+    for file in files:
+        submit(tmp_path / "all", file, book)
+    marks = grade(tmp_path / "all", tmp_path / "g.csv", root=root, mode=NONE).marks
+    learners, notes = join(marks, tmp_path / "all", read_roster(table), None)
+    assert not notes
+    for learner in learners:
+        counted = learner.lessons["99_toy"]
+        mine = {file for file, name in files.items() if name == learner.person.id}
+        assert {counted.mark.file, *counted.others} == mine
+
+
 # --- lateness
+
+
+def test_what_lateness_cannot_use_is_named(root, book, tmp_path):
+    table, late = tmp_path / "sheet.csv", tmp_path / "late.toml"
+    table.write_text(MOODLE.replace("Thursday, 8 October 2026", "Donnerstag, 8. Oktober 2026"), encoding="utf-8-sig")
+    (tmp_path / "times.csv").write_text(
+        "file,time\nanna/99.IPYNB,2026-10-07T10:00:00Z\ndoe_LATE_4711_8_99.ipynb,2026-10-05T10:00:00Z\n"
+    )
+    late.write_text('deadline = 2026-10-05T23:59:00+02:00\ntimes = "times.csv"\n')
+    submit(tmp_path / "all", "doe_LATE_4711_8_99.ipynb", book)
+    marks = grade(tmp_path / "all", tmp_path / "g.csv", root=root, mode=NONE).marks
+    _, notes = join(marks, tmp_path / "all", None, read_policy(late))
+    assert notes == [
+        "the late policy's times name no such file, 1 here (anna/99.IPYNB): correct the names",
+        "Canvas says LATE and the time used does not, 1 here (doe_LATE_4711_8_99.ipynb): enter them into the late "
+        "policy's times",
+    ]
+    _, notes = join(marks, tmp_path / "all", read_roster(table), read_policy(late))
+    assert notes[0] == (
+        "Moodle's times cannot be read, 1 here (Donnerstag, 8. Oktober 2026, 1:00 AM): "
+        "download the worksheet in English"
+    )
 
 
 def test_a_late_policy_counts_days_begun_with_grace_and_a_most(tmp_path):
@@ -272,6 +382,9 @@ def test_a_late_policy_counts_days_begun_with_grace_and_a_most(tmp_path):
         ("deadline = 2026-10-05T23:59:00Z\nper_days = 1", "unknown field 'per_days'"),
         ("deadline = 2026-10-05T23:59:00Z\nper_day = -1", "per_day must be a number from 0 up"),
         ("deadline = ", "is no TOML file"),
+        ("deadline = 2026-10-05T23:59:00Z\nper_day = nan", "per_day must be a number from 0 up"),
+        ("deadline = 2026-10-05T23:59:00Z\nat_most = 150", "at_most must be at most 100, got 150"),
+        ("deadline = 2026-10-05T23:59:00Z\ntimes = 5", "times must be the name of a table, got 5"),
     ],
 )
 def test_a_wrong_late_policy_is_named(tmp_path, text, said):
@@ -279,11 +392,15 @@ def test_a_wrong_late_policy_is_named(tmp_path, text, said):
     path.write_text(text)
     with pytest.raises(ValueError, match=said):
         read_policy(path)
+    path.write_bytes(b"# f\xfcr alle\n")
+    with pytest.raises(ValueError, match=r"late\.toml is not UTF-8: save it as UTF-8"):
+        read_policy(path)
 
 
 @pytest.mark.parametrize("text", ["Monday, 5 October 2026, 11:59 PM", "Monday, October 5, 2026, 11:59 PM"])
 def test_moodle_s_times_are_read(text):
     assert moodle_time(text, UTC) == datetime(2026, 10, 5, 23, 59, tzinfo=UTC)
+    assert moodle_time(text.replace(" PM", "\u202fPM"), UTC) == moodle_time(text, UTC)  # as some servers write it
     assert moodle_time("-", UTC) is None
 
 

@@ -18,13 +18,18 @@ from vpcore.experiments.grid.cell import Cell
 from vpcore.experiments.runs.runlog import append_run
 from vpcore.statistics import two_way_interval
 
-GAINS = {"none": 0, "full": 0.1, "activation:layer=3": 0.2, "full_tuning": 0.5, "pad": 0.1, "instance:parts=patch": 0.1}
+OTHER = "activation:layer=10"  # has fewer settings
+GAINS = {
+    "none": 0, "full": 0.1, "activation:layer=3": 0.2, OTHER: 0.1, "full_tuning": 0.5, "pad": 0.1,
+    "instance:parts=patch": 0.1,
+}  # fmt: skip
 SETTINGS = ((250, 16), (1000, 16), (16_000, 16), (16_000, 1), (1000, 256))
 PICTURES = ["scale_resnet_nano.png", "scale_vit_nano.png", "scale_cifar10_resnet_nano.png"]
 MADE = {
     "versions": {"torch": "2"},
     "hardware": {"processor": "a cpu", "gpu": None},
     "command": "python",
+    "parameters": {"prompt": 1000, "head": 9, "backbone": 9, "learned_backbone": 0, "tuning": 234, "total": 9},
     "num_train": 9,
 }
 
@@ -40,6 +45,8 @@ def packed(tmp_path_factory):
     ):
         for limit, epochs in settings:
             for prompt, gain in GAINS.items():
+                if prompt == OTHER and (backbone == "vit_nano" or limit == 250):
+                    continue
                 share = 0.3 + gain * (np.log2(limit * epochs / 4000) / 6 if epochs > 1 else 0.3)
                 for seed in range(1 if backbone == "vit_nano" and limit == 1000 else 3):
                     bits = (rng.random(80) < share).astype(int)
@@ -98,13 +105,26 @@ def test_the_page_begins_with_the_curves_of_each_network(packed, tmp_path):
         assert f"]({picture})" in text
     assert text.index("### photodigits, vit_nano") < text.index("### cifar10, resnet_nano")
     [line] = [line for line in text.splitlines() if line.startswith("| full-image prompt") and "edge" in line]
-    assert line.split("|")[3].strip().endswith("(rate at an edge)")  # 1,000 images; the probe's trials are not there
+    assert line.split("|")[4].strip().endswith("(rate at an edge)")  # 1,000 images; the probe's trials are not there
     assert line.count("edge") == 1
-    assert "16,000 images, 1 epoch |" in text
+    assert "16,000 images, 1 epoch, 3 seeds |" in text
+    assert "| full-image prompt | 1,234 |" in text
     told = [line for line in text.splitlines() if "16 times the steps alone give" in line]
     assert [line.split(":")[0] for line in told] == [
         f"- {name}" for name in ("full fine-tuning", "AP, layer 3", "full-image prompt", "linear probe")
     ]  # of resnet_nano alone
+
+
+def test_every_layer_of_ap_has_a_line_of_its_own(packed, table):
+    text = "\n".join(curves.lines(packed))
+    first, second = text.split("### photodigits, vit_nano")
+    head, rule, *rows = first[first.index("| AP against the probe") :].strip().splitlines()
+    assert head == "| AP against the probe, points | 1,000 images | 16,000 images |"
+    assert rule.count("---") == 3
+    assert [row.split("|")[1].strip() for row in rows] == ["layer 3", "layer 10"]
+    gain = table.gain(curves.DATA, "none", OTHER, "resnet_nano", limit=16_000, epochs=16)
+    assert f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]" in rows[1].split("|")[3]
+    assert "AP against the probe, points" not in second.partition("### cifar10")[0]
 
 
 def test_figures_are_written_beside_the_page(packed):
@@ -123,6 +143,12 @@ def test_a_seed_that_learned_nothing_is_told(table):
         and (run["cell"]["limit"], run["cell"]["epochs"], run["cell"]["seed"]) == (250, 16, 1)
     ]  # fmt: skip
     run["accuracy"] = 0.1
+    seeds = table.accuracies(curves.DATA, "full_tuning", "resnet_nano", limit=250, epochs=16)
+    assert curves.fallen(table, "resnet_nano") == {"full_tuning": {(250, 16): tuple(seeds)}}
     rows = curves._table(table, curves.curves(table, "resnet_nano"), "resnet_nano")
-    assert [row.count("1 of 3 seeds at chance") for row in rows if "full fine-tuning" in row] == [1]
+    assert [
+        row.count(f"1 at chance, the others {(seeds[0] + seeds[2]) / 2:.1f} on average")
+        for row in rows
+        if "full fine-tuning" in row
+    ] == [1]
     assert sum(row.count("at chance") for row in rows) == 1

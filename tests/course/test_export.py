@@ -143,6 +143,23 @@ def test_no_lesson_and_a_file_in_the_way_are_named(tmp_path):
         export_nbgrader(tmp_path / "file", root=lesson(tmp_path).parents[2])
 
 
+def test_what_an_instructor_changed_is_not_lost_when_it_is_exported_again(tmp_path):
+    root, folder = lesson(tmp_path).parents[2], tmp_path / "out"
+    export_nbgrader(folder, root=root)
+    notes, source = [], folder / "source/99_toy/99_toy.ipynb"
+    export_nbgrader(folder, root=root, tell=notes.append)
+    assert notes == []
+    mine = 'c.Exchange.root = "/srv/mine"\n'
+    with (folder / "nbgrader_config.py").open("a") as file:
+        file.write(mine)
+    source.write_text(changed := source.read_text().replace('"points": 2', '"points": 7'))
+    written = export_nbgrader(folder, root=root, tell=notes.append)
+    assert (folder / "nbgrader_config.py").read_text().endswith(mine)
+    assert folder / "nbgrader_config.py" not in written
+    assert (folder / "before_1/source/99_toy/99_toy.ipynb").read_text() == changed != source.read_text()
+    assert [note.split(" ")[0] for note in notes] == ["nbgrader_config.py", "1"]
+
+
 def test_the_command_writes_and_refuses(tmp_path, capsys):
     lesson(tmp_path)
     assert main(["export", "--to", "nbgrader", str(tmp_path / "out"), "--root", str(tmp_path)]) == 0

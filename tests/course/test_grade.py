@@ -1,5 +1,6 @@
 """Grading: right marks for right, wrong, broken and hostile submissions, in a sandbox, through kills."""
 
+import copy
 import csv
 import json
 import os
@@ -17,13 +18,16 @@ from graded_lesson import RIGHT, answered, by, double, lesson, rows, submit
 from sandboxed import needs_bubblewrap
 
 from course import check
+from course.authoring.learner import add_model_answers
+from course.authoring.lesson import solved_notebook
 from course.cli import main
 from course.grading import sandbox
+from course.grading.cells import Notebook, run_slice
 from course.grading.grade import grade
 from course.grading.judge import judge
-from course.grading.marks import Item, Ledger, Mark, page, table
+from course.grading.marks import Item, Ledger, Mark, page, page_path, table
 from course.grading.sandbox import BUBBLEWRAP, NONE, isolation, running
-from course.grading.submission import BadSubmission, find_files, read_submission
+from course.grading.submission import BadSubmission, find_files, folder_notes, read_submission
 from course.grading.wire import WireError, decode, encode
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -157,6 +161,81 @@ def test_training_cells_are_skipped_and_helpers_of_the_learner_count(root, book,
     assert marks(root, tmp_path / "all")["ann.ipynb"].points == 4
 
 
+RULES = "return rules[-1](number)"
+FILLED = {
+    "a comprehension": ("rules = []\n[rules.append(rule) for rule in (twice,)]", RULES),
+    "a helper": ("rules = []\ndef add(rule):\n    rules.append(rule)\nadd(twice)", RULES),
+    "a helper in a loop": ("rules = []\ndef add(rule):\n    rules.append(rule)\nfor _ in 'ab':\n    add(twice)", RULES),
+    "an argument": ("def fill(into):\n    into.append(twice)\nrules = []\nfill(rules)", RULES),
+    "a decorator": ("rules = []\ndef rule(made):\n    rules.append(made)\n@rule\ndef two(n):\n    return 2 * n", RULES),
+    "a value taken out": ("rules = [twice, abs]\nlast = rules.pop()", RULES),
+    "a printed call": ("rules = [twice, abs]\nprint(rules.pop())", RULES),
+    "two calls": ("rules = []\nrules.append(twice), rules.append(twice)", RULES),
+    "another name": ("rules = []\nmine = rules\nmine.append(twice)", RULES),
+    "setattr in a loop": ("class Rules: ...\nfor n in 'ab':\n    setattr(Rules, n, twice)", "return Rules.b(number)"),
+    "a global": ("def start():\n    global rule\n    rule = twice\nstart()", "return rule(number)"),
+}
+INSIDE = {
+    "a comprehension": FILLED["a comprehension"],
+    "a wrong call": ("rules = []\n[rules.append(abs)]", RULES),
+    "a file that is not there": ("rules = []\n[rules.append(open(name)) for name in ('mine.csv',)]", RULES),
+    "a cell of the lesson": ("rules = []\nend(rules)", RULES),
+}
+
+
+@pytest.mark.parametrize("how", FILLED)
+def test_all_that_may_fill_an_object_is_found_on_a_second_look(how):
+    above, body = FILLED[how]
+    twice, double = "def twice(n):\n    return 2 * n\n", f"def double(number):\n    {body}"
+    book, space = Notebook([twice + above, double, 'check("99-double", double)'], []), {}
+    part = book.slice("99-double", "double", whole=True)
+    assert run_slice(book, part, space, lambda said: None) == ""
+    assert space["double"](4) == 8
+
+
+@needs_bubblewrap
+def test_an_answer_that_is_not_right_is_looked_at_once_more_with_all_that_may_touch_it(root):
+    lesson(root)
+    exercise, prepared = check.find("99-double"), check.find("99-double").prepare()
+    common = {"answer": "double", "forbids": (), "methods": (), "place": 1, "seconds": 30.0}
+    twice = "def twice(n):\n    return 2 * n\n"
+    tasks = [
+        {"id": "99-double", "key": key, "cells": [twice + above, f"def double(number):\n    {body}"], **common}
+        for key, (above, body) in INSIDE.items()
+    ]
+    job = {"preload": [], "cells": [], "lesson": ["end(rules)"], "tasks": tasks}
+    with running(job) as sockets:
+        found = {}
+        for key in INSIDE:
+            found[key] = judge(exercise, prepared, sockets[key], 30.0, used=sockets.used)
+            sockets[key].close()  # else the sandbox waits for another question
+    passed = [key for key, judged in found.items() if judged.verdict.passed and not judged.doubt]
+    assert passed == ["a comprehension"]
+    assert "FileNotFoundError" in found["a file that is not there"].doubt
+    assert [found[key].doubt for key in ("a wrong call", "a cell of the lesson")] == ["", ""]
+
+
+def markdown(source, **metadata):
+    return nbformat.v4.new_markdown_cell(source, metadata=metadata)
+
+
+def test_a_written_answer_is_shown_wherever_it_stands_below_its_cell(root, book, tmp_path):
+    whole = add_model_answers(copy.deepcopy(book), solved_notebook(root / "course" / "lessons" / "99_toy.py"))
+    place = next(i for i, cell in enumerate(whole.cells) if cell.metadata.get("exercise", {}).get("id") == "99-why")
+    assert whole.cells[place + 1].metadata["model_answer"] == "99-why"
+    below, split = copy.deepcopy(whole), copy.deepcopy(whole)
+    below.cells[place + 1 : place + 1] = [markdown("## My reasons"), nbformat.v4.new_code_cell("1"), markdown("Two.")]
+    below.cells.append(markdown("not an answer"))
+    split.cells[place].source = "First half."
+    split.cells.insert(place + 1, markdown("Second half.", **split.cells[place].metadata))
+    submit(tmp_path / "all", "below.ipynb", below)
+    submit(tmp_path / "all", "split.ipynb", split)
+    found = marks(root, tmp_path / "all", mode=NONE)
+    texts = {name: mark.items[-1].text for name, mark in found.items()}
+    assert texts["below.ipynb"] == "*Your answer here.*\n\n## My reasons\n\nTwo."
+    assert texts["split.ipynb"] == "First half.\n\nSecond half."
+
+
 # --- bad files
 
 
@@ -206,6 +285,37 @@ def test_no_submissions_and_a_table_named_as_its_ledger_are_refused(root, book, 
         read_submission(tmp_path / "gone" / "a.ipynb", tmp_path / "gone")
     with pytest.raises(ValueError, match="no lesson is there to grade"):
         grade(tmp_path / "all", tmp_path / "grades.csv", root=tmp_path)
+
+
+def test_files_of_another_lesson_of_the_course_are_skipped_with_a_note(book, tmp_path):
+    lesson(tmp_path)
+    other = copy.deepcopy(book)
+    other.metadata["course"]["lesson"] = "98_other"
+    (tmp_path / "course" / "lessons" / "98_other.py").touch()
+    submit(tmp_path / "all", "ana/99_toy.ipynb", book)
+    submit(tmp_path / "all", "ana/98_other.ipynb", other)
+    del (unnamed := copy.deepcopy(book)).metadata["course"]
+    submit(tmp_path / "all", "bob/homework.ipynb", unnamed)
+    done = grade(tmp_path / "all", tmp_path / "grades.csv", root=tmp_path, lessons=("99",), mode=NONE)
+    assert [mark.file for mark in done.marks] == ["ana/99_toy.ipynb", "bob/homework.ipynb"]
+    assert done.notes == (
+        "files of other lessons were skipped, 1 here (ana/98_other.ipynb): name their lessons with --lesson, too",
+    )
+
+
+def test_files_that_only_look_like_notebooks_are_named(book, tmp_path):
+    folder = tmp_path / "all"
+    for file in ("ann/a.ipynb", "bob/a.IPYNB", "cem/a.ipynb.txt", "dora/a.json", "eva/a.ipynb (1)"):
+        submit(folder, file, book)
+    submit(folder, "ann/data.json", {"cells": 3})
+    (folder / "fritz" / "inside").mkdir(parents=True)
+    assert [path.name for path in find_files(folder)] == ["a.ipynb", "a.IPYNB"]
+    assert folder_notes(folder) == [
+        "note: notebooks whose name does not end in .ipynb are not read, 3 here "
+        "(cem/a.ipynb.txt, dora/a.json, eva/a.ipynb (1)): rename them and run again",
+        "note: no notebook lies in these folders, 1 here (fritz): ask for the notebooks",
+    ]
+    assert page_path("a.IPYNB") != page_path("a.ipynb")
 
 
 # --- the sandbox

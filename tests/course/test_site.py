@@ -110,19 +110,28 @@ def test_printed_columns_keep_their_places_and_sentences_are_wrapped():
     nbformat.validate(book)
 
 
-def test_a_fold_says_whose_code_your_code_is():
-    assert "“your code” in it is the solution" in site.CONF
-
-
 def test_the_site_is_written_and_written_again(clone):
+    (clone / "site").mkdir()  # an empty folder will do
     notes = []
     assert export_site(clone / "site", clone, tell=notes.append) == clone / "site" / "index.html"
     (clone / "site" / "old.html").touch()
+    with (clone / "site" / MARK).open("a", encoding="utf-8") as file:
+        file.write("\nold.html")
     export_site(clone / "site", clone)
     assert not (clone / "site" / "old.html").exists()
     assert (clone / "site" / MARK).is_file()
     assert notes == [MATHJAX.note]
     assert sorted(path.name for path in clone.iterdir()) == ["notebooks", "site"]
+
+
+def test_what_was_put_beside_the_site_stays_when_it_is_written_again(clone):
+    export_site(clone / "site", clone)
+    (clone / "site" / ".git").mkdir()
+    for name in (".git/HEAD", "CNAME", "syllabus.pdf"):
+        (clone / "site" / name).write_text("mine")
+    export_site(clone / "site", clone)
+    assert [(clone / "site" / name).read_text() for name in (".git/HEAD", "CNAME", "syllabus.pdf")] == ["mine"] * 3
+    assert "syllabus.pdf" not in (clone / "site" / MARK).read_text().splitlines()
 
 
 def test_a_folder_with_other_files_is_left_alone(clone):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import shlex
 from dataclasses import replace
 
 import nbformat
@@ -117,6 +118,12 @@ def test_release_notebooks_hold_no_answer_and_the_command_writes_them(tmp_path, 
     assert "--root" in (tmp_path / "README.md").read_text()
     assert main(["export", str(tmp_path), "--variant", "-1"]) == 2
     assert main(["export", str(tmp_path), "--variant", "3", "--to", "html"]) == 2
+
+
+def test_the_command_of_the_readme_takes_a_folder_with_a_space(tmp_path):
+    export_variant(folder := tmp_path / "my course", 3, ("01",))
+    command = next(line for line in (folder / "README.md").read_text().splitlines() if "--root" in line)
+    assert shlex.split(command)[-1] == str(folder / "source")
 
 
 def answers_of(path, ids):

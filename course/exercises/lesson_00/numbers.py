@@ -84,7 +84,7 @@ ERROR = FunctionExercise(
             "you divide by n − 1: here the variance of right or wrong is p(1 − p), over n", wrong.error_with(less=1)
         ),
     ),
-    forbids=(f"{HERE}.standard_error",),
+    forbids=(f"{HERE}.standard_error", "vpcore.train.records.Evaluation.standard_error"),
 )
 
 CHOOSE = FunctionExercise(

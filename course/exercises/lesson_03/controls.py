@@ -100,5 +100,5 @@ SHARE = FunctionExercise(
         Mistake("your share compares roots: leave out the square root", wrong.share_unsquared),
         Mistake("you return the mean square of what is left: divide by that of the pictures", wrong.share_variance),
     ),
-    forbids=(f"{HERE}.own_share",),
+    forbids=(f"{HERE}.own_share", "course.studies.tokens_04.own_share"),
 )

@@ -134,7 +134,7 @@ CHOOSE = FunctionExercise(
             wrong.tie_on_test,
         ),
     ),
-    forbids=(f"{HERE}.reported",),
+    forbids=(f"{HERE}.reported", "vpcore.train.records.History.best"),
 )
 
 COUNT = FunctionExercise(

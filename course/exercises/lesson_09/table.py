@@ -124,5 +124,5 @@ HOLM = FunctionExercise(
         Mistake("your list follows the sorted p-values: put each claim back to its place", wrong.holm_sorted),
         Mistake("you go through the claims as they were given: sort by p-value first", wrong.holm_unsorted),
     ),
-    forbids=(f"{HERE}.holm",),
+    forbids=(f"{HERE}.holm", "vpcore.statistics.holm"),
 )

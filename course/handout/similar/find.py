@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 from pathlib import Path
 
-from course.authoring.lesson_names import ROOT
+from course.authoring.lesson_names import ROOT, is_lab
 from course.grading.cells import Notebook
 from course.grading.submission import BadSubmission, Submission, file_name, find_files, learner_of, read_submission
 from course.handout.check_file import Asked, asked_in, cells_of
@@ -83,7 +83,10 @@ def find_similar(folder: Path, root: Path = ROOT) -> Found:
             continue
         lesson = next((name for name in (submission.lesson, path.stem) if name in lessons), "")
         if not lesson:
-            problems.append(f"{file_name(path, folder)}: is of lesson {submission.lesson[:60]!r}, which is not here")
+            lab = is_lab(submission.lesson, root)
+            other = "a notebook of a lab session" if lab else f"of lesson {submission.lesson[:60]!r}, which is not here"
+            end = "; only lessons are compared" if lab else ""
+            problems.append(f"{file_name(path, folder)}: is {other}{end}")
         for answer in _answers(submission, lessons[lesson], learner_of(submission.file)) if lesson else ():
             answers[answer.exercise].append(answer)
     published = {one.exercise: one for path in lessons.values() for one in _published(root, path)}
