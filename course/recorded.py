@@ -48,16 +48,25 @@ class Recorded:
         return np.stack([right(run) for run in self._chosen(data, prompt, backbone, settings)])
 
     def pair(
-        self, data: str, base: str, treated: str, backbone: str = "simple_cnn", **settings: Any
+        self, data: str, base: str, treated: str, backbone: str = "simple_cnn", *,
+        of_base: dict[str, Any] | None = None, **settings: Any,
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return which test images two arms classified right, each (seeds, images), for the seeds that both have.
+
+        Args:
+            data: the set, as the record writes it; so `base` and `treated`, the prompts of the two arms.
+            base: without the treatment.
+            treated: with it.
+            backbone: of both.
+            of_base: settings of the base alone, where several were recorded, such as its rate.
+            **settings: narrow the choice of both.
 
         Raises:
             ValueError: nothing was recorded for one of them, or the two were not tested on one set of images.
         """
         sides = [
-            {run["cell"]["seed"]: run for run in self._chosen(data, prompt, backbone, settings)}
-            for prompt in (base, treated)
+            {run["cell"]["seed"]: run for run in self._chosen(data, prompt, backbone, settings | own)}
+            for prompt, own in ((base, of_base or {}), (treated, {}))
         ]
         seeds = sorted(set.intersection(*map(set, sides)))
         if len({side[seed].get("data_md5") for side in sides for seed in seeds}) != 1:

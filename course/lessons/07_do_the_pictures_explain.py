@@ -707,6 +707,10 @@ check.quiz("07-quiz-six", six)
 # %% [markdown]
 # ## Further reading
 #
+# - Liu, Peng, Zhou (2024). InsVP: Efficient Instance Visual Prompting from Image Itself. ACM Multimedia;
+#   OpenReview OTjo1q8rWL. Its tokens in the plane.
+# - Zhang et al. (2026). Visual Prompting Reimagined: The Power of the Activation Prompts.
+#   [arXiv:2604.06440](https://arxiv.org/abs/2604.06440). Attention distance and the best layer.
 # - J. Adebayo, J. Gilmer, M. Muelly, I. Goodfellow, M. Hardt, B. Kim (2018). Sanity Checks for Saliency Maps.
 #   [arXiv:1810.03292](https://arxiv.org/abs/1810.03292). Destroy the weights, and see whether the map notices.
 # - R. R. Selvaraju et al. (2017). Grad-CAM: Visual Explanations from Deep Networks via Gradient-based Localization.

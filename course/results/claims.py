@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from course.recorded import Recorded, recorded
-from vpcore.statistics import Interval, holm, two_way_p_value
+from vpcore.statistics import Interval, holm, two_way_interval, two_way_p_value
 
 WORDS = ("better", "worse")  # above zero, below zero
 
@@ -26,6 +26,7 @@ class Claim:
     arm: str
     base: str = "none"
     settings: dict[str, Any] = field(default_factory=dict)
+    of_base: dict[str, Any] | None = None  # settings of the base alone
 
     def sentence(self, folder: Path) -> str:
         """Return the claim with its verdict, interval, seeds and test images."""
@@ -35,12 +36,12 @@ class Claim:
 
 def difference(table: Recorded, claim: Claim) -> tuple[Interval, int, int]:
     """Return the two-way interval of a claim in percentage points, and how many seeds and test images it is from."""
-    gain = table.gain(claim.data, claim.base, claim.arm, claim.backbone, **claim.settings)
-    return gain, *_pair(table, claim)[0].shape
+    sides = _pair(table, claim)
+    return two_way_interval(*sides).in_points(), *sides[0].shape
 
 
 def _pair(table: Recorded, claim: Claim) -> tuple[np.ndarray, np.ndarray]:
-    return table.pair(claim.data, claim.base, claim.arm, claim.backbone, **claim.settings)
+    return table.pair(claim.data, claim.base, claim.arm, claim.backbone, of_base=claim.of_base, **claim.settings)
 
 
 def points(found: Interval) -> str:
@@ -66,7 +67,7 @@ def best_layer(folder: Path, data: str, backbone: str) -> str:
     return (
         f"- AP against the probe, {data}, {backbone}: the highest mean of layers {layers[0]} to {layers[-1]} stands at "
         f"layer {best}. {told[0].capitalize()}; {told[1]}; {told[2]}. {pairs} pairs, {found[best][2]:,} test images "
-        f"({table.name}; the layer was chosen on these images, so its own interval is too kind)."
+        f"({table.name}; the layer was chosen on these images, so its own interval is too optimistic)."
     )
 
 
@@ -92,20 +93,25 @@ def count_sets(folder: Path, file: str, base: str, backbone: str, what: str) -> 
     table = recorded(file, folder)
     cells = [run["cell"] for run in table.runs if run["cell"]["backbone"] == backbone]
     sets = list(dict.fromkeys(cell["data"] for cell in cells))
-    counts, p_values = [], []
+    counts: list[str] = []
+    p_values: dict[bool, list[float]] = {True: [], False: []}  # of methods, of probes on inner layers
     for arm in dict.fromkeys(cell["prompt"] for cell in cells if cell["prompt"] != base):
         claims = [Claim("", "", data, backbone, arm, base) for data in sets]
-        p_values += [two_way_p_value(*_pair(table, claim)) for claim in claims]
+        p_values[not arm.startswith("layer_probe")] += [two_way_p_value(*_pair(table, claim)) for claim in claims]
         found = [difference(table, claim)[0].verdict(*WORDS) for claim in claims]
         at_edge = {run["cell"]["data"] for run in table.runs if run.get("rate_at_edge") and run["cell"]["prompt"] == arm
                    and run["cell"]["backbone"] == backbone}  # fmt: skip
         counts.append(f"  - `{arm}` {found.count('better')}/{found.count('worse')}/{found.count('cannot tell')}")
         counts[-1] += f", rate at an edge on {len(at_edge)}" if at_edge else ""
-    singly = sum(p_value < 0.05 for p_value in p_values)
-    stand = f"{singly} of {len(p_values)} differences stand singly, {sum(holm(p_values))} after Holm's correction"
+    stand = [
+        f"of {len(found)} differences of {kind} {sum(p_value < 0.05 for p_value in found)} stand singly, "
+        f"{sum(holm(found))} after Holm's correction"
+        for kind, found in zip(("methods", "probes on inner layers"), p_values.values(), strict=True)
+        if found
+    ]
     report = f"`python -m vpcore.grid --report course/results/{table.name}.json --report-to FOLDER`"
     told = f"sets of {len(sets)} where it is better/worse/cannot be told"
-    head = f"- {what}: {told}; {stand}; {report} prints the intervals:"
+    head = f"- {what}: {told}; {'; '.join(stand)}; {report} prints the intervals:"
     return "\n".join([head, *counts])
 
 

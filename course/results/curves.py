@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,7 +25,12 @@ NAMES = {
 COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#009e73", "#cc79a7", "#e69f00", "#7f7f7f")  # Okabe and Ito 2008
 MARKERS = ("s", "D", "o", "^", "^", "v", "P", "X")
 CHANCE = 0.13  # below it, a network of ten classes has learned nothing
+NOTE = (
+    "†: the rate was searched at another number of images, 1,000. Blank: not run. At chance: below "
+    f"{100 * CHANCE:.0f} %."
+)
 Setting = tuple[int, int]  # training images, epochs
+Seeds = tuple[float, ...]  # an accuracy in percent of each
 
 
 def backbones(table: Recorded) -> list[str]:
@@ -35,7 +41,8 @@ def backbones(table: Recorded) -> list[str]:
 def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Interval]]:
     """Return for each headline method what it reached in each setting, in the order of `NAMES`.
 
-    The 95 % interval is `two_way_interval` against no image right at all; settings of one seed are left out.
+    The 95 % interval is `two_way_interval` against no image right at all; settings of one seed are left out. Of the
+    layers of AP the one stays that has the most settings; `_layers` has the others.
     """
     data = SETS[table.name]
     found: dict[str, dict[Setting, set[int]]] = {}
@@ -44,7 +51,8 @@ def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Interval]]
         if (cell["data"], cell["backbone"]) == (data, backbone) and name(cell["prompt"]) is not None:
             setting = (cell["limit"], cell["epochs"])
             found.setdefault(cell["prompt"], {}).setdefault(setting, set()).add(cell["seed"])
-    order = sorted(found, key=lambda prompt: list(NAMES).index(prompt.partition(":")[0]))
+    others = sorted(filter(_is_ap, found), key=lambda prompt: -len(found[prompt]))[1:]
+    order = sorted(found.keys() - set(others), key=lambda prompt: list(NAMES).index(prompt.partition(":")[0]))
     made = {
         prompt: {
             (limit, epochs): table.reached(data, prompt, backbone, limit=limit, epochs=epochs)
@@ -65,8 +73,15 @@ def name(prompt: str) -> str | None:
     return f"{NAMES[method]}, layer {layer}" if option else NAMES.get(method)
 
 
-def draw(made: dict[str, dict[Setting, Interval]], title: str) -> bytes:
-    """Return a PNG: a line a method over sizes with 95 % intervals; open signs where the steps are another size's."""
+def _is_ap(prompt: str) -> bool:
+    return (name(prompt) or "").startswith("AP,")
+
+
+def draw(made: dict[str, dict[Setting, Interval]], title: str, apart: dict[str, dict[Setting, Seeds]]) -> bytes:
+    """Return a PNG: a line a method over sizes with 95 % intervals; open markers where the steps are another size's.
+
+    Where a seed learned nothing, `apart` has the accuracies of all: they are drawn instead of an interval.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -83,22 +98,46 @@ def draw(made: dict[str, dict[Setting, Interval]], title: str) -> bytes:
                 style |= {"label": name(prompt)} if usual else {"ls": "none", "mfc": "white", "label": None}
                 sizes = [size * shift * (1 if usual else 1.25 if size < 4000 else 0.8) for size, _ in there]
                 means, lows, highs = np.array(list(there.values())).T
-                axis.errorbar(sizes, means, yerr=[means - lows, highs - means], **style)
+                fallen = [apart.get(prompt, {}).get(setting, ()) for setting in there]
+                ends = np.where([len(each) > 0 for each in fallen], 0, [means - lows, highs - means])
+                axis.errorbar(sizes, means, yerr=ends, **style)
+                for size, each in zip(sizes, fallen, strict=True):
+                    axis.plot([size] * len(each), each, ".", color=style["color"])
     every = sorted({size for settings in made.values() for size, _ in settings})
     axis.set_xscale("log")
     axis.set_xticks(every, [f"{size:,}" for size in every])
     axis.minorticks_off()
-    axis.set(xlabel="training images", ylabel="test accuracy, %", ylim=(0, 100))
+    axis.set(xlabel="training images", ylabel="test accuracy, %", ylim=_ends(made, apart))
     axis.grid(axis="y", color="#dddddd")
-    told = f"{title}: {EPOCHS} epochs at every size, 95 % intervals over seeds and test images"
-    apart = sorted({setting for settings in made.values() for setting in settings if setting[1] != EPOCHS})
+    told = f"{title}: {EPOCHS} epochs; bars are 95 % intervals over seeds and test images, moved sideways"
+    other = sorted({setting for settings in made.values() for setting in settings if setting[1] != EPOCHS})
+    if other:
+        told += "\nopen markers: " + ", ".join(f"{n:,} images with the steps of {n * e // EPOCHS:,}" for n, e in other)
     if apart:
-        told += "\nopen signs: " + ", ".join(f"{n:,} images with the steps of {n * e // EPOCHS:,}" for n, e in apart)
+        told += "\ndots without a bar: single seeds, where one of them learned nothing"
     axis.set_title(told, fontsize=9)
     axis.legend(loc="upper left", fontsize=8, frameon=False)
     picture = io.BytesIO()
     figure.savefig(picture, format="png", dpi=110, metadata={"Software": None})
     return picture.getvalue()
+
+
+def _ends(made: dict[str, dict[Setting, Interval]], apart: dict[str, dict[Setting, Seeds]]) -> tuple[float, float]:
+    """Return the ends of an axis of accuracies, whole tens around all intervals and seeds."""
+    at = [(prompt, setting, found) for prompt, settings in made.items() for setting, found in settings.items()]
+    every = [end for prompt, setting, found in at for end in apart.get(prompt, {}).get(setting, found)]
+    return max(0.0, 10 * math.floor((min(every) - 1) / 10)), min(100.0, 10 * math.ceil((max(every) + 1) / 10))
+
+
+def fallen(table: Recorded, backbone: str) -> dict[str, dict[Setting, Seeds]]:
+    """Return the accuracies in percent of all seeds where at least one of them is at chance, by method and setting."""
+    found: dict[str, dict[Setting, Seeds]] = {}
+    for prompt, settings in curves(table, backbone).items():
+        for limit, epochs in settings:
+            seeds = table.accuracies(SETS[table.name], prompt, backbone, limit=limit, epochs=epochs)
+            if seeds.min() < 100 * CHANCE:
+                found.setdefault(prompt, {})[limit, epochs] = tuple(seeds.tolist())
+    return found
 
 
 def lines(folder: Path) -> list[str]:
@@ -107,7 +146,7 @@ def lines(folder: Path) -> list[str]:
     for table, backbone, made in _found(folder):
         title = f"{_set(table)}, {backbone}"
         text += [f"### {title}", "", f"![{_alt(made, title)}]({picture(table, backbone)})", ""]
-        text += [*_table(table, made, backbone), "", *_parted(made), ""]
+        text += [*_table(table, made, backbone), "", *_parted(made), "", *_layers(table, backbone)]
     return text
 
 
@@ -123,7 +162,7 @@ def write(folder: Path) -> list[Path]:
     paths = []
     for table, backbone, made in _found(folder):
         paths.append(folder / picture(table, backbone))
-        replace_file(paths[-1], draw(made, f"{_set(table)}, {backbone}"))
+        replace_file(paths[-1], draw(made, f"{_set(table)}, {backbone}", fallen(table, backbone)))
     return paths
 
 
@@ -152,26 +191,66 @@ def _alt(made: dict[str, dict[Setting, Interval]], title: str) -> str:
 def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: str) -> list[str]:
     data = SETS[table.name]
     settings = sorted({setting for found in made.values() for setting in found}, key=lambda s: (s[1] != EPOCHS, s))
-    head = [
-        f"{size:,} images" + (f", {epochs} epoch{'s' * (epochs > 1)}" if epochs != EPOCHS else "")
-        for size, epochs in settings
-    ]
-    text = [f"| accuracy %; difference to the probe, points | {' | '.join(head)} |", "|---" * (len(head) + 1) + "|"]
+    head = ["accuracy %; difference to the probe, points", "learned besides the head"]
+    head += [_condition(table, backbone, made, setting) for setting in settings]
+    text = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lost = fallen(table, backbone)
     for prompt, found in made.items():
-        cells = []
+        cells = [f"{_learned(table, prompt, backbone):,}"]
         for limit, epochs in settings:
             claim = Claim("", "", data, backbone, prompt, settings={"limit": limit, "epochs": epochs})
-            told = [f"{found[limit, epochs][0]:.1f}" if (limit, epochs) in found else ""]
-            if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
-                told.append(points(difference(table, claim)[0]).replace(" points", ""))
             arm = {"data": data, "backbone": backbone, "prompt": prompt, **claim.settings}
             runs = [run for run in table.runs if arm.items() <= run["cell"].items()]
-            fallen = sum(run["accuracy"] < CHANCE for run in runs)
+            told = [f"{found[limit, epochs][0]:.1f}" if (limit, epochs) in found else ""]
+            told[0] += "†" * any(run["cell"].get("search_limit") not in (None, limit) for run in runs)
+            if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
+                told.append(points(difference(table, claim)[0]).replace(" points", ""))
             notes = ["rate at an edge"] if any(run.get("rate_at_edge") for run in runs) else []
-            notes += [f"{fallen} of {len(runs)} seeds at chance"] if fallen else []
+            if seeds := lost.get(prompt, {}).get((limit, epochs)):
+                others = [seed for seed in seeds if seed >= 100 * CHANCE]
+                notes.append(f"{len(seeds) - len(others)} at chance, the others {np.mean(others):.1f} on average")
             cells.append("; ".join(told) + (f" ({', '.join(notes)})" if notes else ""))
         text.append(f"| {name(prompt)} | {' | '.join(cells)} |")
-    return text
+    return [*text, "", NOTE]
+
+
+def _condition(table: Recorded, backbone: str, made: dict[str, dict[Setting, Interval]], setting: Setting) -> str:
+    """Say how many images, epochs and seeds a column of the table has."""
+    limit, epochs = setting
+    arms = [prompt for prompt, settings in made.items() if setting in settings]
+    at = {"limit": limit, "epochs": epochs}
+    seeds = sorted({len(table.accuracies(SETS[table.name], prompt, backbone, **at)) for prompt in arms})
+    counts = [f"{limit:,} images", f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seeds"]
+    if epochs != EPOCHS:
+        counts.insert(1, f"{epochs} epoch{'s' * (epochs > 1)}")
+    return ", ".join(counts)
+
+
+def _learned(table: Recorded, prompt: str, backbone: str) -> int:
+    counts = next(
+        run["parameters"] for run in table.runs
+        if (run["cell"]["prompt"], run["cell"]["backbone"]) == (prompt, backbone)
+    )  # fmt: skip
+    return counts["prompt"] + counts["tuning"] + counts["learned_backbone"]
+
+
+def _layers(table: Recorded, backbone: str) -> list[str]:
+    """Return a table of what AP gains at each layer over the probe, where a size was recorded at several layers."""
+    found: dict[str, set[int]] = {}
+    for cell in (run["cell"] for run in table.runs):
+        if _is_ap(cell["prompt"]) and (cell["backbone"], cell["epochs"]) == (backbone, EPOCHS):
+            found.setdefault(cell["prompt"], set()).add(cell["limit"])
+    sizes = sorted(set.intersection(*found.values())) if len(found) > 1 else []
+    if not sizes:
+        return []
+    text = ["| AP against the probe, points | " + " | ".join(f"{size:,} images" for size in sizes) + " |"]
+    text.append("|---" * (len(sizes) + 1) + "|")
+    for prompt in sorted(found, key=lambda prompt: int(prompt.rpartition("=")[2])):
+        settings = [{"limit": size, "epochs": EPOCHS} for size in sizes]
+        claims = [Claim("", "", SETS[table.name], backbone, prompt, settings=each) for each in settings]
+        told = [points(difference(table, claim)[0]).replace(" points", "") for claim in claims]
+        text.append(f"| {prompt.partition(':')[2].replace('=', ' ')} | {' | '.join(told)} |")
+    return [*text, ""]
 
 
 def _parted(made: dict[str, dict[Setting, Interval]]) -> list[str]:

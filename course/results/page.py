@@ -63,7 +63,7 @@ def page(folder: Path = RESULTS) -> str:
         parts += curves.lines(folder)
     if curves.NAME in found:
         parts += changed(folder)
-    parts += ["## What the claims gave here: helped, did not, cannot be told", ""]
+    parts += ["## What held here, what did not, and what these runs cannot tell", ""]
     for title, lines in NEGATIVE.items():
         parts += [f"### {title}", *(line(folder) for line in lines), ""]
     parts += [TAIL, *speed(folder), "", FILES]

@@ -65,6 +65,7 @@ def test_the_site_is_read_without_another_machine(site):
         page.evaluate("document.querySelectorAll('details').forEach(each => { each.open = true })")
         assert all(figure.get_attribute("alt") for figure in figures.all())
         assert all(figure.evaluate("image => image.complete && image.naturalWidth > 0") for figure in figures.all())
+        assert page.get_by_text("“your code” in it is the solution").count() > 5
         figures.nth(2).scroll_into_view_if_needed()
         screenshot(page, "site_lesson")
         page.goto(f"{site}/search.html?q=gated")
