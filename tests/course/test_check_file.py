@@ -141,7 +141,7 @@ def test_the_command_prints_lines_and_no_points(clone, solved, capsys):
     path.write_text("{")
     assert main(["check-file", str(path), "--root", str(clone)]) == 1
     assert main(["check-file", str(clone / "none.ipynb"), "--root", str(clone)]) == 1
-    assert "is a link or no plain file" in capsys.readouterr().out
+    assert "there is no such file" in capsys.readouterr().out
 
 
 def test_real_notebooks_are_whole(tmp_path):
