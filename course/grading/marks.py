@@ -146,12 +146,12 @@ class Ledger:
 def page_path(file: str) -> Path:
     """Return where the page of a submission lies below the folder of pages.
 
-    Folders that end as pages do, files that end in .IPYNB, and names too long for a file system with what is added to
-    them, get a hash.
+    Folders that end as pages do, files that end otherwise than in .ipynb, and names too long for a file system with
+    what is added to them, get a hash.
     """
     *folders, name = Path(file).parts
     names = [_short(part, changed=part.endswith(".html")) for part in folders]
-    return Path(*names, f"{_short(Path(name).stem, changed=name.endswith('.IPYNB'))}.html")
+    return Path(*names, f"{_short(Path(name).stem, changed=not name.endswith('.ipynb'))}.html")
 
 
 def _short(name: str, changed: bool = False) -> str:

@@ -25,10 +25,6 @@ NAMES = {
 COLORS = ("#000000", "#d55e00", "#0072b2", "#009e73", "#009e73", "#cc79a7", "#e69f00", "#7f7f7f")  # Okabe and Ito 2008
 MARKERS = ("s", "D", "o", "^", "^", "v", "P", "X")
 CHANCE = 0.13  # below it, a network of ten classes has learned nothing
-NOTE = (
-    "†: the rate was searched at another number of images, 1,000. Blank: not run. At chance: below "
-    f"{100 * CHANCE:.0f} %."
-)
 Setting = tuple[int, int]  # training images, epochs
 Seeds = tuple[float, ...]  # an accuracy in percent of each
 
@@ -129,10 +125,10 @@ def _ends(made: dict[str, dict[Setting, Interval]], apart: dict[str, dict[Settin
     return max(0.0, 10 * math.floor((min(every) - 1) / 10)), min(100.0, 10 * math.ceil((max(every) + 1) / 10))
 
 
-def fallen(table: Recorded, backbone: str) -> dict[str, dict[Setting, Seeds]]:
+def fallen(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: str) -> dict[str, dict[Setting, Seeds]]:
     """Return the accuracies in percent of all seeds where at least one of them is at chance, by method and setting."""
     found: dict[str, dict[Setting, Seeds]] = {}
-    for prompt, settings in curves(table, backbone).items():
+    for prompt, settings in made.items():
         for limit, epochs in settings:
             seeds = table.accuracies(SETS[table.name], prompt, backbone, limit=limit, epochs=epochs)
             if seeds.min() < 100 * CHANCE:
@@ -162,7 +158,7 @@ def write(folder: Path) -> list[Path]:
     paths = []
     for table, backbone, made in _found(folder):
         paths.append(folder / picture(table, backbone))
-        replace_file(paths[-1], draw(made, f"{_set(table)}, {backbone}", fallen(table, backbone)))
+        replace_file(paths[-1], draw(made, f"{_set(table)}, {backbone}", fallen(table, made, backbone)))
     return paths
 
 
@@ -194,7 +190,7 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
     head = ["accuracy %; difference to the probe, points", "learned besides the head"]
     head += [_condition(table, backbone, made, setting) for setting in settings]
     text = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    lost = fallen(table, backbone)
+    lost = fallen(table, made, backbone)
     for prompt, found in made.items():
         cells = [f"{_learned(table, prompt, backbone):,}"]
         for limit, epochs in settings:
@@ -211,7 +207,11 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
                 notes.append(f"{len(seeds) - len(others)} at chance, the others {np.mean(others):.1f} on average")
             cells.append("; ".join(told) + (f" ({', '.join(notes)})" if notes else ""))
         text.append(f"| {name(prompt)} | {' | '.join(cells)} |")
-    return [*text, "", NOTE]
+    searched = sorted({run["cell"].get("search_limit") for run in table.runs} - {None})
+    said = (
+        [f"†: the rate was searched with {' or '.join(f'{limit:,}' for limit in searched)} images"] if searched else []
+    )
+    return [*text, "", ". ".join([*said, "Blank: not run", f"At chance: below {100 * CHANCE:.0f} %."])]
 
 
 def _condition(table: Recorded, backbone: str, made: dict[str, dict[Setting, Interval]], setting: Setting) -> str:

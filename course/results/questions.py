@@ -185,9 +185,9 @@ Intervals hold both lotteries, seeds and test images (`vpcore.statistics.two_way
 the 95 % interval of the difference holds zero; it does not mean that there is no difference. Each interval stands for
 itself; where many differences are looked at together, Holm's count says how many of them stand. Several test images of
 photodigits show one digit; the intervals take them for independent, so for new handwriting they are somewhat too
-narrow. Networks here are small
-and images have 28 or 32 pixels, but for the ImageNet network of lesson 05, which sees 128; training sets have at most
-16,000 images, but for the 54,000 of `msvp_paper`. What holds here need not hold for the papers' networks.
+narrow. Networks here are small and images have 28 or 32 pixels, but for the ImageNet network of lesson 05, which sees
+128; training sets have at most 16,000 images, but for the 54,000 of `msvp_paper`. What holds here need not hold for the
+papers' networks.
 
 ## Not run here
 

@@ -144,7 +144,9 @@ def test_a_seed_that_learned_nothing_is_told(table):
     ]  # fmt: skip
     run["accuracy"] = 0.1
     seeds = table.accuracies(curves.DATA, "full_tuning", "resnet_nano", limit=250, epochs=16)
-    assert curves.fallen(table, "resnet_nano") == {"full_tuning": {(250, 16): tuple(seeds)}}
+    assert curves.fallen(table, curves.curves(table, "resnet_nano"), "resnet_nano") == {
+        "full_tuning": {(250, 16): tuple(seeds)}
+    }
     rows = curves._table(table, curves.curves(table, "resnet_nano"), "resnet_nano")
     assert [
         row.count(f"1 at chance, the others {(seeds[0] + seeds[2]) / 2:.1f} on average")

@@ -25,6 +25,14 @@ def losses(**options):
     return [record.train_loss for record in history.epochs], weights(model)
 
 
+def assert_resumed(whole, path, options):
+    """Stop a run in its second epoch, go on, and compare losses and weights with those of a run in one piece."""
+    losses(**options, checkpoint=path, on_epoch=lambda record: record.epoch < 1)
+    resumed = losses(**options, checkpoint=path)
+    assert resumed[0] == whole[0]
+    assert same(resumed[1], whole[1])
+
+
 # --- optimizers and schedules
 
 
@@ -73,11 +81,8 @@ def test_a_scheduler_steps_once_a_step_and_a_resumed_run_catches_up(tmp_path):
             scheduler.step()
     assert rates == expected
     rates.clear()
-    losses(**options, checkpoint=tmp_path / "run", on_epoch=lambda record: record.epoch < 1)
-    resumed = losses(**options, checkpoint=tmp_path / "run")
+    assert_resumed(whole, tmp_path / "run", options)
     assert rates == expected
-    assert resumed[0] == whole[0]
-    assert same(resumed[1], whole[1])
 
 
 SCHEDULERS = {  # most of torch's make a rate from the one before it
@@ -107,11 +112,8 @@ def test_a_resumed_run_has_the_rates_of_a_straight_one(name, tmp_path):
     options = {"optimizer": watched, "scheduler": SCHEDULERS[name]}
     whole, expected = losses(**options), rates.copy()
     rates.clear()
-    losses(**options, checkpoint=tmp_path / "run", on_epoch=lambda record: record.epoch < 1)
-    resumed = losses(**options, checkpoint=tmp_path / "run")
+    assert_resumed(whole, tmp_path / "run", options)
     assert rates == expected
-    assert resumed[0] == whole[0]
-    assert same(resumed[1], whole[1])
 
 
 class Counted(torch.optim.SGD):
