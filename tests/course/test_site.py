@@ -268,7 +268,7 @@ def test_a_python_without_tar_filters_unpacks_too(tmp_path, monkeypatch):
     with tarfile.open(tmp_path / "known.tgz", "w:gz") as archive:
         archive.add(tmp_path / "es5", "package/es5")
     known = hashlib.sha256((tmp_path / "known.tgz").read_bytes()).hexdigest()
-    monkeypatch.delattr(tarfile, "data_filter")
+    monkeypatch.delattr(tarfile, "data_filter", raising=False)  # which such a Python does not have
     unpacked = []
     monkeypatch.setattr(tarfile.TarFile, "extractall", lambda self, folder: unpacked.append(folder))
     unpack(tmp_path / "known.tgz", known, tmp_path)
