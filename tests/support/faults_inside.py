@@ -71,6 +71,13 @@ def unlearned(self: InstancePrompt, images: Tensor) -> instance.InstanceContext:
     return context._replace(specific=None if context.specific is None else context.specific.detach())
 
 
+def fixed_for_this_run(module: nn.Module) -> None:
+    for part in module.modules():
+        for name, parameter in list(part.named_parameters(recurse=False)):
+            delattr(part, name)
+            part.register_buffer(name, parameter.detach(), persistent=False)
+
+
 def interleaved(self: SpecificPrompter, images: Tensor) -> Tensor:
     made = right_specific(self, images)
     return made.unflatten(2, (3, -1)).transpose(1, 2).reshape(made.shape)
@@ -152,7 +159,7 @@ FAULTS = [
           instead(InstancePrompt, "condition", unlearned),
           test_instance.test_specific_prompter_learns),
     Fault("frozen G_s left out of the file", FIXED,
-          instead(instance, "fix", lambda module: module.requires_grad_(False)),
+          instead(instance, "fix", fixed_for_this_run),
           partial(CHECKS["save_and_load_give_the_same_logits"], FIXED)),
     Fault("channels of different tokens mixed", OWN,
           instead(SpecificPrompter, "forward", interleaved),
