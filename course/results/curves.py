@@ -6,6 +6,7 @@ import io
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -76,7 +77,8 @@ def _is_ap(prompt: str) -> bool:
 def draw(made: dict[str, dict[Setting, Interval]], title: str, apart: dict[str, dict[Setting, Seeds]]) -> bytes:
     """Return a PNG: a line a method over sizes with 95 % intervals; open markers where the steps are another size's.
 
-    Where a seed learned nothing, `apart` has the accuracies of all: they are drawn instead of an interval.
+    Other numbers of epochs are not drawn. Where a seed learned nothing, `apart` has the accuracies of all: they are
+    drawn instead of an interval.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -84,6 +86,11 @@ def draw(made: dict[str, dict[Setting, Interval]], title: str, apart: dict[str, 
     figure = Figure(figsize=(8.0, 5.2), layout="constrained")
     FigureCanvasAgg(figure)
     axis = figure.subplots()
+    steps = {limit * epochs for settings in made.values() for limit, epochs in settings if epochs == EPOCHS}
+    made = {
+        prompt: {(limit, epochs): found for (limit, epochs), found in settings.items() if limit * epochs in steps}
+        for prompt, settings in made.items()
+    }
     for number, (prompt, settings) in enumerate(made.items()):
         place = list(NAMES).index(prompt.partition(":")[0])
         style = {"color": COLORS[place], "marker": MARKERS[place], "ms": 6, "capsize": 3, "lw": 1.6}
@@ -198,7 +205,9 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
             arm = {"data": data, "backbone": backbone, "prompt": prompt, **claim.settings}
             runs = [run for run in table.runs if arm.items() <= run["cell"].items()]
             told = [f"{found[limit, epochs][0]:.1f}" if (limit, epochs) in found else ""]
-            told[0] += "†" * any(run["cell"].get("search_limit") not in (None, limit) for run in runs)
+            if told[0]:
+                told[0] += "†" * any(run["cell"].get("search_limit") not in (None, limit) for run in runs)
+                told[0] += "‡" * any(not _searched(run) for run in runs)
             if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
                 told.append(points(difference(table, claim)[0]).replace(" points", ""))
             notes = ["rate at an edge"] if any(run.get("rate_at_edge") for run in runs) else []
@@ -211,6 +220,9 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
     said = (
         [f"†: the rate was searched with {' or '.join(f'{limit:,}' for limit in searched)} images"] if searched else []
     )
+    given = sorted({run["cell"]["lr"] for run in table.runs if _is_here(run, data, backbone) and not _searched(run)})
+    if given:
+        said.append(f"‡: no rate was searched for these runs, they have {' or '.join(f'{rate:g}' for rate in given)}")
     return [*text, "", ". ".join([*said, "Blank: not run", f"At chance: below {100 * CHANCE:.0f} %."])]
 
 
@@ -222,8 +234,12 @@ def _condition(table: Recorded, backbone: str, made: dict[str, dict[Setting, Int
     seeds = sorted({len(table.accuracies(SETS[table.name], prompt, backbone, **at)) for prompt in arms})
     counts = [f"{limit:,} images", f"{seeds[0]} to {seeds[-1]} seeds" if len(seeds) > 1 else f"{seeds[0]} seeds"]
     if epochs != EPOCHS:
-        counts.insert(1, f"{epochs} epoch{'s' * (epochs > 1)}")
+        counts.insert(1, _times(epochs))
     return ", ".join(counts)
+
+
+def _times(epochs: int) -> str:
+    return f"{epochs} epoch{'s' * (epochs > 1)}"
 
 
 def _learned(table: Recorded, prompt: str, backbone: str) -> int:
@@ -234,22 +250,46 @@ def _learned(table: Recorded, prompt: str, backbone: str) -> int:
     return counts["prompt"] + counts["tuning"] + counts["learned_backbone"]
 
 
+def _is_here(run: dict[str, Any], data: str, backbone: str) -> bool:
+    return (run["cell"]["data"], run["cell"]["backbone"]) == (data, backbone)
+
+
+def _searched(run: dict[str, Any]) -> bool:
+    return run["cell"]["trials"] is not None
+
+
 def _layers(table: Recorded, backbone: str) -> list[str]:
-    """Return a table of what AP gains at each layer over the probe, where a size was recorded at several layers."""
-    found: dict[str, set[int]] = {}
-    for cell in (run["cell"] for run in table.runs):
-        if _is_ap(cell["prompt"]) and (cell["backbone"], cell["epochs"]) == (backbone, EPOCHS):
-            found.setdefault(cell["prompt"], set()).add(cell["limit"])
-    sizes = sorted(set.intersection(*found.values())) if len(found) > 1 else []
-    if not sizes:
+    """Return a table of what AP gains at each layer, over the probe and over a probe of the same layer.
+
+    Of the settings that every layer was recorded in; empty where only one layer was.
+    """
+    found: dict[str, set[Setting]] = {}
+    for run in table.runs:
+        cell = run["cell"]
+        if _is_here(run, SETS[table.name], backbone):
+            found.setdefault(cell["prompt"], set()).add((cell["limit"], cell["epochs"]))
+    prompts = sorted(filter(_is_ap, found), key=lambda prompt: int(prompt.rpartition("=")[2]))
+    if len(prompts) < 2:
         return []
-    text = ["| AP against the probe, points | " + " | ".join(f"{size:,} images" for size in sizes) + " |"]
-    text.append("|---" * (len(sizes) + 1) + "|")
-    for prompt in sorted(found, key=lambda prompt: int(prompt.rpartition("=")[2])):
-        settings = [{"limit": size, "epochs": EPOCHS} for size in sizes]
-        claims = [Claim("", "", SETS[table.name], backbone, prompt, settings=each) for each in settings]
+    shared = set.intersection(*(found[prompt] for prompt in prompts))
+    columns = [
+        (f"{words}, {limit:,} images, {_times(epochs)}", base, {"limit": limit, "epochs": epochs})
+        for words, base in (("the probe", "none"), ("the probe of that layer", "layer_probe:{}"))
+        for limit, epochs in sorted(shared, key=lambda setting: (setting[1] != EPOCHS, setting))
+        if all((limit, epochs) in found.get(base.format(prompt.partition(":")[2]), ()) for prompt in prompts)
+    ]
+    if not columns:
+        return []
+    text = ["| AP, points over | " + " | ".join(words for words, _, _ in columns) + " |"]
+    text.append("|---" * (len(columns) + 1) + "|")
+    for prompt in prompts:
+        layer = prompt.partition(":")[2]
+        claims = [
+            Claim("", "", SETS[table.name], backbone, prompt, base.format(layer), settings)
+            for _, base, settings in columns
+        ]
         told = [points(difference(table, claim)[0]).replace(" points", "") for claim in claims]
-        text.append(f"| {prompt.partition(':')[2].replace('=', ' ')} | {' | '.join(told)} |")
+        text.append(f"| {layer.replace('=', ' ')} | {' | '.join(told)} |")
     return [*text, ""]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from course.results.claims import Claim, best_layer, count_better, count_sets
+from course.results.curves import DATA, EPOCHS
 
 HEAD = """\
 # Recorded results
@@ -66,6 +67,7 @@ QUESTIONS = {
     "start": "Lesson 00. How far do training images, seeds and choosing on the test set move an accuracy?",
     "transfer": "Lesson 09. How do all methods compare, on eight sets and two small backbones?",
     "vp": "Lesson 01. Does a learned frame or picture help, and can the old classes be used again?",
+    "whole": "Lesson 09. What do the headline methods gain when all training images of a set are used?",
     "writers": "Lesson 08. How much of a gain on digits is owed to writers who are in train and in test?",
 }
 PHOTO = ("photodigits", "resnet_nano")
@@ -138,6 +140,12 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
             for net in ("resnet_nano", "vit_nano")
             for data in ("photodigits", "digits")
         ),
+        *(
+            _claim("scale", f"AP at layer 2 against the probe of layer {probe}, {size:,} images, {kind}",
+                   DATA, net, "activation:layer=2", f"layer_probe:layer={probe}", {"limit": size, "epochs": EPOCHS})
+            for kind, net, probe in (("CNN", "resnet_nano", 6), ("ViT", "vit_nano", 5))
+            for size in (1000, 16_000)
+        ),
         _claim("ap_layers", "The probe of layer 6 against that of the last layer, CNN", *PHOTO, "probe@6"),
         _claim("ap_layers", "A random prompt as large as the learned one, at layer 4, CNN", *PHOTO, "random@4"),
     ),
@@ -160,6 +168,15 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
         _claim("norms", "SSF against the probe, CNN", *PHOTO, "ssf"),
         _claim("norms", "An activation prompt before pooling, which is a bias of the head", *PHOTO, "ap_last"),
         _claim("ap_layers", "The same, with the head's rate in the probe, too", *PHOTO, "ap@7", "head"),
+    ),
+    "Whole training sets, 10 epochs, frozen resnet_nano": tuple(
+        _claim("whole", f"{what} against the probe, {name}", data, "resnet_nano", arm)
+        for name, data in (("CIFAR-10", "cifar10"), ("Fashion-MNIST", "fashion_mnist"))
+        for arm, what in (
+            ("full", "A picture on all pixels"), ("instance_image", "InsVP's picture"),
+            ("activation:layer=3", "AP at layer 3"), ("norm_tuning", "Norm tuning"),
+            ("full_tuning", "Full fine-tuning"),
+        )
     ),
     "Programs with a fault": (
         partial(
@@ -186,8 +203,8 @@ the 95 % interval of the difference holds zero; it does not mean that there is n
 itself; where many differences are looked at together, Holm's count says how many of them stand. Several test images of
 photodigits show one digit; the intervals take them for independent, so for new handwriting they are somewhat too
 narrow. Networks here are small and images have 28 or 32 pixels, but for the ImageNet network of lesson 05, which sees
-128; training sets have at most 16,000 images, but for the 54,000 of `msvp_paper`. What holds here need not hold for the
-papers' networks.
+128; training sets have at most 16,000 images, but for those of `msvp_paper` and `whole`, up to 54,000. What holds here
+need not hold for the papers' networks.
 
 ## Not run here
 

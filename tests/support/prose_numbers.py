@@ -503,7 +503,10 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "InsVP is eight points above the probe": lambda: [more_images("instance", 1000, "vit_nano")],
         "is two points below it at 250": lambda: [-more_images("instance", 250, "vit_nano", base="norm_tuning")],
         "it is 18 points above it at 16,000": lambda: [more_images("instance", 16_000, "vit_nano", base="norm_tuning")],
-        "there they gain six points": lambda: [more_images("vpt_deep", 4000, "vit_nano")],
+        "It loses three points at 250 images and gains ten at 16,000, where all parts gain 48": lambda: [
+            -more_images("vpt_deep", 250, "vit_nano"), *(more_images(prompt, 16_000, "vit_nano") for prompt in
+            ("vpt_deep", "instance"))
+        ],
         "at 4,000 it is 29 points above": lambda: [more_images("instance", 4000, "vit_nano")],
         "reads 83 % of the digits instead of 35 %": lambda: [
             reached(prompt, 16_000, "vit_nano") for prompt in ("instance", "none")
