@@ -334,16 +334,20 @@ more_images(recorded("scale"), {"InsVP, all parts": "instance", "VPT-deep": "vpt
 # times as large here, and one rate, ten times the prompt's above, serves prompt and head; we have not tested which of
 # these does it. A gain belongs to a recipe.
 #
-# Is it the images or the steps? Both grew together. In the last line each of the 16,000 images is seen once, which are
-# as many steps as 1,000 images seen sixteen times, and InsVP gains six points: no more than with 1,000 images. At equal
-# steps, more images raise both accuracies, by five to seven points; for a larger lead they need steps as well.
+# Is it the images or the steps? Both grew together; the last lines part them. When each of the 16,000 images is seen
+# once, there are as many steps as with 1,000 images seen sixteen times, and InsVP gains six points: no more than with
+# 1,000 images. At equal steps more images raise both accuracies, by five to seven points, and not InsVP's lead. And
+# 1,000 images seen 256 times are as many steps as 16,000 have: InsVP gains nine points. Whether steps alone add to its
+# eight, three seeds cannot tell, but the interval ends far below 48. So a large lead takes both, images *and* steps.
+# (These long runs have the rate that InsVP has at every size; none was searched for them.)
 #
 # Is that much? Norm tuning of the same ViT, a rival without prompts (lesson 06), has as many trials for its rate. InsVP
 # is two points below it at 250 images, at 1,000 we cannot tell, and it is 18 points above it at 16,000.
 #
-# Which part of InsVP does it? VPT-deep has common tokens alone, ten a block where InsVP has nine. It loses three points
-# at 250 images and gains ten at 16,000, where all parts gain 48. So most of that gain comes with what is made from the
-# image. Whether the picture does it or the specific tokens is open: neither was trained alone on so many images.
+# Which part of InsVP does it? VPT-deep has common tokens alone, ten a block where InsVP has nine. It is three points
+# below the probe at 250 images, and ten points above it at 16,000, where all parts gain 48 points. So most of that gain
+# comes with what is made from the image. Whether the picture does it or the specific tokens is open: neither was
+# trained alone on so many images.
 
 # %% [markdown]
 # ## Deeper: the prompter that never learned

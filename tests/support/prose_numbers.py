@@ -503,9 +503,9 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         "InsVP is eight points above the probe": lambda: [more_images("instance", 1000, "vit_nano")],
         "is two points below it at 250": lambda: [-more_images("instance", 250, "vit_nano", base="norm_tuning")],
         "it is 18 points above it at 16,000": lambda: [more_images("instance", 16_000, "vit_nano", base="norm_tuning")],
-        "It loses three points at 250 images and gains ten at 16,000, where all parts gain 48": lambda: [
-            -more_images("vpt_deep", 250, "vit_nano"), *(more_images(prompt, 16_000, "vit_nano") for prompt in
-            ("vpt_deep", "instance"))
+        "It is three points below the probe at 250 images": lambda: [-more_images("vpt_deep", 250, "vit_nano")],
+        "and ten points above it at 16,000, where all parts gain 48 points": lambda: [
+            more_images(prompt, 16_000, "vit_nano") for prompt in ("vpt_deep", "instance")
         ],
         "at 4,000 it is 29 points above": lambda: [more_images("instance", 4000, "vit_nano")],
         "reads 83 % of the digits instead of 35 %": lambda: [
@@ -513,6 +513,7 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ],
         "both accuracies, by five to seven points": lambda: from_more_images("instance", backbone="vit_nano"),
         "InsVP gains six points": lambda: [more_images("instance", 16_000, "vit_nano", 1)],
+        "InsVP gains nine points": lambda: [more_images("instance", 1000, "vit_nano", 256)],
         "no gain above, eight points here": lambda: [more_images("instance", 1000, "vit_nano")],
         "no gain of InsVP, another eight points": lambda: [more_images("instance", 1000, "vit_nano")],
         "grew from 8 points to 48 points": lambda: [
@@ -547,6 +548,20 @@ MEASURED: dict[str, dict[str, Callable[[], list[float]]]] = {
         ),
         "on the digits AP gained 24 points": lambda: [more_images("activation:layer=3", 16_000)],
         "six points at 1,000": lambda: [more_images("activation:layer=3", 1000)],
+        "AP gains 24 points at layers 2 and 3": lambda: sorted(
+            {more_images(f"activation:layer={layer}", 16_000) for layer in (2, 3)}
+        ),
+        "the probe of layer 6 stands six points above": lambda: [more_images("layer_probe:layer=6", 16_000)],
+        "do not let us tell, 14 points": lambda: [more_images("activation:layer=0", 16_000)],
+        "at layers 1 and 6 AP is two points above": lambda: sorted(
+            {more_images(f"activation:layer={layer}", 1000, epochs=40) for layer in (1, 6)}
+        ),
+        "With 16,000 AP is 18 points above it": lambda: [
+            more_images("activation:layer=2", 16_000, base="layer_probe:layer=6")
+        ],
+        "AP at layer 2 is 15 points above the probe": lambda: [
+            more_images("activation:layer=2", 16_000, "vit_nano", base="layer_probe:layer=5")
+        ],
         "than with 1,000 images, by five to seven points": lambda: from_more_images("activation:layer=3"),
         "and AP gains eight points": lambda: [more_images("activation:layer=3", 1000, epochs=256)],
         "have, and AP gains seven points": lambda: [more_images("activation:layer=3", 16_000, epochs=1)],
