@@ -413,8 +413,9 @@ sweep(curves | {"layer-l probe, 16,000": probes}, "The sweep again, photodigits,
 # %% [markdown]
 # ## Deeper: prompt or layer, with more images
 #
-# In the figure the probe of layer 6 stands six points above that of layer 7, which is the plain linear probe. So is AP's
-# gain the prompt's, or only that of an inner layer? (A later section asks this of the first sweep, with more controls.)
+# In the figure the probe of layer 6 stands six points above that of layer 7, which is the plain linear probe. So is the
+# gain of AP the prompt's, or only that of an inner layer? (A later section asks this of the first sweep, with more
+# controls.)
 #
 # **Question.** Will AP at its best layer pass the probe at *its* best layer? Validation images choose both.
 
@@ -434,10 +435,10 @@ for limit in (1000, 16_000):
 # %% [markdown] answer=true
 # With 1,000 images we cannot tell AP at layer 2 from the probe of layer 6: in this recipe they do not show whether the
 # prompt helps or only the layer. With 16,000 AP is 18 points above it. In the ViT (not drawn) AP at layer 2 is 15
-# points above the probe of layer 5, which validation chooses there. So with enough images it is the prompt.
+# points above the probe of layer 5, which validation chooses there. So with 16,000 images the lead is the prompt's.
 #
-# Layer 2 is ahead of layer 3 by less than a point on validation images, and on test images we cannot tell the two apart.
-# So layer 3, which the first sweep chose and the other figures show, is no worse a choice.
+# Layer 2 is ahead of layer 3 by less than a point on validation images, and on test images we cannot tell the two
+# apart. So layer 3, which the first sweep chose and the other figures show, is no worse a choice.
 
 # %% [markdown]
 # ## Deeper: choose a layer, then report

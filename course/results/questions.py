@@ -142,7 +142,8 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
         ),
         *(
             _claim("scale", f"AP at layer 2 against the probe of layer {probe}, {size:,} images, {kind}",
-                   DATA, net, "activation:layer=2", f"layer_probe:layer={probe}", {"limit": size, "epochs": EPOCHS})
+                   DATA, net, "activation:layer=2", f"layer_probe:layer={probe}",
+                   settings={"limit": size, "epochs": EPOCHS})
             for kind, net, probe in (("CNN", "resnet_nano", 6), ("ViT", "vit_nano", 5))
             for size in (1000, 16_000)
         ),
@@ -172,9 +173,8 @@ NEGATIVE: dict[str, tuple[Line, ...]] = {
     "All 45,000 training images of CIFAR-10, 10 epochs": tuple(
         _claim("whole", f"{what} against the probe, CNN", "cifar10", "resnet_nano", arm)
         for arm, what in (
-            ("full", "A picture on all pixels"), ("instance_image", "InsVP's picture"),
-            ("activation:layer=3", "AP at layer 3"), ("norm_tuning", "Norm tuning"),
-            ("full_tuning", "Full fine-tuning"),
+            ("instance_image", "InsVP's picture"), ("activation:layer=3", "AP at layer 3"),
+            ("norm_tuning", "Norm tuning"), ("full_tuning", "Full fine-tuning"),
         )
     ),
     "Programs with a fault": (
