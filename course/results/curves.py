@@ -204,10 +204,7 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
             claim = Claim("", "", data, backbone, prompt, settings={"limit": limit, "epochs": epochs})
             arm = {"data": data, "backbone": backbone, "prompt": prompt, **claim.settings}
             runs = [run for run in table.runs if arm.items() <= run["cell"].items()]
-            told = [f"{found[limit, epochs][0]:.1f}" if (limit, epochs) in found else ""]
-            if told[0]:
-                told[0] += "†" * any(run["cell"].get("search_limit") not in (None, limit) for run in runs)
-                told[0] += "‡" * any(not _searched(run) for run in runs)
+            told = [f"{found[limit, epochs][0]:.1f}{_marks(runs)}" if (limit, epochs) in found else ""]
             if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
                 told.append(points(difference(table, claim)[0]).replace(" points", ""))
             notes = ["rate at an edge"] if any(run.get("rate_at_edge") for run in runs) else []
@@ -254,6 +251,13 @@ def _is_here(run: dict[str, Any], data: str, backbone: str) -> bool:
     return (run["cell"]["data"], run["cell"]["backbone"]) == (data, backbone)
 
 
+def _marks(runs: list[dict[str, Any]]) -> str:
+    """Return † where rates were searched with another number of images, and ‡ where none were searched."""
+    cells = [run["cell"] for run in runs]
+    other = any(cell.get("search_limit") not in (None, cell["limit"]) for cell in cells)
+    return "†" * other + "‡" * (not all(map(_searched, runs)))
+
+
 def _searched(run: dict[str, Any]) -> bool:
     return run["cell"]["trials"] is not None
 
@@ -288,7 +292,11 @@ def _layers(table: Recorded, backbone: str) -> list[str]:
             Claim("", "", SETS[table.name], backbone, prompt, base.format(layer), settings)
             for _, base, settings in columns
         ]
-        told = [points(difference(table, claim)[0]).replace(" points", "") for claim in claims]
+        told = []
+        for claim in claims:
+            wanted = {"backbone": backbone, "prompt": prompt, **claim.settings}
+            runs = [run for run in table.runs if wanted.items() <= run["cell"].items()]
+            told.append(points(difference(table, claim)[0]).replace(" points", _marks(runs)))
         text.append(f"| {layer.replace('=', ' ')} | {' | '.join(told)} |")
     return [*text, ""]
 

@@ -131,6 +131,12 @@ def test_every_layer_of_ap_has_a_line_of_its_own(packed, table):
     assert [row.split("|")[1].strip() for row in rows] == ["layer 3", "layer 10"]
     gain = table.gain(curves.DATA, "none", OTHER, "resnet_nano", limit=16_000, epochs=16)
     assert f"{gain.mean:+.2f} [{gain.low:+.2f}, {gain.high:+.2f}]" in rows[1].split("|")[3]
+    assert not any("†" in row for row in rows)
+    for run in table.runs:
+        if run["cell"]["prompt"] == OTHER and run["cell"]["limit"] == 16_000:
+            run["cell"]["search_limit"] = 1000
+    marked = curves._layers(table, "resnet_nano")[2:4]
+    assert [[cell.count("†") for cell in row.split("|")[2:7]] for row in marked] == [[0] * 5, [0, 1, 0, 1, 1]]
     probe = f"layer_probe:{OTHER.partition(':')[2]}"
     lead = table.gain(curves.DATA, probe, OTHER, "resnet_nano", limit=16_000, epochs=16)
     assert f"{lead.mean:+.2f} [{lead.low:+.2f}, {lead.high:+.2f}]" in rows[1].split("|")[6]
