@@ -41,18 +41,17 @@ def curves(table: Recorded, backbone: str) -> dict[str, dict[Setting, Interval]]
     The 95 % interval is `two_way_interval` against no image right at all; settings of one seed are left out. Of the
     layers of AP the one stays that has the most settings; `_layers` has the others.
     """
-    data = SETS[table.name]
     found: dict[str, dict[Setting, set[int]]] = {}
-    for run in table.runs:
+    for run in _runs(table, backbone):
         cell = run["cell"]
-        if (cell["data"], cell["backbone"]) == (data, backbone) and name(cell["prompt"]) is not None:
+        if name(cell["prompt"]) is not None:
             setting = (cell["limit"], cell["epochs"])
             found.setdefault(cell["prompt"], {}).setdefault(setting, set()).add(cell["seed"])
     others = sorted(filter(_is_ap, found), key=lambda prompt: -len(found[prompt]))[1:]
     order = sorted(found.keys() - set(others), key=lambda prompt: list(NAMES).index(prompt.partition(":")[0]))
     made = {
         prompt: {
-            (limit, epochs): table.reached(data, prompt, backbone, limit=limit, epochs=epochs)
+            (limit, epochs): table.reached(SETS[table.name], prompt, backbone, limit=limit, epochs=epochs)
             for (limit, epochs), seeds in found[prompt].items()
             if len(seeds) > 1
         }
@@ -202,8 +201,7 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
         cells = [f"{_learned(table, prompt, backbone):,}"]
         for limit, epochs in settings:
             claim = Claim("", "", data, backbone, prompt, settings={"limit": limit, "epochs": epochs})
-            arm = {"data": data, "backbone": backbone, "prompt": prompt, **claim.settings}
-            runs = [run for run in table.runs if arm.items() <= run["cell"].items()]
+            runs = _runs(table, backbone, prompt=prompt, **claim.settings)
             told = [f"{found[limit, epochs][0]:.1f}{_marks(runs)}" if (limit, epochs) in found else ""]
             if prompt != "none" and told[0] and (limit, epochs) in made.get("none", {}):
                 told.append(points(difference(table, claim)[0]).replace(" points", ""))
@@ -213,11 +211,11 @@ def _table(table: Recorded, made: dict[str, dict[Setting, Interval]], backbone: 
                 notes.append(f"{len(seeds) - len(others)} at chance, the others {np.mean(others):.1f} on average")
             cells.append("; ".join(told) + (f" ({', '.join(notes)})" if notes else ""))
         text.append(f"| {name(prompt)} | {' | '.join(cells)} |")
-    searched = sorted({run["cell"].get("search_limit") for run in table.runs} - {None})
+    searched = sorted({run["cell"].get("search_limit") for run in _runs(table, backbone)} - {None})
     said = (
         [f"†: the rate was searched with {' or '.join(f'{limit:,}' for limit in searched)} images"] if searched else []
     )
-    given = sorted({run["cell"]["lr"] for run in table.runs if _is_here(run, data, backbone) and not _searched(run)})
+    given = sorted({run["cell"]["lr"] for run in _runs(table, backbone) if not _searched(run)})
     if given:
         said.append(f"‡: no rate was searched for these runs, they have {' or '.join(f'{rate:g}' for rate in given)}")
     return [*text, "", ". ".join([*said, "Blank: not run", f"At chance: below {100 * CHANCE:.0f} %."])]
@@ -240,15 +238,14 @@ def _times(epochs: int) -> str:
 
 
 def _learned(table: Recorded, prompt: str, backbone: str) -> int:
-    counts = next(
-        run["parameters"] for run in table.runs
-        if (run["cell"]["prompt"], run["cell"]["backbone"]) == (prompt, backbone)
-    )  # fmt: skip
+    counts = _runs(table, backbone, prompt=prompt)[0]["parameters"]
     return counts["prompt"] + counts["tuning"] + counts["learned_backbone"]
 
 
-def _is_here(run: dict[str, Any], data: str, backbone: str) -> bool:
-    return (run["cell"]["data"], run["cell"]["backbone"]) == (data, backbone)
+def _runs(table: Recorded, backbone: str, **cell: Any) -> list[dict[str, Any]]:
+    """Return the runs of a network on the table's data set; `cell` narrows them, as prompt=, limit= or epochs=."""
+    wanted = {"data": SETS[table.name], "backbone": backbone, **cell}
+    return [run for run in table.runs if wanted.items() <= run["cell"].items()]
 
 
 def _marks(runs: list[dict[str, Any]]) -> str:
@@ -268,10 +265,9 @@ def _layers(table: Recorded, backbone: str) -> list[str]:
     Of the settings that every layer was recorded in; empty where only one layer was.
     """
     found: dict[str, set[Setting]] = {}
-    for run in table.runs:
+    for run in _runs(table, backbone):
         cell = run["cell"]
-        if _is_here(run, SETS[table.name], backbone):
-            found.setdefault(cell["prompt"], set()).add((cell["limit"], cell["epochs"]))
+        found.setdefault(cell["prompt"], set()).add((cell["limit"], cell["epochs"]))
     prompts = sorted(filter(_is_ap, found), key=lambda prompt: int(prompt.rpartition("=")[2]))
     if len(prompts) < 2:
         return []
@@ -292,11 +288,12 @@ def _layers(table: Recorded, backbone: str) -> list[str]:
             Claim("", "", SETS[table.name], backbone, prompt, base.format(layer), settings)
             for _, base, settings in columns
         ]
-        told = []
-        for claim in claims:
-            wanted = {"backbone": backbone, "prompt": prompt, **claim.settings}
-            runs = [run for run in table.runs if wanted.items() <= run["cell"].items()]
-            told.append(points(difference(table, claim)[0]).replace(" points", _marks(runs)))
+        told = [
+            points(difference(table, claim)[0]).replace(
+                " points", _marks(_runs(table, backbone, prompt=prompt, **claim.settings))
+            )
+            for claim in claims
+        ]
         text.append(f"| {layer.replace('=', ' ')} | {' | '.join(told)} |")
     return [*text, ""]
 
